@@ -1,0 +1,1 @@
+"""Run Locust as a fleet: one deploy, runs that survive, numbers that are right."""

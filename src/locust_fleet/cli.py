@@ -1,0 +1,179 @@
+"""The one command of both images: ``locust-fleet``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+import traceback
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from locust_fleet.errors import FleetError, SettingsError
+
+HEALTH_URL = "http://127.0.0.1:8080/health"
+MASTER_URL = "http://127.0.0.1:8089"
+# Stopping waits until users have finished, at most the stop timeout and Locust's extra minute.
+STOP_TIMEOUT_S = 150.0
+
+
+def main() -> None:
+    """Run the command line; ends the process with 0 done, 1 failed, 2 bad settings."""
+    arguments, rest = _parser().parse_known_args()
+    if rest and not getattr(arguments, "takes_locust_options", False):
+        _parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        arguments.locust_options = rest
+        sys.exit(arguments.run(arguments))
+    except SettingsError as error:
+        sys.exit(_complain(str(error), 2))
+    except FleetError as error:
+        sys.exit(_complain(str(error), 1))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="locust-fleet", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    for role, run in (("master", _master), ("worker", _worker)):
+        command = commands.add_parser(
+            role, help=f"run Locust as a {role}, with any Locust options", add_help=False
+        )
+        command.set_defaults(run=run, takes_locust_options=True)
+
+    command = commands.add_parser("check-locustfile", help="import a locustfile; 1 if it fails")
+    command.add_argument("path", nargs="?", type=Path, help="default: LOCUST_LOCUSTFILE")
+    command.set_defaults(run=_check_locustfile)
+
+    command = commands.add_parser("healthcheck", help="ask a health page; 1 unless it is well")
+    command.add_argument("url", nargs="?", default=HEALTH_URL)
+    command.set_defaults(run=_healthcheck)
+
+    command = commands.add_parser("run-state", help="print how the run stands, as JSON")
+    command.set_defaults(run=_run_state)
+
+    command = commands.add_parser("stop-run", help="stop the load through the master alone")
+    command.set_defaults(run=_stop_run)
+
+    # The locust image has no Flask-less half of the console, and needs none.
+    if importlib.util.find_spec("argon2"):
+        from locust_fleet.console import commands as console
+
+        command = commands.add_parser("migrate", help="bring the database up to date")
+        command.set_defaults(run=console.migrate)
+        console.add_user_parser(commands)
+        console.add_token_parser(commands)
+    return parser
+
+
+def _master(arguments: argparse.Namespace) -> int:
+    from locust_fleet.settings import MasterSettings
+
+    settings = MasterSettings.from_env(os.environ)
+    _trust_target_ca()
+    import locust.main
+
+    from locust_fleet import plugin
+
+    plugin.attach_master(settings)
+    sys.argv = ["locust", "--master", *arguments.locust_options]
+    locust.main.main()
+    return 0
+
+
+def _worker(arguments: argparse.Namespace) -> int:
+    from locust_fleet.settings import WorkerSettings
+
+    settings = WorkerSettings.from_env(os.environ)
+    _trust_target_ca()
+    import locust.main
+
+    from locust_fleet import plugin
+
+    plugin.attach_worker(settings)
+    sys.argv = ["locust", "--worker", *arguments.locust_options]
+    locust.main.main()
+    return 0
+
+
+def _trust_target_ca() -> None:
+    """Add the private CAs of targets to the public ones, for every HTTP client of this process."""
+    import certifi
+
+    own = Path(os.environ.get("TARGET_CA_FILE", ""))
+    if not own.is_file() or not own.read_text(encoding="utf-8").strip():
+        return
+    bundle = Path(tempfile.mkdtemp()) / "ca-bundle.pem"
+    bundle.write_text(
+        Path(certifi.where()).read_text(encoding="utf-8") + own.read_text(encoding="utf-8"),
+        encoding="utf-8",
+    )
+    os.environ["SSL_CERT_FILE"] = os.environ["REQUESTS_CA_BUNDLE"] = str(bundle)
+
+
+def _check_locustfile(arguments: argparse.Namespace) -> int:
+    path = arguments.path or Path(os.environ.get("LOCUST_LOCUSTFILE", ""))
+    spool = Path(os.environ.get("SPOOL_DIR", "/var/lib/locust-fleet/spool"))
+    from locust.util.load_locustfile import load_locustfile
+
+    from locust_fleet.master.problems import note
+
+    problem = None
+    try:
+        users, _ = load_locustfile(str(path))
+        if not users:
+            problem = "it defines no User class"
+    except BaseException as error:
+        traceback.print_exc()
+        problem = traceback.format_exception_only(error)[-1].strip()
+    sentence = f"locustfile {path.name} cannot be used: {problem}" if problem else None
+    if spool.is_dir():
+        note(spool, sentence)
+    return _complain(sentence, 1) if sentence else 0
+
+
+def _healthcheck(arguments: argparse.Namespace) -> int:
+    try:
+        with urllib.request.urlopen(arguments.url, timeout=3) as answer:
+            return 0 if answer.status == 200 else 1
+    except OSError as error:
+        return _complain(f"{arguments.url}: {error}", 1)
+
+
+def _run_state(_: argparse.Namespace) -> int:
+    print(json.dumps(_ask_master("/fleet/run", None, timeout_s=10)))
+    return 0
+
+
+def _stop_run(_: argparse.Namespace) -> int:
+    state = _ask_master("/fleet/run", None, timeout_s=10)
+    if state["state"] not in ("spawning", "running", "stopping"):
+        print("no run is active")
+        return 0
+    _ask_master("/stop", b"", timeout_s=STOP_TIMEOUT_S)
+    print(f"stopped {state['run']['id'] if state['run'] else 'the run'}")
+    return 0
+
+
+def _ask_master(path: str, body: bytes | None, *, timeout_s: float) -> dict[str, Any]:
+    """Ask this container's own master; raises FleetError when it does not answer."""
+    from locust_fleet.settings import secret
+
+    request = urllib.request.Request(MASTER_URL + path, data=body)
+    request.add_header("X-Fleet-Front", secret(os.environ, "FRONT_SECRET"))
+    request.add_header("X-Fleet-User", "scripts/stop_run.sh")
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+            return dict(json.load(answer))
+    except (OSError, ValueError) as error:
+        raise FleetError(f"the master does not answer at {MASTER_URL}: {error}") from error
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"locust-fleet: {message}", file=sys.stderr)
+    return code

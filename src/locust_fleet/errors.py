@@ -1,0 +1,23 @@
+"""Every error this package raises on purpose.
+
+FleetError
+├── SettingsError      the process cannot start: fix the named setting and restart
+├── StoreUnavailable   Redis or Postgres did not answer: retry
+└── MigrationError     the schema could not be brought up to date: nothing was changed
+"""
+
+
+class FleetError(Exception):
+    """The root: whatever this package raises on purpose."""
+
+
+class SettingsError(FleetError):
+    """A setting is missing or wrong; the message names it and says what would be right."""
+
+
+class StoreUnavailable(FleetError):
+    """Redis or Postgres did not answer in time; the message names which one and where."""
+
+
+class MigrationError(FleetError):
+    """A migration failed and was rolled back; the message names its file and the reason."""

@@ -1,0 +1,1 @@
+"""What the master does besides Locust: guard, record, report, keep users at their target."""

@@ -1,0 +1,63 @@
+"""Decide whether a run may start or change. Pure: web.py asks for people, plugin.py for others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from locust_fleet.master.run import Run
+from locust_fleet.targets import Targets
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something may not be done: a word for programs and a sentence for people."""
+
+    code: str
+    message: str
+
+
+def refuse_start(
+    *,
+    user: str,
+    host: str | None,
+    hosts: Iterable[str | None],
+    active: Run | None,
+    workers: int,
+    targets: Targets,
+) -> Refusal | None:
+    """Judge a start, which during a run is a change of its users; None when it may be done.
+
+    ``host`` is the target that was asked for, None to leave it as it is; ``hosts`` are those
+    that the users would then have.
+    """
+    if active is not None:
+        if user != active.started_by:
+            return Refusal("run_active", f"{active.describe()}; stop that run first")
+        if host is not None and host != active.host:
+            return Refusal("run_active", "the host cannot change in a run; stop the run first")
+        return None
+    if workers == 0:
+        return Refusal("no_workers", "no worker is connected; wait a moment or add workers")
+    return refuse_hosts(hosts, targets)
+
+
+def refuse_user_setting(
+    *, host: str | None, active: Run | None, targets: Targets
+) -> Refusal | None:
+    """Judge a change of a user class's host; None when it may be done."""
+    if host is None:
+        return None
+    if active is not None:
+        return Refusal("run_active", "the host cannot change in a run; stop the run first")
+    if not targets.allows_url(host):
+        return Refusal("target_refused", targets.refusal(host))
+    return None
+
+
+def refuse_hosts(hosts: Iterable[str | None], targets: Targets) -> Refusal | None:
+    """Judge the hosts that the users of a run have; users without one open no HTTP connection."""
+    for host in hosts:
+        if host is not None and not targets.allows_url(host):
+            return Refusal("target_refused", targets.refusal(host))
+    return None

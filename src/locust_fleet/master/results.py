@@ -1,0 +1,156 @@
+"""Write records of the spool into Postgres. Writing one twice changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+
+from locust_fleet.master.spool import Record
+
+Connection = psycopg.Connection[TupleRow]
+RETENTION_LOCK = 7_305_615
+
+
+def write(connection: Connection, record: Record) -> None:
+    """Write one record, whole or not at all.
+
+    Raises psycopg.OperationalError when Postgres is away, another psycopg.Error or KeyError
+    when the record can never be written.
+    """
+    with connection.transaction():
+        WRITERS[record["kind"]](connection, record)
+
+
+def remove_old_runs(connection: Connection, days: int, reports_dir: Path) -> list[str]:
+    """Delete runs, with their reports, that ended more than so many days ago; returns their ids."""
+    with connection.transaction():
+        locked = connection.execute(
+            "SELECT pg_try_advisory_xact_lock(%s)", (RETENTION_LOCK,)
+        ).fetchone()
+        if locked != (True,):
+            return []
+        rows = connection.execute(
+            "DELETE FROM runs WHERE ended_at < now() - make_interval(days => %s) RETURNING id",
+            (days,),
+        ).fetchall()
+    for (run_id,) in rows:
+        rmtree(reports_dir / run_id, ignore_errors=True)
+    return [run_id for (run_id,) in rows]
+
+
+def _master_started(connection: Connection, record: Record) -> None:
+    """Close runs that an earlier master left open: whatever it had to say is written by now."""
+    rows = connection.execute(
+        "UPDATE runs SET state = 'lost', ended_at = coalesce("
+        "  (SELECT max(at) FROM run_progress WHERE run_id = runs.id), started_at)"
+        " WHERE state = 'running' AND started_at < %(at)s RETURNING id",
+        record,
+    ).fetchall()
+    for (run_id,) in rows:
+        _sum_up(connection, run_id)
+
+
+def _run_started(connection: Connection, record: Record) -> None:
+    connection.execute(
+        "INSERT INTO runs (id, name, started_by, locustfile, host, users, spawn_rate, run_time_s,"
+        " started_at, planned_end_at, image_version, state)"
+        " VALUES (%(id)s, %(name)s, %(started_by)s, %(locustfile)s, %(host)s, %(users)s,"
+        " %(spawn_rate)s, %(run_time_s)s, %(started_at)s, %(ends_at)s, %(image_version)s,"
+        " 'running') ON CONFLICT DO NOTHING",
+        record["run"],
+    )
+
+
+def _sample(connection: Connection, record: Record) -> None:
+    fresh = connection.execute(
+        "INSERT INTO run_progress (run_id, seq, at, users, target_users, workers)"
+        " VALUES (%(run_id)s, %(seq)s, %(at)s, %(users)s, %(target_users)s, %(workers)s)"
+        " ON CONFLICT DO NOTHING",
+        record,
+    ).rowcount
+    if not fresh:
+        return
+    key = {name: record[name] for name in ("run_id", "seq", "at")}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO run_samples (run_id, seq, at, method, name, requests, failures, sum_ms,"
+            " min_ms, max_ms, response_bytes, histogram)"
+            " VALUES (%(run_id)s, %(seq)s, %(at)s, %(method)s, %(name)s, %(requests)s,"
+            " %(failures)s, %(sum_ms)s, %(min_ms)s, %(max_ms)s, %(response_bytes)s, %(histogram)s)",
+            [
+                {**key, **endpoint, "histogram": Jsonb(endpoint["histogram"])}
+                for endpoint in record["endpoints"]
+            ],
+        )
+        cursor.executemany(
+            "INSERT INTO run_failures (run_id, method, name, error, occurrences)"
+            " VALUES (%(run_id)s, %(method)s, %(name)s, %(error)s, %(occurrences)s)"
+            " ON CONFLICT (run_id, method, name, error) DO UPDATE"
+            " SET occurrences = run_failures.occurrences + excluded.occurrences",
+            [{**key, **failure} for failure in record["failures"]],
+        )
+
+
+def _run_ended(connection: Connection, record: Record) -> None:
+    connection.execute(
+        "UPDATE runs SET state = %(state)s, ended_at = %(at)s WHERE id = %(run_id)s", record
+    )
+    _sum_up(connection, record["run_id"])
+
+
+def _sum_up(connection: Connection, run_id: str) -> None:
+    """Make a run's totals from its samples, so that the two can never disagree."""
+    connection.execute(
+        """
+        WITH buckets AS (
+            SELECT method, name, key, sum(value::bigint) AS n
+            FROM run_samples, jsonb_each_text(histogram)
+            WHERE run_id = %(run_id)s
+            GROUP BY method, name, key
+        ), histograms AS (
+            SELECT method, name, jsonb_object_agg(key, n) AS histogram
+            FROM buckets GROUP BY method, name
+        )
+        INSERT INTO run_totals (run_id, method, name, requests, failures, sum_ms, min_ms, max_ms,
+            response_bytes, histogram)
+        SELECT %(run_id)s, method, name, sum(requests), sum(failures), sum(sum_ms), min(min_ms),
+            max(max_ms), sum(response_bytes), coalesce(min(histograms.histogram::text), '{}')::jsonb
+        FROM run_samples LEFT JOIN histograms USING (method, name)
+        WHERE run_id = %(run_id)s
+        GROUP BY method, name
+        ON CONFLICT DO NOTHING
+        """,
+        {"run_id": run_id},
+    )
+
+
+def _event(connection: Connection, record: Record) -> None:
+    connection.execute(
+        "INSERT INTO run_events (id, run_id, at, kind, detail)"
+        " VALUES (%(id)s, %(run_id)s, %(at)s, %(event)s, %(detail)s) ON CONFLICT DO NOTHING",
+        {**record, "detail": Jsonb(record["detail"])},
+    )
+
+
+def _audit(connection: Connection, record: Record) -> None:
+    connection.execute(
+        "INSERT INTO audit_log (id, at, actor, address, action, detail, allowed)"
+        " VALUES (%(id)s, %(at)s, %(actor)s, %(address)s, %(action)s, %(detail)s, %(allowed)s)"
+        " ON CONFLICT DO NOTHING",
+        {**record, "detail": Jsonb(record["detail"])},
+    )
+
+
+WRITERS: dict[str, Callable[[Connection, Record], None]] = {
+    "master_started": _master_started,
+    "run_started": _run_started,
+    "sample": _sample,
+    "run_ended": _run_ended,
+    "event": _event,
+    "audit": _audit,
+}

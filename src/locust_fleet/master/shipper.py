@@ -1,0 +1,90 @@
+"""Carry records from the spool to Postgres, whenever Postgres is there."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import gevent
+import psycopg
+
+from locust_fleet import postgres
+from locust_fleet.errors import StoreUnavailable
+from locust_fleet.master import results
+from locust_fleet.master.spool import Spool
+from locust_fleet.settings import MasterSettings
+
+PAUSE_S = 1.0
+RETENTION_INTERVAL_S = 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+class Shipper:
+    """The only one that talks to Postgres on a master; nobody waits for it."""
+
+    def __init__(self, spool: Spool, settings: MasterSettings) -> None:
+        self._spool = spool
+        self._settings = settings
+        self._connection: results.Connection | None = None
+        self._away = False
+        self._next_retention = 0.0
+
+    def run_forever(self) -> None:
+        """Ship what waits, then look again in a second; never raises."""
+        while True:
+            try:
+                self.ship()
+                self._remove_old_runs()
+            except (StoreUnavailable, psycopg.OperationalError) as error:
+                self._lost(error)
+            except Exception:
+                logger.exception("shipping results failed; trying again")
+                self._close()
+            gevent.sleep(PAUSE_S)
+
+    def ship(self) -> None:
+        """Write every waiting record, oldest first; raises what keeps Postgres from answering."""
+        for path in self._spool.pending():
+            self._ship_one(path)
+        if self._away:
+            self._away = False
+            logger.info("Postgres is back; every waiting result is written")
+
+    def _ship_one(self, path: Path) -> None:
+        connection = self._connected()
+        try:
+            results.write(connection, self._spool.read(path))
+        except psycopg.OperationalError:
+            raise
+        except (psycopg.Error, ValueError, KeyError) as error:
+            kept = self._spool.reject(path)
+            logger.error("Postgres refuses a result record, kept as %s: %s", kept, error)
+        else:
+            self._spool.done(path)
+
+    def _remove_old_runs(self) -> None:
+        days = self._settings.results_retention_days
+        if not days or time.monotonic() < self._next_retention:
+            return
+        removed = results.remove_old_runs(self._connected(), days, self._settings.reports_dir)
+        self._next_retention = time.monotonic() + RETENTION_INTERVAL_S
+        if removed:
+            logger.info("removed %d runs older than %d days", len(removed), days)
+
+    def _connected(self) -> results.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = postgres.connect(self._settings.postgres)
+        return self._connection
+
+    def _lost(self, error: Exception) -> None:
+        self._close()
+        if not self._away:
+            self._away = True
+            logger.warning("results wait in the spool: %s", error)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

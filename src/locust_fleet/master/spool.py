@@ -1,0 +1,52 @@
+"""Keep records on disk, in order, until they are in Postgres.
+
+Every record goes this way, also while Postgres is well: one path that is always used is one
+that works on the day it is needed. The folder is a named volume, so records outlive the master.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+class Spool:
+    """A queue of records, each a file whose name gives its place."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._rejected = folder / "rejected"
+        # Above every record that an earlier process left, even if the clock went back since.
+        last = max((int(path.stem) for path in self.pending()), default=0)
+        self._places = itertools.count(max(time.time_ns(), last + 1))
+
+    def put(self, record: Record) -> None:
+        """Append a record, whole or not at all; raises OSError when the disk is full."""
+        partial = self._folder / "record.partial"
+        partial.write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
+        os.replace(partial, self._folder / f"{next(self._places):020d}.json")
+
+    def pending(self) -> list[Path]:
+        """Return the records that still wait, oldest first."""
+        return sorted(self._folder.glob("*.json"))
+
+    def read(self, path: Path) -> Record:
+        """Return a waiting record; raises ValueError when its file was damaged."""
+        record: Record = json.loads(path.read_text(encoding="utf-8"))
+        return record
+
+    def done(self, path: Path) -> None:
+        """Forget a record that is in Postgres."""
+        path.unlink(missing_ok=True)
+
+    def reject(self, path: Path) -> Path:
+        """Put a record aside that Postgres will never take, for a human; returns where it is."""
+        self._rejected.mkdir(exist_ok=True)
+        return path.rename(self._rejected / path.name)

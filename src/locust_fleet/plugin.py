@@ -1,0 +1,224 @@
+"""Attach our parts to Locust's events; nothing else registers a listener.
+
+Settings are checked before Locust starts and connections in ``init``, where Locust stops on
+an error. Every later listener logs and goes on: a run is never harmed by what watches it.
+"""
+
+from __future__ import annotations
+
+from locust import events, runners
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+from locust.web import WebUI
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from locust_fleet import health, logs
+from locust_fleet.master import guard
+from locust_fleet.master.dispatch import SteadyDispatcher, keep_users_at_target
+from locust_fleet.master.problems import Problems
+from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
+from locust_fleet.master.reports import write_reports
+from locust_fleet.master.run import utc_now
+from locust_fleet.master.shipper import Shipper
+from locust_fleet.master.spool import Spool
+from locust_fleet.master.strangers import send_strangers_home
+from locust_fleet.master.web import Front, hosts_of_users
+from locust_fleet.seams import replace
+from locust_fleet.settings import HeartbeatSettings, MasterSettings, WorkerSettings
+from locust_fleet.worker.guard import Guard, install
+from locust_fleet.worker.leave import be_ready_after_stop, report_before_leaving
+
+# How long the last results may take to reach Postgres at the end; what is left stays spooled.
+LAST_SHIPMENT_S = 5.0
+TARGET_REFUSED = "target_refused"
+
+logger = logging.getLogger(__name__)
+
+
+def attach_worker(settings: WorkerSettings) -> None:
+    """Make this process a worker of the fleet once Locust starts; serves health at once."""
+    _set_heartbeat(settings.heartbeat)
+    runner_of: list[WorkerRunner] = []
+    health.serve(settings.health_port, lambda: _worker_readiness(runner_of, settings.heartbeat))
+
+    def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
+        logs.adopt_locust(settings.logs, "worker")
+        runner_of.append(runner)
+        report_before_leaving(environment, runner)
+        be_ready_after_stop(runner)
+        install(
+            Guard(
+                settings.targets,
+                lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
+            )
+        )
+
+    events.init.add_listener(init)
+
+
+def attach_master(settings: MasterSettings) -> None:
+    """Make this process the master of the fleet once Locust starts; serves health at once."""
+    _set_heartbeat(settings.heartbeat)
+    runner_of: list[MasterRunner] = []
+    health.serve(settings.health_port, lambda: _master_readiness(runner_of))
+
+    def init(
+        environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
+    ) -> None:
+        logs.adopt_locust(settings.logs, "master")
+        runner_of.append(runner)
+        spool = Spool(settings.spool_dir)
+        recorder = Recorder(spool, settings.version)
+        problems = Problems(settings.spool_dir)
+        shipper = Shipper(spool, settings)
+        environment.dispatcher_class = SteadyDispatcher
+        send_strangers_home(runner)
+        _guard_start(environment, runner, recorder, settings)
+        _record(environment, runner, recorder, shipper, settings)
+        if web_ui and web_ui.app:
+            front = Front(environment, runner, recorder, settings, problems, spool)
+            front.attach(web_ui.app)
+        gevent.spawn(keep_users_at_target, runner)
+        gevent.spawn(_watch, runner, recorder, problems)
+        gevent.spawn(shipper.run_forever)
+
+    events.init.add_listener(init)
+
+
+def observer(listener: Callable[..., None]) -> Callable[..., None]:
+    """Return a listener that logs its own errors: Locust would end with exit code 2."""
+
+    @functools.wraps(listener)
+    def safe(*args: Any, **kwargs: Any) -> None:
+        try:
+            listener(*args, **kwargs)
+        except Exception:
+            logger.exception("%s failed; the run goes on", listener.__name__)
+
+    return safe
+
+
+def _record(
+    environment: Environment,
+    runner: MasterRunner,
+    recorder: Recorder,
+    shipper: Shipper,
+    settings: MasterSettings,
+) -> None:
+    """Follow a run from its start to its reports."""
+
+    @observer
+    def test_start(**_: Any) -> None:
+        options = environment.parsed_options
+        recorder.start(
+            locustfile=str(environment.locustfile),
+            host=" ".join(sorted({host for host in hosts_of_users(environment) if host})),
+            users=runner.target_user_count,
+            spawn_rate=runner.spawn_rate,
+            run_time_s=options.run_time if options else None,
+            now=utc_now(),
+        )
+
+    @observer
+    def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
+        recorder.count(client_id, data)
+
+    @observer
+    def test_stopping(**_: Any) -> None:
+        if runner.worker_count == 0 and recorder.stopped_by is None:
+            recorder.stopped_by = "loss of every worker"
+
+    @observer
+    def test_stop(**_: Any) -> None:
+        _cut(runner, recorder)
+        recorder.stop()
+        if recorder.run:
+            write_reports(environment, settings.reports_dir / recorder.run.id)
+
+    @observer
+    def quitting(**_: Any) -> None:
+        if recorder.active:
+            recorder.stopped_by = recorder.stopped_by or "shutdown of the master"
+            runner.stop()
+        gevent.with_timeout(LAST_SHIPMENT_S, shipper.ship, timeout_value=None)
+
+    environment.events.test_start.add_listener(test_start)
+    environment.events.worker_report.add_listener(worker_report)
+    environment.events.test_stopping.add_listener(test_stopping)
+    environment.events.test_stop.add_listener(test_stop)
+    # Called before Locust's own listener, which tells the workers to quit.
+    environment.events.quitting.add_listener(quitting)
+
+
+def _guard_start(
+    environment: Environment, runner: MasterRunner, recorder: Recorder, settings: MasterSettings
+) -> None:
+    """Ask the guard whoever starts: the UI was asked already, autostart and shapes were not."""
+    start = runner.start
+
+    def guarded_start(user_count: int, spawn_rate: float, *args: Any, **kwargs: Any) -> None:
+        refusal = guard.refuse_hosts(hosts_of_users(environment), settings.targets)
+        if refusal:
+            recorder.audit("autostart", "", "start a run", refusal.message)
+        else:
+            start(user_count, spawn_rate, *args, **kwargs)
+
+    def target_refused(msg: Any, **_: Any) -> None:
+        reason = settings.targets.refusal(msg.data["target"])
+        recorder.audit(msg.node_id, "", f"connect to {msg.data['target']}", reason)
+        recorder.event("target refused", {"worker": msg.node_id, "target": msg.data["target"]})
+
+    replace(runner, "start", guarded_start)
+    runner.register_message(TARGET_REFUSED, observer(target_refused))
+
+
+def _watch(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None:
+    """Cut a sample every interval, on time however long the cut itself takes."""
+    due = time.monotonic()
+    while True:
+        due = max(due + SAMPLE_INTERVAL_S, time.monotonic())
+        gevent.sleep(due - time.monotonic())
+        observer(_cut)(runner, recorder)
+        observer(problems.log_changes)()
+
+
+def _cut(runner: MasterRunner, recorder: Recorder) -> None:
+    clients = runner.clients
+    recorder.cut(
+        users=runner.user_count,
+        target_users=runner.target_user_count,
+        workers=[client.id for client in clients.ready + clients.spawning + clients.running],
+    )
+
+
+def _set_heartbeat(settings: HeartbeatSettings) -> None:
+    """Locust 2.47.0 has no options for these; its runners read them at each use."""
+    runners.HEARTBEAT_INTERVAL = settings.interval_s
+    runners.HEARTBEAT_LIVENESS = settings.liveness
+    runners.MASTER_HEARTBEAT_TIMEOUT = settings.master_timeout_s
+
+
+def _worker_readiness(
+    runner_of: list[WorkerRunner], heartbeat: HeartbeatSettings
+) -> tuple[bool, dict[str, Any]]:
+    runner = runner_of[0] if runner_of else None
+    seen = runner.last_heartbeat_timestamp if runner else None
+    ready = bool(seen and time.time() - seen < heartbeat.interval_s * (heartbeat.liveness + 1))
+    return ready, {
+        "role": "worker",
+        "worker": runner.client_id if runner else None,
+        "users": runner.user_count if runner else 0,
+    }
+
+
+def _master_readiness(runner_of: list[MasterRunner]) -> tuple[bool, dict[str, Any]]:
+    if not runner_of:
+        return False, {"role": "starting", "workers": 0}
+    return True, {"role": "leader", "workers": runner_of[0].worker_count}

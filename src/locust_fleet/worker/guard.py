@@ -1,0 +1,75 @@
+"""Keep HTTP users inside the allow-list, whatever URL they were given or redirected to.
+
+Requests (HttpUser) and geventhttpclient (FastHttpUser) are asked at the point through which
+every request or new connection passes. Native clients of other protocols do not pass here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import geventhttpclient.connectionpool as fast
+import requests.adapters
+import requests.exceptions
+from gevent import socket
+
+from locust_fleet.seams import replace
+from locust_fleet.targets import Targets
+
+
+class TargetRefused(ConnectionRefusedError):
+    """The address is not in ALLOWED_TARGETS; FastHttpUser counts it as a failed request."""
+
+
+class RequestRefused(requests.exceptions.ConnectionError):
+    """The same for HttpUser, which counts only the errors of requests."""
+
+
+class Guard:
+    """Asks the allow-list, and tells somebody once about each address that it refused."""
+
+    def __init__(self, targets: Targets, report: Callable[[str], None]) -> None:
+        self._targets = targets
+        self._report = report
+        self._reported: set[str] = set()
+        self._allows_origin = lru_cache(maxsize=1024)(targets.allows_url)
+
+    def check_url(self, url: str) -> None:
+        """Raise RequestRefused unless the URL may be asked."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        if not self._allows_origin(origin):
+            raise RequestRefused(self._refuse(origin))
+
+    def check_connection(self, scheme: str, host: str, port: int) -> None:
+        """Raise TargetRefused unless the connection may be opened."""
+        if not self._targets.allows(scheme, host, port):
+            raise TargetRefused(self._refuse(f"{scheme}://{host}:{port}"))
+
+    def _refuse(self, origin: str) -> str:
+        if origin not in self._reported:
+            self._reported.add(origin)
+            self._report(origin)
+        return self._targets.refusal(origin)
+
+
+def install(guard: Guard) -> None:
+    """Put the guard before both HTTP clients of this process."""
+    send = requests.adapters.HTTPAdapter.send
+
+    def guarded_send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        guard.check_url(request.url)
+        return send(self, request, *args, **kwargs)
+
+    create_socket = fast.ConnectionPool._create_socket
+
+    def guarded_create_socket(self: Any) -> socket.socket:
+        scheme = "https" if isinstance(self, fast.SSLConnectionPool) else "http"
+        guard.check_connection(scheme, self._request_host, self._request_port)
+        return create_socket(self)
+
+    replace(requests.adapters.HTTPAdapter, "send", guarded_send)
+    replace(fast.ConnectionPool, "_create_socket", guarded_create_socket)

@@ -1,0 +1,114 @@
+"""Real Redis and Postgres, in containers of the images that the stack runs."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from locust_fleet import postgres
+from locust_fleet.errors import StoreUnavailable
+from locust_fleet.settings import PostgresSettings, RedisSettings
+
+ROOT = Path(__file__).parents[2]
+MIGRATIONS = ROOT / "postgres" / "migrations"
+ADDRESS = "127.0.0.31"
+START_TIMEOUT_S = 60.0
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+@contextmanager
+def container(image: str, port: int, *options: str, command: tuple[str, ...] = ()) -> Iterator[int]:
+    """Run a container; yields the port of the host that Docker picked for its port."""
+    name = docker("run", "--detach", "--publish", f"{ADDRESS}::{port}", *options, image, *command)
+    try:
+        yield int(docker("port", name, str(port)).splitlines()[0].rpartition(":")[2])
+    finally:
+        docker("rm", "--force", "--volumes", name)
+
+
+def free_port(address: str) -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = START_TIMEOUT_S) -> None:
+    """Return once the condition holds; fail with its name when it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s:g} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresSettings]:
+    image = os.environ.get("POSTGRES_IMAGE", "locust-fleet/postgres:packages")
+    options = ("--env", "POSTGRES_PASSWORD=test", "--tmpfs", "/var/lib/postgresql/data")
+    with container(image, 5432, *options, command=("postgres", "-c", "fsync=off")) as port:
+        settings = PostgresSettings(ADDRESS, port, "postgres", "postgres", "test")
+
+        def ready() -> bool:
+            try:
+                postgres.connect(settings).close()
+            except StoreUnavailable:
+                return False
+            return True
+
+        wait_until(ready, "Postgres answering")
+        yield settings
+
+
+@pytest.fixture
+def postgres_settings(postgres_server: PostgresSettings) -> PostgresSettings:
+    """An empty, migrated database of its own for each test."""
+    with postgres.connect(postgres_server) as connection:
+        connection.execute("DROP DATABASE IF EXISTS fleet WITH (FORCE)")
+        connection.execute("CREATE DATABASE fleet")
+    settings = PostgresSettings(
+        postgres_server.host, postgres_server.port, "fleet", "postgres", "test"
+    )
+    with postgres.connect(settings) as connection:
+        postgres.migrate(connection, MIGRATIONS)
+    return settings
+
+
+@pytest.fixture
+def connection(postgres_settings: PostgresSettings) -> Iterator[psycopg.Connection]:
+    with postgres.connect(postgres_settings) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisSettings]:
+    image = os.environ.get("REDIS_IMAGE", "locust-fleet/redis:packages")
+    with container(image, 6379, command=("redis-server", "--requirepass", "test")) as port:
+
+        def ready() -> bool:
+            try:
+                return bool(redis.Redis(host=ADDRESS, port=port, password="test").ping())
+            except redis.RedisError:
+                return False
+
+        wait_until(ready, "Redis answering")
+        yield RedisSettings(ADDRESS, port, "test")
+
+
+@pytest.fixture
+def redis_settings(redis_server: RedisSettings) -> RedisSettings:
+    """An empty Redis for each test."""
+    client = redis.Redis(host=redis_server.host, port=redis_server.port, password="test")
+    client.flushall()
+    return redis_server

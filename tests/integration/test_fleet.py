@@ -1,0 +1,258 @@
+"""Requests made are requests counted, and users stay at their target, whoever leaves."""
+
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from locust_fleet.settings import PostgresSettings
+from tests.integration.conftest import wait_until
+from tests.integration.fleet import Fleet
+
+# Fast and short requests: many are under way whenever something happens.
+BUSY = """
+from locust import HttpUser, constant, task
+
+class Shopper(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def products(self):
+        self.client.get("/products")
+"""
+REDIRECTED = """
+from locust import FastHttpUser, constant, task
+
+class Wanderer(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def away(self):
+        self.client.get("/redirect?to=http://127.0.0.35:1/", name="/redirect")
+"""
+
+
+@pytest.fixture
+def locustfile(tmp_path: Path) -> Path:
+    file = tmp_path / "busy.py"
+    file.write_text(BUSY)
+    return file
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, postgres_settings: PostgresSettings, locustfile: Path) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, postgres_settings, locustfile)
+    yield fleet
+    fleet.end_all()
+
+
+def recorded(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT coalesce(sum(requests), 0) FROM run_samples").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def state_of_runs(connection: psycopg.Connection) -> list[str]:
+    return [state for (state,) in connection.execute("SELECT state FROM runs ORDER BY id")]
+
+
+def wait_for_end(connection: psycopg.Connection) -> None:
+    """Wait until the last run is closed in Postgres, that is until everything before is there."""
+    wait_until(lambda: "running" not in state_of_runs(connection), "the run closed in Postgres")
+
+
+def test_a_run_ends_with_every_request_in_postgres_and_in_locust(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(20)
+    fleet.wait_for_requests(500)
+    fleet.stop()
+
+    counted = fleet.state()["totals"]["requests"]
+    wait_for_end(connection)
+    assert fleet.served() == counted == recorded(connection)
+
+
+def test_the_next_run_can_start_at_once(fleet: Fleet) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_requests(20)
+    fleet.stop()
+
+    assert fleet.swarm(5)["success"]
+    fleet.wait_for_users(5)
+
+
+def test_a_worker_that_is_stopped_in_a_run_leaves_no_request_uncounted(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(20)
+    fleet.wait_for_requests(300)
+    assert fleet.end("w2") == 0
+    fleet.wait_for_users(20)
+    fleet.stop()
+
+    wait_for_end(connection)
+    assert fleet.served() == recorded(connection)
+
+
+def test_users_are_back_at_their_target_after_three_workers_leave_together(fleet: Fleet) -> None:
+    fleet.start("w1", "w2", "w3", "w4")
+    fleet.swarm(20)
+    fleet.wait_for_users(20)
+
+    for worker in ("w2", "w3", "w4"):
+        fleet.end(worker)
+
+    fleet.wait_for_users(20, timeout_s=10)
+
+
+def test_users_of_a_killed_worker_are_back_within_ten_seconds(fleet: Fleet) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(20)
+    fleet.wait_for_users(20)
+
+    fleet.end("w2", signal.SIGKILL)
+
+    wait_until(lambda: fleet.state()["users"] == 10, "the loss seen", 10)
+    fleet.wait_for_users(20, timeout_s=10)
+
+
+def test_a_stopped_master_ends_its_run_in_order(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(20)
+    fleet.wait_for_requests(300)
+
+    assert fleet.end("master") == 0
+
+    assert state_of_runs(connection) == ["stopped"]
+    assert fleet.served() == recorded(connection)
+    assert len(list(fleet.folder.glob("reports/*/report.html"))) == 1
+
+
+def test_a_run_whose_master_was_killed_is_closed_as_lost_by_the_next(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    wait_until(lambda: recorded(connection) > 0, "the first sample")
+    fleet.end("master", signal.SIGKILL)
+
+    fleet.start_master()
+
+    wait_until(lambda: state_of_runs(connection) == ["lost"], "the run closed as lost")
+
+
+def test_a_worker_of_an_earlier_master_starts_anew(fleet: Fleet) -> None:
+    fleet.start("w1")
+    fleet.end("master", signal.SIGKILL)
+    fleet.start_master()
+
+    wait_until(lambda: fleet.exit_code("w1") == 0, "the worker leaving")
+
+
+def test_results_wait_while_postgres_is_away_and_none_is_missing_after(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1")
+    # Nobody listens there: for this master, Postgres is away.
+    fleet.end("master")
+    fleet.start_master(POSTGRES_PORT="1")
+    fleet.start_worker("w2")
+    fleet.wait_for_workers(1)
+    fleet.swarm(10)
+    fleet.wait_for_requests(200)
+    fleet.end("master")
+    assert recorded(connection) == 0
+
+    fleet.start_master()
+
+    wait_until(lambda: recorded(connection) == fleet.served(), "every request in Postgres")
+
+
+def test_a_run_outside_the_allow_list_is_refused_and_in_the_audit_log(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1")
+
+    answer = fleet.swarm(5, host="http://127.0.0.35")
+
+    assert answer["code"] == "target_refused"
+    assert "is not in ALLOWED_TARGETS" in answer["message"]
+    query = "SELECT actor, allowed FROM audit_log"
+    wait_until(lambda: bool(connection.execute(query).fetchone()), "an audit entry")
+    assert connection.execute(query).fetchall() == [("alice", False)]
+
+
+def test_an_autostart_outside_the_allow_list_is_refused(fleet: Fleet) -> None:
+    fleet.start_master(
+        LOCUST_HOST="http://127.0.0.35", LOCUST_AUTOSTART="true", LOCUST_EXPECT_WORKERS="1"
+    )
+    fleet.start_worker("w1")
+    fleet.wait_for_workers(1)
+
+    wait_until(lambda: "refused start a run by autostart" in fleet.log("master"), "a refusal")
+    assert fleet.state()["run"] is None
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.35", "http://127.0.0.34:1"])
+def test_the_host_cannot_change_in_a_run(fleet: Fleet, host: str) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_users(5)
+
+    assert fleet.swarm(5, host=host)["code"] == "run_active"
+    assert fleet.state()["run"]["host"] == fleet.target
+
+
+def test_a_second_start_names_who_runs_what(fleet: Fleet) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_users(5)
+
+    answer = fleet.swarm(5, user="bob")
+
+    assert answer["code"] == "run_active"
+    assert "alice runs busy.py" in answer["message"]
+
+
+def test_a_start_without_workers_says_so(fleet: Fleet) -> None:
+    fleet.start()
+
+    assert fleet.swarm(5)["code"] == "no_workers"
+
+
+@pytest.mark.parametrize("path", ["/", "/stats/requests", "/fleet/run", "/assets/x.js"])
+def test_nobody_gets_round_the_front(fleet: Fleet, path: str) -> None:
+    fleet.start()
+
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(fleet.web + path, timeout=5)
+
+
+class TestWandering:
+    """Users that a target sends elsewhere."""
+
+    @pytest.fixture
+    def locustfile(self, tmp_path: Path) -> Path:
+        file = tmp_path / "wander.py"
+        file.write_text(REDIRECTED)
+        return file
+
+    def test_a_redirect_out_of_the_allow_list_is_refused_and_an_event_of_the_run(
+        self, fleet: Fleet, connection: psycopg.Connection
+    ) -> None:
+        fleet.start("w1")
+        fleet.swarm(2)
+
+        query = "SELECT detail->>'target' FROM run_events WHERE kind = 'target refused'"
+        wait_until(lambda: bool(connection.execute(query).fetchone()), "the event")
+        assert connection.execute(query).fetchall() == [("http://127.0.0.35:1",)]

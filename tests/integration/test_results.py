@@ -1,0 +1,210 @@
+"""What the spool holds reaches Postgres once, whole, whatever happens on the way."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from locust_fleet import postgres
+from locust_fleet.errors import MigrationError, StoreUnavailable
+from locust_fleet.master import results
+from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.run import utc_now
+from locust_fleet.master.shipper import Shipper
+from locust_fleet.master.spool import Spool
+from locust_fleet.settings import MasterSettings, PostgresSettings
+from tests.integration.conftest import MIGRATIONS
+
+NOW = utc_now()
+
+
+def report(requests: int, *, failures: int = 0) -> Any:
+    return {
+        "stats": [
+            {
+                "method": "GET",
+                "name": "/",
+                "num_requests": requests,
+                "num_failures": failures,
+                "total_response_time": 10.0 * requests,
+                "min_response_time": 10.0,
+                "max_response_time": 20.0,
+                "total_content_length": 5 * requests,
+                "response_times": {10: requests - 1, 20: 1},
+            }
+        ],
+        "errors": {"key": {"method": "GET", "name": "/", "error": "boom", "occurrences": failures}}
+        if failures
+        else {},
+    }
+
+
+@pytest.fixture
+def settings(tmp_path: Path, postgres_settings: PostgresSettings) -> MasterSettings:
+    env = {"FRONT_SECRET": "s", "POSTGRES_PASSWORD": "p", "RESULTS_RETENTION_DAYS": "30"}
+    return replace(
+        MasterSettings.from_env(env),
+        postgres=postgres_settings,
+        spool_dir=tmp_path / "spool",
+        reports_dir=tmp_path / "reports",
+    )
+
+
+@pytest.fixture
+def spool(settings: MasterSettings) -> Spool:
+    return Spool(settings.spool_dir)
+
+
+@pytest.fixture
+def recorder(spool: Spool) -> Recorder:
+    recorder = Recorder(spool, "v1")
+    recorder.start(
+        locustfile="a.py", host="http://a", users=10, spawn_rate=2, run_time_s=60, now=NOW
+    )
+    return recorder
+
+
+@pytest.fixture
+def shipper(spool: Spool, settings: MasterSettings) -> Shipper:
+    return Shipper(spool, settings)
+
+
+def cut(recorder: Recorder) -> None:
+    recorder.cut(users=10, target_users=10, workers=["w1"])
+
+
+def test_a_run_its_samples_and_totals_are_in_postgres(
+    recorder: Recorder, shipper: Shipper, connection: psycopg.Connection
+) -> None:
+    recorder.count("w1", report(5, failures=1))
+    cut(recorder)
+    recorder.count("w1", report(7, failures=2))
+    cut(recorder)
+    recorder.stop()
+
+    shipper.ship()
+
+    totals = connection.execute(
+        "SELECT requests, failures, sum_ms, min_ms, max_ms, histogram FROM run_totals"
+    ).fetchall()
+    assert totals == [(12, 3, 120.0, 10.0, 20.0, {"10.0": 10, "20.0": 2})]
+    failures = connection.execute("SELECT error, occurrences FROM run_failures").fetchall()
+    assert failures == [("boom", 3)]
+
+
+def test_writing_everything_twice_changes_nothing(
+    recorder: Recorder, spool: Spool, connection: psycopg.Connection
+) -> None:
+    recorder.count("w1", report(5, failures=1))
+    cut(recorder)
+    recorder.audit("alice", "", "start", "no")
+    recorder.stop()
+
+    for _ in range(2):
+        for path in spool.pending():
+            results.write(connection, spool.read(path))
+
+    counted = connection.execute(
+        "SELECT (SELECT sum(requests) FROM run_samples), (SELECT sum(requests) FROM run_totals),"
+        " (SELECT sum(occurrences) FROM run_failures), (SELECT count(*) FROM run_events),"
+        " (SELECT count(*) FROM audit_log)"
+    ).fetchone()
+    assert counted == (5, 5, 1, 1, 1)
+
+
+def test_results_wait_while_postgres_is_away(
+    recorder: Recorder, spool: Spool, settings: MasterSettings
+) -> None:
+    away = replace(settings, postgres=replace(settings.postgres, port=1))
+    cut(recorder)
+    before = spool.pending()
+
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        Shipper(spool, away).ship()
+
+    assert spool.pending() == before
+
+
+def test_a_record_that_postgres_never_takes_is_put_aside_and_the_rest_goes_on(
+    recorder: Recorder, spool: Spool, shipper: Shipper, connection: psycopg.Connection
+) -> None:
+    spool.put({"kind": "event", "id": "no uuid", "run_id": "x", "at": "never", "detail": {}})
+    recorder.audit("alice", "", "start", "no")
+
+    shipper.ship()
+
+    assert spool.pending() == []
+    assert connection.execute("SELECT count(*) FROM audit_log").fetchone() == (1,)
+
+
+def test_a_run_that_its_master_left_open_is_lost_with_its_totals(
+    recorder: Recorder, spool: Spool, shipper: Shipper, connection: psycopg.Connection
+) -> None:
+    recorder.count("w1", report(5))
+    cut(recorder)
+
+    Recorder(spool, "v1")
+    shipper.ship()
+
+    assert connection.execute("SELECT state FROM runs").fetchone() == ("lost",)
+    assert connection.execute("SELECT requests FROM run_totals").fetchone() == (5,)
+
+
+def test_old_runs_go_with_everything_that_belongs_to_them(
+    recorder: Recorder,
+    shipper: Shipper,
+    settings: MasterSettings,
+    connection: psycopg.Connection,
+) -> None:
+    cut(recorder)
+    recorder.stop()
+    shipper.ship()
+    assert recorder.run is not None
+    reports = settings.reports_dir / recorder.run.id
+    reports.mkdir(parents=True)
+    connection.execute("UPDATE runs SET ended_at = now() - %s", (timedelta(days=31),))
+
+    removed = results.remove_old_runs(connection, 30, settings.reports_dir)
+
+    assert removed == [recorder.run.id]
+    assert not reports.exists()
+    assert connection.execute("SELECT count(*) FROM run_progress").fetchone() == (0,)
+
+
+def test_young_runs_stay(
+    recorder: Recorder,
+    shipper: Shipper,
+    settings: MasterSettings,
+    connection: psycopg.Connection,
+) -> None:
+    recorder.stop()
+    shipper.ship()
+
+    assert results.remove_old_runs(connection, 30, settings.reports_dir) == []
+
+
+def test_migrating_twice_is_harmless(connection: psycopg.Connection) -> None:
+    assert postgres.migrate(connection, MIGRATIONS) == []
+
+
+def test_a_failed_migration_changes_nothing(connection: psycopg.Connection, tmp_path: Path) -> None:
+    for file in MIGRATIONS.glob("*.sql"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "9998_good.sql").write_text("CREATE TABLE good (n integer);")
+    (tmp_path / "9999_bad.sql").write_text("CREATE TABLE half (n integer); SELECT wrong;")
+
+    with pytest.raises(MigrationError, match=r"9999_bad\.sql failed and nothing was changed"):
+        postgres.migrate(connection, tmp_path)
+
+    tables = connection.execute("SELECT to_regclass('good'), to_regclass('half')").fetchone()
+    assert tables == (None, None)
+
+
+def test_a_folder_without_migrations_is_an_error(
+    connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    with pytest.raises(MigrationError, match="holds no migration"):
+        postgres.migrate(connection, tmp_path)

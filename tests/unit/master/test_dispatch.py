@@ -1,0 +1,79 @@
+"""Users stay at their target however workers leave; what Locust itself does is shown beside."""
+
+from locust import User
+from locust.dispatch import UsersDispatcher
+from locust.runners import STATE_MISSING, MasterRunner, WorkerNode, WorkerNodes
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from locust_fleet.master.dispatch import (
+    FORGET_AFTER_BEATS,
+    SteadyDispatcher,
+    forget_lost_workers,
+)
+
+
+class Shopper(User):
+    """Any user."""
+
+
+def dispatched_over(workers: list[WorkerNode], kind: type[UsersDispatcher]) -> UsersDispatcher:
+    dispatcher = kind(worker_nodes=list(workers), user_classes=[Shopper])
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
+    list(dispatcher)
+    return dispatcher
+
+
+def leave(dispatcher: UsersDispatcher, worker: WorkerNode) -> None:
+    dispatcher.remove_worker(worker)
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
+    list(dispatcher)
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_progress"), [(UsersDispatcher, True), (SteadyDispatcher, False)]
+)
+def test_after_a_leave_only_ours_is_ready_for_the_next(
+    kind: type[UsersDispatcher], in_progress: bool
+) -> None:
+    workers = [WorkerNode(f"w{number}") for number in range(3)]
+    dispatcher = dispatched_over(workers, kind)
+
+    leave(dispatcher, workers[0])
+
+    assert dispatcher.dispatch_in_progress is in_progress
+
+
+def test_a_rebalance_that_nobody_started_shows() -> None:
+    workers = [WorkerNode(f"w{number}") for number in range(3)]
+    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+
+    dispatcher.remove_worker(workers[0])
+
+    assert dispatcher.rebalance_waits
+
+
+def test_a_dispatch_that_is_done_leaves_nothing_waiting() -> None:
+    workers = [WorkerNode(f"w{number}") for number in range(3)]
+    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+
+    leave(dispatcher, workers[0])
+
+    assert not dispatcher.rebalance_waits
+
+
+def test_a_worker_lost_for_long_is_forgotten_before_locust_would_ramp_up_again() -> None:
+    clients = WorkerNodes()
+    for name, state, heartbeat in (
+        ("well", "running", 3),
+        ("just missing", STATE_MISSING, -1),
+        ("lost", STATE_MISSING, FORGET_AFTER_BEATS),
+    ):
+        clients[name] = WorkerNode(name, state, heartbeat)
+
+    forget_lost_workers(cast(MasterRunner, SimpleNamespace(clients=clients)))
+
+    assert list(clients) == ["well", "just missing"]

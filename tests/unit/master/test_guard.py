@@ -1,0 +1,87 @@
+"""Who may start or change a run, and where to."""
+
+from datetime import UTC, datetime
+
+from locust_fleet.master.guard import Refusal, refuse_hosts, refuse_start, refuse_user_setting
+from locust_fleet.master.run import Run
+from locust_fleet.targets import Targets
+
+SHOP = "http://shop.example"
+TARGETS = Targets.parse([SHOP])
+ALICES = Run(
+    id="20261121-100000-abcd",
+    name="",
+    started_by="alice",
+    locustfile="demo_shop.py",
+    host=SHOP,
+    users=10,
+    spawn_rate=1,
+    run_time_s=60,
+    started_at=datetime(2026, 11, 21, 10, tzinfo=UTC),
+)
+
+
+def start(
+    *, user: str = "alice", host: str | None = SHOP, active: Run | None = None, workers: int = 3
+) -> Refusal | None:
+    return refuse_start(
+        user=user, host=host, hosts=[host], active=active, workers=workers, targets=TARGETS
+    )
+
+
+def test_a_start_against_an_allowed_target_may_go() -> None:
+    assert start() is None
+
+
+def test_a_start_against_another_target_is_refused() -> None:
+    refusal = start(host="http://evil.example")
+
+    assert refusal is not None
+    assert refusal.code == "target_refused"
+
+
+def test_a_start_without_workers_is_refused() -> None:
+    refusal = start(workers=0)
+
+    assert refusal is not None
+    assert refusal.code == "no_workers"
+
+
+def test_a_second_start_is_refused_with_the_name_of_who_runs_what() -> None:
+    refusal = start(user="bob", active=ALICES)
+
+    assert refusal is not None
+    assert "alice runs demo_shop.py against http://shop.example since 10:00:00" in refusal.message
+
+
+def test_who_started_a_run_may_change_its_users() -> None:
+    assert start(active=ALICES) is None
+
+
+def test_nobody_may_change_the_host_of_a_run() -> None:
+    refusal = start(active=ALICES, host="http://demo-target:8000")
+
+    assert refusal is not None
+    assert "host cannot change" in refusal.message
+
+
+def test_a_user_class_cannot_be_sent_elsewhere() -> None:
+    refusal = refuse_user_setting(host="http://evil.example", active=None, targets=TARGETS)
+
+    assert refusal is not None
+
+
+def test_a_user_class_cannot_be_sent_elsewhere_in_a_run_even_to_an_allowed_target() -> None:
+    assert refuse_user_setting(host=SHOP, active=ALICES, targets=TARGETS) is not None
+
+
+def test_other_settings_of_a_user_class_may_change() -> None:
+    assert refuse_user_setting(host=None, active=ALICES, targets=TARGETS) is None
+
+
+def test_one_wrong_host_among_the_users_is_enough() -> None:
+    assert refuse_hosts([SHOP, "http://evil.example"], TARGETS) is not None
+
+
+def test_users_without_a_host_are_no_reason_to_refuse() -> None:
+    assert refuse_hosts([None], TARGETS) is None

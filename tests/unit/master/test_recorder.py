@@ -1,0 +1,176 @@
+"""Samples hold exactly what the workers reported, whatever happens to the disk or the UI."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from locust_fleet.master.recorder import UNSAVED_LIMIT, Recorder
+from locust_fleet.master.run import utc_now
+from locust_fleet.master.spool import Spool
+
+
+def report(requests: int = 1, *, name: str = "/", times: dict[int, int] | None = None) -> Any:
+    return {
+        "stats": [
+            {
+                "method": "GET",
+                "name": name,
+                "num_requests": requests,
+                "num_failures": 0,
+                "total_response_time": 10.0 * requests,
+                "min_response_time": 10.0,
+                "max_response_time": 10.0,
+                "total_content_length": 5 * requests,
+                "response_times": {10: requests} if times is None else times,
+            }
+        ],
+        "errors": {},
+    }
+
+
+def records(folder: Path, kind: str) -> list[dict[str, Any]]:
+    waiting = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    return [record for record in waiting if record["kind"] == kind]
+
+
+def started(folder: Path) -> Recorder:
+    recorder = Recorder(Spool(folder), "v1")
+    recorder.start(
+        locustfile="a.py",
+        host="http://a",
+        users=1,
+        spawn_rate=1,
+        run_time_s=None,
+        now=utc_now(),
+    )
+    return recorder
+
+
+def cut(recorder: Recorder, *workers: str) -> None:
+    recorder.cut(users=1, target_users=1, workers=workers)
+
+
+def test_reports_of_all_workers_are_added_up(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+
+    recorder.count("w1", report(2))
+    recorder.count("w2", report(3))
+    cut(recorder)
+
+    [sample] = records(tmp_path, "sample")
+    assert sample["endpoints"][0]["requests"] == 5
+    assert sample["endpoints"][0]["histogram"] == {"10.0": 5}
+
+
+def test_a_sample_holds_only_what_came_since_the_one_before(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+
+    recorder.count("w1", report(2))
+    cut(recorder)
+    recorder.count("w1", report(3))
+    cut(recorder)
+
+    requests = [sample["endpoints"][0]["requests"] for sample in records(tmp_path, "sample")]
+    assert requests == [2, 3]
+
+
+def test_a_request_without_a_response_time_has_no_part_in_minimum_and_maximum(
+    tmp_path: Path,
+) -> None:
+    recorder = started(tmp_path)
+
+    recorder.count("w1", report(1, times={}))
+    cut(recorder)
+
+    [sample] = records(tmp_path, "sample")
+    assert sample["endpoints"][0]["min_ms"] is None
+
+
+def test_who_asked_for_a_run_is_kept_with_it(tmp_path: Path) -> None:
+    recorder = Recorder(Spool(tmp_path), "v1")
+    asked = recorder.expect(started_by="alice", name="nightly", run_time_s=60)
+
+    run = recorder.start(
+        locustfile="a.py", host="http://a", users=1, spawn_rate=1, run_time_s=None, now=utc_now()
+    )
+
+    assert (run.id, run.started_by, run.name) == (asked.run_id, "alice", "nightly")
+
+
+@pytest.mark.parametrize(("by", "state"), [(None, "finished"), ("alice", "stopped")])
+def test_a_run_is_finished_unless_somebody_stopped_it(
+    tmp_path: Path, by: str | None, state: str
+) -> None:
+    recorder = started(tmp_path)
+
+    recorder.stopped_by = by
+    recorder.stop()
+
+    [ended] = records(tmp_path, "run_ended")
+    assert ended["state"] == state
+
+
+def test_workers_that_come_and_go_are_events_of_the_run(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+
+    cut(recorder, "w1", "w2")
+    cut(recorder, "w2", "w3")
+
+    events = [(event["event"], event["detail"]) for event in records(tmp_path, "event")]
+    assert events == [("worker joined", {"worker": "w3"}), ("worker left", {"worker": "w1"})]
+
+
+def test_a_report_outside_of_any_run_is_logged_and_not_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = started(tmp_path)
+    recorder.stop()
+
+    recorder.count("w1", report(7))
+
+    assert "w1 reported 7 requests outside of any run" in caplog.text
+
+
+def test_text_that_postgres_cannot_store_is_made_storable(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+
+    recorder.count("w1", report(1, name="/a\x00b\ud800"))
+    cut(recorder)
+
+    [sample] = records(tmp_path, "sample")
+    assert sample["endpoints"][0]["name"] == "/a\ufffdb?"
+
+
+def test_what_a_full_disk_refuses_is_written_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    recorder = Recorder(spool, "v1")
+
+    def full(_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "put", full)
+        recorder.audit("alice", "", "start", "one")
+    recorder.audit("alice", "", "start", "two")
+
+    assert [entry["detail"]["reason"] for entry in records(tmp_path, "audit")] == ["one", "two"]
+
+
+def test_memory_stays_bounded_while_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(tmp_path)
+    recorder = Recorder(spool, "v1")
+
+    def full(_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(spool, "put", full)
+    for _ in range(UNSAVED_LIMIT + 1):
+        recorder.audit("alice", "", "start", "one")
+
+    assert "a result record is lost" in caplog.text

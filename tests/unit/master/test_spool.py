@@ -1,0 +1,44 @@
+"""Records wait in order, whole, and outlive the process that put them there."""
+
+from pathlib import Path
+
+import pytest
+
+from locust_fleet.master.spool import Spool
+
+
+def test_records_come_back_in_the_order_they_were_put(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    for number in range(20):
+        spool.put({"n": number})
+
+    assert [spool.read(path)["n"] for path in spool.pending()] == list(range(20))
+
+
+def test_a_later_process_appends_even_when_its_clock_went_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Spool(tmp_path).put({"n": 0})
+    monkeypatch.setattr("time.time_ns", lambda: 1)
+
+    later = Spool(tmp_path)
+    later.put({"n": 1})
+
+    assert [later.read(path)["n"] for path in later.pending()] == [0, 1]
+
+
+def test_a_record_that_was_half_written_does_not_count(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    (tmp_path / "record.partial").write_text('{"n":')
+
+    assert spool.pending() == []
+
+
+def test_a_rejected_record_is_put_aside_and_kept(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.put({"n": 0})
+
+    kept = spool.reject(spool.pending()[0])
+
+    assert spool.pending() == []
+    assert spool.read(kept) == {"n": 0}

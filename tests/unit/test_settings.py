@@ -1,0 +1,82 @@
+"""A process starts with settings that are right, or says which one is not."""
+
+from pathlib import Path
+
+import pytest
+
+from locust_fleet.errors import SettingsError
+from locust_fleet.settings import (
+    HeartbeatSettings,
+    LogSettings,
+    PostgresSettings,
+    WorkerSettings,
+    secret,
+)
+
+
+def test_defaults_need_nothing_but_secrets() -> None:
+    settings = PostgresSettings.from_env({"POSTGRES_PASSWORD": "x"})
+
+    assert (settings.host, settings.port) == ("postgres", 5432)
+
+
+def test_an_empty_setting_means_its_default() -> None:
+    settings = PostgresSettings.from_env({"POSTGRES_PASSWORD": "x", "POSTGRES_PORT": ""})
+
+    assert settings.port == 5432
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "99999", "1_0", "five", "5432.0", "-1", "٣"])
+def test_a_port_outside_its_bounds_is_named_with_the_bounds(value: str) -> None:
+    with pytest.raises(SettingsError, match=f"POSTGRES_PORT is {value}; use 1 to 65535"):
+        PostgresSettings.from_env({"POSTGRES_PASSWORD": "x", "POSTGRES_PORT": value})
+
+
+def test_a_secret_comes_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("pass word \n")
+
+    assert secret({"P_FILE": str(file)}, "P") == "pass word "
+
+
+def test_a_secret_given_twice_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="P and P_FILE are both set"):
+        secret({"P": "x", "P_FILE": str(tmp_path)}, "P")
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"P_FILE is .*missing, which cannot be read"):
+        secret({"P_FILE": str(tmp_path / "missing")}, "P")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HEARTBEAT_INTERVAL", "0"), ("HEARTBEAT_LIVENESS", "1")]
+)
+def test_a_heartbeat_that_cannot_work_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        HeartbeatSettings.from_env({name: value})
+
+
+def test_an_unknown_log_level_is_refused_with_the_choices() -> None:
+    with pytest.raises(SettingsError, match="LOCUST_LOG_LEVEL is LOUD; use one of DEBUG, INFO"):
+        LogSettings.from_env({"LOCUST_LOG_LEVEL": "LOUD"})
+
+
+def test_without_a_list_load_may_go_to_the_demo_target_and_the_target_host_only() -> None:
+    targets = WorkerSettings.from_env({"TARGET_HOST": "https://shop.example/base"}).targets
+
+    assert [
+        targets.allows_url(url)
+        for url in ("http://demo-target:8000", "https://shop.example/x", "http://shop.example")
+    ] == [True, True, False]
+
+
+def test_a_list_replaces_the_default() -> None:
+    targets = WorkerSettings.from_env({"ALLOWED_TARGETS": "a.example , b.example"}).targets
+
+    assert not targets.allows_url("http://demo-target:8000")
+
+
+def test_a_wrong_entry_of_the_list_names_the_setting() -> None:
+    with pytest.raises(SettingsError, match="ALLOWED_TARGETS: 'http://a/b'"):
+        WorkerSettings.from_env({"ALLOWED_TARGETS": "http://a/b"})
