@@ -60,14 +60,16 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("stop-run", help="stop the load through the master alone")
     command.set_defaults(run=_stop_run)
 
-    # The locust image has no Flask-less half of the console, and needs none.
+    # Only the console image has what these need.
     if importlib.util.find_spec("argon2"):
         from locust_fleet.console import commands as console
+        from locust_fleet.console import smoke
 
         command = commands.add_parser("migrate", help="bring the database up to date")
         command.set_defaults(run=console.migrate)
         console.add_user_parser(commands)
         console.add_token_parser(commands)
+        smoke.add_parser(commands)
     return parser
 
 

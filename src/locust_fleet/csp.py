@@ -10,7 +10,9 @@ import base64
 import hashlib
 import re
 
-INLINE_SCRIPT = re.compile(r"<script\b(?P<attributes>[^>]*)>(?P<body>.*?)</script>", re.S | re.I)
+INLINE_SCRIPT = re.compile(
+    r"<script\b(?P<attributes>[^>]*)>(?P<body>.*?)</script>", re.DOTALL | re.IGNORECASE
+)
 
 
 def policy_for(html: str) -> str:

@@ -125,7 +125,7 @@ class Fleet:
         return (self.folder / f"{name}.log").read_text()
 
     def _start(self, name: str, command: tuple[str, ...], **env: str) -> None:
-        with open(self.folder / f"{name}.log", "ab") as log:
+        with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command,
                 env={**self._env, "HEALTH_PORT": str(free_port("0.0.0.0")), **env},

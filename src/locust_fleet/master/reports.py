@@ -10,7 +10,6 @@ from locust.html import get_html_report
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSV
 
 import csv
-import os
 from pathlib import Path
 from shutil import rmtree
 
@@ -31,6 +30,6 @@ def write_reports(environment: Environment, folder: Path) -> None:
         ("failures.csv", tables.failures_csv),
         ("exceptions.csv", tables.exceptions_csv),
     ):
-        with open(partial / name, "w", encoding="utf-8", newline="") as file:
+        with (partial / name).open("w", encoding="utf-8", newline="") as file:
             write(csv.writer(file))
-    os.replace(partial, folder)
+    partial.replace(folder)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ class Spool:
         """Append a record, whole or not at all; raises OSError when the disk is full."""
         partial = self._folder / "record.partial"
         partial.write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
-        os.replace(partial, self._folder / f"{next(self._places):020d}.json")
+        partial.replace(self._folder / f"{next(self._places):020d}.json")
 
     def pending(self) -> list[Path]:
         """Return the records that still wait, oldest first."""

@@ -1,0 +1,47 @@
+"""One deployed stack for all end-to-end tests; each leaves it idle, with three workers."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.e2e.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("stack"), f"fleet-e2e-{os.getpid()}")
+    try:
+        done = stack.deploy()
+        assert done.returncode == 0, f"{done.stderr}\n{stack.logs()}"
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture
+def stack(deployed: Stack) -> Iterator[Stack]:
+    """The stack, whole and idle before and after."""
+    deployed.compose("up", "--detach", "--no-recreate", "--wait", "--scale", "locust-worker=3")
+    session = deployed.browser()
+    deployed.wait_for_workers(session, 3)
+    deployed.reset_served()
+    yield deployed
+    deployed.compose("up", "--detach", "--no-recreate", "--wait", "--scale", "locust-worker=3")
+    deployed.script("stop_run.sh")
+
+
+@pytest.fixture
+def admin(stack: Stack) -> requests.Session:
+    return stack.browser()
+
+
+@pytest.fixture(scope="session")
+def operator(deployed: Stack) -> requests.Session:
+    return deployed.token("operator")
+
+
+@pytest.fixture(scope="session")
+def viewer(deployed: Stack) -> requests.Session:
+    return deployed.token("viewer")

@@ -1,0 +1,225 @@
+"""A deployed stack of its own: a copy of the checkout, a project name, an address and ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import requests
+import urllib3
+
+from tests.integration.conftest import ROOT, free_port, wait_until
+
+ADDRESS = "127.0.0.41"
+PASSWORD = "correct horse battery"
+DEMO = "http://demo-target:8000"
+
+
+class Stack:
+    """What an operator and a tester do with a deployed stack."""
+
+    def __init__(self, folder: Path, project: str) -> None:
+        self.folder = folder
+        self.project = project
+        self.https_port = free_port(ADDRESS)
+        self.http_port = free_port(ADDRESS)
+        self.url = f"https://{ADDRESS}:{self.https_port}"
+        copy_checkout(folder)
+        self.set_env(
+            COMPOSE_PROJECT_NAME=project,
+            BIND_ADDRESS=ADDRESS,
+            HTTP_PORT=str(self.http_port),
+            HTTPS_PORT=str(self.https_port),
+            LOCUST_WEB_AUTH=f"admin:{PASSWORD}",
+        )
+
+    # --- files ---
+
+    def set_env(self, **values: str) -> None:
+        """Write settings into .env, as an operator would."""
+        file = self.folder / ".env"
+        if not file.exists():
+            shutil.copy(self.folder / ".env.example", file)
+        text = file.read_text()
+        for name, value in values.items():
+            text, found = re.subn(rf"(?m)^{name}=.*$", f"{name}={value}", text)
+            assert found, f"{name} is not in .env.example"
+        file.write_text(text)
+
+    def env(self, name: str) -> str:
+        found = re.search(rf"(?m)^{name}=(.*)$", (self.folder / ".env").read_text())
+        assert found, f"{name} is not in .env"
+        return found[1]
+
+    def locustfile(self, name: str, text: str) -> None:
+        (self.folder / "locustfiles" / name).write_text(text)
+
+    # --- operator ---
+
+    def script(
+        self, name: str, *arguments: str, timeout_s: float = 600, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script of this stack's checkout to its end."""
+        return subprocess.run(
+            [str(self.folder / "scripts" / name), *arguments],
+            cwd=self.folder,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def deploy(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.script("deploy.sh", "production", *arguments)
+
+    def compose(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            ["docker", "compose", "--project-directory", str(self.folder), *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=300,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"docker compose {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    def containers(self, service: str = "") -> list[str]:
+        """Ids of the running containers."""
+        names = [service] if service else []
+        return sorted(self.compose("ps", "--quiet", *names).split())
+
+    def remove(self) -> None:
+        self.compose("down", "--volumes", "--timeout", "5", "--remove-orphans", check=False)
+
+    def logs(self) -> str:
+        return self.compose("logs", "--no-color", "--tail", "40", check=False)
+
+    def sql(self, query: str) -> list[str]:
+        """Ask the results database; one line a row, columns separated by |."""
+        user, database = self.env("POSTGRES_USER"), self.env("POSTGRES_DB")
+        command = ("exec", "-T", "postgres", "psql", "-U", user, "-d", database, "-At", "-c", query)
+        return self.compose(*command).splitlines()
+
+    def served(self) -> int:
+        """Requests that the demo target has served, by its own count."""
+        code = (
+            "import json, urllib.request as u;"
+            "print(json.load(u.urlopen('http://127.0.0.1:8000/stats'))['total'])"
+        )
+        return int(self.compose("exec", "-T", "demo-target", "python", "-c", code))
+
+    def reset_served(self) -> None:
+        code = (
+            "import urllib.request as u;"
+            "u.urlopen(u.Request('http://127.0.0.1:8000/stats/reset', data=b''))"
+        )
+        self.compose("exec", "-T", "demo-target", "python", "-c", code)
+
+    def recorded(self, run_id: str) -> int:
+        """Requests of a run that are in Postgres."""
+        [total] = self.sql(
+            f"SELECT coalesce(sum(requests), 0) FROM run_samples WHERE run_id = '{run_id}'"
+        )
+        return int(total)
+
+    # --- tester ---
+
+    def browser(self, name: str = "admin", password: str = PASSWORD) -> requests.Session:
+        """Return a session that has signed in."""
+        session = self.stranger()
+        answer = session.post(
+            f"{self.url}/console/sign-in",
+            data={"name": name, "password": password},
+            allow_redirects=False,
+            timeout=30,
+        )
+        assert answer.status_code in (302, 303), answer.text
+        return session
+
+    def stranger(self) -> requests.Session:
+        """Return a session that has not, with the Origin that a browser would send."""
+        urllib3.disable_warnings()
+        session = requests.Session()
+        session.verify = False
+        session.trust_env = False
+        session.headers["Origin"] = self.url
+        return session
+
+    def token(self, role: str) -> requests.Session:
+        """Return a session with an API token of a role."""
+        command = ("token", "create", "--name", f"e2e {role}", "--role", role)
+        token = self.compose(
+            "exec", "-T", "console", "locust-fleet", *command, "--print-token-only"
+        ).strip()
+        session = self.stranger()
+        del session.headers["Origin"]
+        session.headers["Authorization"] = f"Bearer {token}"
+        return session
+
+    def run(self, session: requests.Session) -> Any:
+        """How the run and the fleet stand."""
+        return session.get(f"{self.url}/api/v1/run", timeout=30).json()
+
+    def start(self, session: requests.Session, **order: Any) -> str:
+        """Start a run through the API; returns its id."""
+        body = {"users": 20, "spawn_rate": 20, **order}
+        answer = session.post(f"{self.url}/api/v1/runs", json=body, timeout=60)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def stop(self, session: requests.Session, run_id: str) -> None:
+        answer = session.post(f"{self.url}/api/v1/runs/{run_id}/stop", timeout=150)
+        assert answer.status_code == 200, answer.text
+
+    def wait_for_workers(self, session: requests.Session, count: int) -> None:
+        wait_until(lambda: self._see(session, "workers") == count, f"{count} workers", 90)
+
+    def wait_for_users(self, session: requests.Session, count: int, timeout_s: float = 30) -> None:
+        wait_until(lambda: self._see(session, "users") == count, f"{count} users", timeout_s)
+
+    def wait_for_requests(self, session: requests.Session, count: int) -> None:
+        wait_until(
+            lambda: self.run(session)["totals"]["requests"] >= count, f"{count} requests", 60
+        )
+
+    def wait_until_recorded(self, run_id: str, count: int) -> None:
+        wait_until(lambda: self.recorded(run_id) == count, f"{count} requests in Postgres", 60)
+
+    def wait_for_state(self, run_id: str, state: str) -> None:
+        query = f"SELECT state FROM runs WHERE id = '{run_id}'"
+        wait_until(lambda: self.sql(query) == [state], f"run {run_id} {state} in Postgres", 60)
+
+    def _see(self, session: requests.Session, what: str) -> Any:
+        try:
+            return self.run(session).get(what)
+        except (requests.RequestException, json.JSONDecodeError):
+            return None
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy what a clone would hold, with what is not yet committed, into an empty folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        source, target = ROOT / name, folder / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "as it is")):
+        identity = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.invalid")
+        subprocess.run(["git", *identity, *command], cwd=folder, check=True)
