@@ -62,14 +62,15 @@ def _parser() -> argparse.ArgumentParser:
 
     # Only the console image has what these need.
     if importlib.util.find_spec("argon2"):
+        from locust_fleet.console import client, smoke
         from locust_fleet.console import commands as console
-        from locust_fleet.console import smoke
 
         command = commands.add_parser("migrate", help="bring the database up to date")
         command.set_defaults(run=console.migrate)
         console.add_user_parser(commands)
         console.add_token_parser(commands)
         smoke.add_parser(commands)
+        client.add_parser(commands)
     return parser
 
 

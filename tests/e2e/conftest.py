@@ -23,18 +23,16 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def stack(deployed: Stack) -> Iterator[Stack]:
     """The stack, whole and idle before and after."""
-    deployed.compose("up", "--detach", "--no-recreate", "--wait", "--scale", "locust-worker=3")
-    session = deployed.browser()
-    deployed.wait_for_workers(session, 3)
+    deployed.idle()
+    deployed.wait_for_workers(deployed.token("viewer"), 3)
     deployed.reset_served()
     yield deployed
-    deployed.compose("up", "--detach", "--no-recreate", "--wait", "--scale", "locust-worker=3")
-    deployed.script("stop_run.sh")
+    deployed.idle()
 
 
 @pytest.fixture
-def admin(stack: Stack) -> requests.Session:
-    return stack.browser()
+def admin(deployed: Stack) -> requests.Session:
+    return deployed.browser()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-import urllib3
 
 from tests.integration.conftest import ROOT, free_port, wait_until
 
@@ -35,6 +34,8 @@ class Stack:
             BIND_ADDRESS=ADDRESS,
             HTTP_PORT=str(self.http_port),
             HTTPS_PORT=str(self.https_port),
+            # So that the certificate that deploy.sh makes is for this address.
+            ALLOWED_HOSTS=ADDRESS,
             LOCUST_WEB_AUTH=f"admin:{PASSWORD}",
         )
 
@@ -148,16 +149,15 @@ class Stack:
 
     def stranger(self) -> requests.Session:
         """Return a session that has not, with the Origin that a browser would send."""
-        urllib3.disable_warnings()
         session = requests.Session()
-        session.verify = False
+        session.verify = str(self.folder / "secrets" / "tls_cert.pem")
         session.trust_env = False
         session.headers["Origin"] = self.url
         return session
 
     def token(self, role: str) -> requests.Session:
         """Return a session with an API token of a role."""
-        command = ("token", "create", "--name", f"e2e {role}", "--role", role)
+        command = ("token", "create", "--name", f"e2e-{role}", "--role", role)
         token = self.compose(
             "exec", "-T", "console", "locust-fleet", *command, "--print-token-only"
         ).strip()
@@ -180,6 +180,11 @@ class Stack:
     def stop(self, session: requests.Session, run_id: str) -> None:
         answer = session.post(f"{self.url}/api/v1/runs/{run_id}/stop", timeout=150)
         assert answer.status_code == 200, answer.text
+
+    def idle(self) -> None:
+        """Stop whatever runs, and have three workers again."""
+        self.compose("up", "--detach", "--no-recreate", "--wait", "--scale", "locust-worker=3")
+        self.compose("exec", "-T", "locust-master", "locust-fleet", "stop-run")
 
     def wait_for_workers(self, session: requests.Session, count: int) -> None:
         wait_until(lambda: self._see(session, "workers") == count, f"{count} workers", 90)

@@ -37,7 +37,7 @@ def test_a_run_is_counted_exactly_while_postgres_is_away_and_a_worker_leaves(
     stack.wait_for_users(operator, 30)
     before = stack.run(operator)["totals"]["requests"]
     stack.wait_for_requests(operator, before + 100)
-    stack.compose("start", "postgres")
+    stack.compose("up", "--detach", "--no-recreate", "--wait", "postgres")
 
     end_and_compare(stack, operator, run_id)
 

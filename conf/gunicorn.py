@@ -1,0 +1,58 @@
+"""Settings of the gunicorn that serves the console."""
+
+import os
+from typing import Any
+
+# Only nginx and Alertmanager reach the container, over its internal networks.
+bind = "0.0.0.0:8000"
+
+# One answers two thousand questions of the front a second; four leave enough of the container's
+# memory for password hashes. They share nothing: sessions are in the cookie, counters in Redis.
+workers = min(len(os.sched_getaffinity(0)), 4)
+
+# A stop waits a minute for users to finish, and a page may wait for Postgres; neither may hold up
+# the questions that nginx asks about every request.
+worker_class = "gevent"
+
+# Per process. A question of the front is answered in less than a millisecond, so this many are
+# waiting only when something is badly wrong.
+worker_connections = 1000
+
+# Each process patches itself for gevent and loads the application then. Loaded before the fork,
+# psycopg would have chosen its blocking way of waiting, and one slow query would stop the process.
+preload_app = False
+
+# A process whose loop has not turned for this long is replaced, however long its requests take.
+timeout = 30
+
+# What is being answered may be finished, within the container's own grace period; a stop of a run
+# that takes longer goes on at the master.
+graceful_timeout = 20
+
+# Longer than the 60 s that nginx keeps an idle connection: nginx, not we, closes it, so that it
+# never sends a question into a connection that is just being closed.
+keepalive = 75
+
+# The heartbeat file of the timeout must not be on a disk: the root is read-only anyway.
+worker_tmp_dir = "/dev/shm"
+
+# nginx logs every request with its user; a second line here would cost more than the answer.
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+
+# Gunicorn's remote control would want to write below a home directory that does not exist.
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start what runs in the background: greenlets do not survive the fork before this."""
+    from locust_fleet.console import app
+
+    worker.end_background = app.start(worker.wsgi)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Write what the audit log still holds."""
+    if hasattr(worker, "end_background"):
+        worker.end_background()

@@ -1,0 +1,123 @@
+# The certificate of the front: given in .env, or self-signed.
+
+# The longest that all browsers take.
+readonly certificate_days=825
+readonly renew_before_s=$((30 * 86400))
+
+# certificate_problems FILE: what is wrong with the certificate and key that FILE names.
+certificate_problems() {
+  local file=$1 cert key
+  cert=$(absolute "$(env_get "$file" SSL_CERT_PATH)")
+  key=$(absolute "$(env_get "$file" SSL_KEY_PATH)")
+  ca_problem "$file"
+  [[ -n $cert && -n $key ]] || return 0
+  if [[ ! -f $cert || ! -r $cert ]]; then
+    echo "SSL_CERT_PATH is $cert, which is no file that can be read ($(where "$file" SSL_CERT_PATH))"
+  elif [[ ! -f $key || ! -r $key ]]; then
+    echo "SSL_KEY_PATH is $key, which is no file that can be read ($(where "$file" SSL_KEY_PATH))"
+  elif has openssl; then
+    pair_problem "$file" "$cert" "$key"
+  fi
+}
+
+# pair_problem FILE CERT KEY
+pair_problem() {
+  local file=$1 cert=$2 key=$3 cert_line key_line cert_public key_public
+  cert_line=$(where "$file" SSL_CERT_PATH)
+  key_line=$(where "$file" SSL_KEY_PATH)
+  if ! cert_public=$(openssl x509 -in "$cert" -noout -pubkey 2>/dev/null); then
+    echo "SSL_CERT_PATH is $cert, which is no PEM certificate ($cert_line)"
+  elif ! key_public=$(openssl pkey -in "$key" -passin pass: -pubout 2>/dev/null); then
+    echo "SSL_KEY_PATH is $key, which is no PEM key without a password ($key_line)"
+  elif [[ $cert_public != "$key_public" ]]; then
+    echo "the key in SSL_KEY_PATH does not belong to the certificate in SSL_CERT_PATH ($key_line)"
+  elif ! openssl x509 -in "$cert" -noout -checkend 0 >/dev/null; then
+    echo "the certificate in SSL_CERT_PATH expired on $(end_date "$cert"); renew it ($cert_line)"
+  elif ! openssl x509 -in "$cert" -noout -checkend "$renew_before_s" >/dev/null; then
+    log "warning: the certificate in SSL_CERT_PATH expires on $(end_date "$cert")"
+  fi
+}
+
+ca_problem() {
+  local file=$1 ca
+  ca=$(absolute "$(env_get "$file" TARGET_CA_PATH)")
+  [[ -n $ca ]] || return 0
+  [[ -f $ca && -r $ca ]] && grep -q -- '-----BEGIN CERTIFICATE-----' "$ca" ||
+    echo "TARGET_CA_PATH is $ca, which is no PEM file that can be read ($(where "$file" TARGET_CA_PATH))"
+}
+
+end_date() { openssl x509 -in "$1" -noout -enddate | cut -d = -f 2; }
+
+# absolute PATH: a path in .env counts from the checkout.
+absolute() {
+  case $1 in
+    '' | /*) printf '%s' "$1" ;;
+    *) printf '%s' "$root/$1" ;;
+  esac
+}
+
+# install_certificate FILE: bring secrets/ up to date; print changed when it was not.
+install_certificate() {
+  local file=$1 cert key
+  cert=$(absolute "$(env_get "$file" SSL_CERT_PATH)")
+  key=$(absolute "$(env_get "$file" SSL_KEY_PATH)")
+  copy_secret "$(absolute "$(env_get "$file" TARGET_CA_PATH)")" target_ca.pem >/dev/null
+  if [[ -n $cert ]]; then
+    { copy_secret "$key" tls_key.pem && copy_secret "$cert" tls_cert.pem; } | tail -n 1
+  elif self_signed_is_due; then
+    make_self_signed "$(env_get "$file" ALLOWED_HOSTS)"
+    echo changed
+  fi
+}
+
+# copy_secret PATH NAME: no PATH means an empty file.
+copy_secret() {
+  local path=${1:-/dev/null} name=$2
+  cmp -s -- "$path" "$secrets_dir/$name" && return
+  put_secret "$name" <"$path"
+  echo changed
+}
+
+self_signed_is_due() {
+  local cert=$secrets_dir/tls_cert.pem key=$secrets_dir/tls_key.pem
+  [[ -s $cert && -s $key ]] || return 0
+  # Not a pair: the deployment that made it was interrupted.
+  [[ $(openssl x509 -in "$cert" -noout -pubkey 2>/dev/null) == \
+    "$(openssl pkey -in "$key" -pubout 2>/dev/null)" ]] || return 0
+  ! openssl x509 -in "$cert" -noout -checkend "$renew_before_s" >/dev/null 2>&1
+}
+
+# make_self_signed ALLOWED_HOSTS
+make_self_signed() {
+  has openssl || die 1 "openssl is needed for a self-signed certificate; install it"
+  local names new
+  names=$(subject_names "$1")
+  log "making a self-signed certificate for $names"
+  new=$(mktemp -d)
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+    -days "$certificate_days" -subj "/CN=Locust Fleet" -addext "subjectAltName=$names" \
+    -keyout "$new/key.pem" -out "$new/cert.pem" 2>"$new/words" || {
+    cat "$new/words" >&2
+    rm -rf -- "$new"
+    die 1 "openssl could not make a certificate; its words are above"
+  }
+  put_secret tls_key.pem <"$new/key.pem"
+  put_secret tls_cert.pem <"$new/cert.pem"
+  rm -rf -- "$new"
+}
+
+# subject_names ALLOWED_HOSTS: as openssl wants them, DNS:a,DNS:b,IP:127.0.0.1.
+subject_names() {
+  local host names=DNS:localhost
+  while read -r host; do
+    case $host in
+      '' | '*' | localhost | *[!A-Za-z0-9.*-]*) ;;
+      *[!0-9.]*) names+=,DNS:$host ;;
+      *) names+=,IP:$host ;;
+    esac
+  done < <(
+    printf '%s\n' "${1//,/$'\n'}" | tr -d ' '
+    cat /proc/sys/kernel/hostname
+  )
+  printf '%s,IP:127.0.0.1' "$names"
+}

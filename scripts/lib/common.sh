@@ -1,0 +1,33 @@
+# What every script has. Sourcing this changes nothing but the shell.
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+readonly root
+
+trap 'report_failure "$?" "$BASH_COMMAND"' ERR
+
+log() {
+  # Over the seconds that progress.sh lets tick on a terminal.
+  [[ ! -t 2 ]] || printf '\r\033[K' >&2
+  printf '%s %s: %s\n' "$(date -u +%FT%TZ)" "${0##*/}" "$*" >&2
+}
+
+report_failure() { log "${BASH_SOURCE[1]#"$root"/}:${BASH_LINENO[0]}: '$2' exited $1"; }
+
+# die CODE MESSAGE...
+die() {
+  local code=$1
+  shift
+  log "error: $*"
+  exit "$code"
+}
+
+# Print the comment block at the top of the calling script.
+usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"; }
+
+# From the checkout: Compose takes the paths of COMPOSE_FILE from where it is called.
+compose() (
+  cd -- "$root" || exit
+  exec docker compose "$@"
+)
+
+has() { command -v "$1" >/dev/null 2>&1; }

@@ -1,0 +1,185 @@
+# The Docker engine and Compose: look whether they are there, install and start them.
+
+readonly engine_wanted=20.10 compose_wanted=2.20
+readonly engine_start_s=60 engine_log=/var/log/dockerd.log
+
+# Print ok, or what is missing: missing, stopped, forbidden, old-engine VERSION, old-compose VERSION.
+engine_state() {
+  local engine compose
+  if ! has docker || ! compose=$(docker compose version --short 2>/dev/null); then
+    echo missing
+    return
+  fi
+  if ! engine=$(docker version --format '{{.Server.Version}}' 2>&1); then
+    case $engine in
+      *'permission denied'*) echo forbidden ;;
+      *) if has dockerd; then echo stopped; else echo missing; fi ;;
+    esac
+  elif ! version_at_least "$engine" "$engine_wanted"; then
+    echo "old-engine $engine"
+  elif ! version_at_least "$compose" "$compose_wanted"; then
+    echo "old-compose $compose"
+  else
+    echo ok
+  fi
+}
+
+# engine_problem STATE install|no-install IS_ROOT: nothing when it is there or we may see to it.
+engine_problem() {
+  local need="Docker Engine $engine_wanted and Compose $compose_wanted or newer"
+  case $1 in
+    ok) ;;
+    missing)
+      if [[ $2 == no-install ]]; then
+        echo "no Docker engine with Compose; install $need, or leave out --no-install"
+      elif [[ $3 != yes ]]; then
+        echo "no Docker engine with Compose; install $need, or run this as root, which installs it"
+      elif ! has apt-get && ! has dnf; then
+        echo "no Docker engine with Compose, and neither apt nor dnf to install it; install $need"
+      fi
+      ;;
+    stopped)
+      [[ $3 == yes ]] ||
+        echo "the Docker engine does not answer; start it, or run this as root, which starts it"
+      ;;
+    forbidden)
+      echo "you may not use the Docker engine; run this as root, or join the group docker"
+      ;;
+    old-engine*) echo "the Docker engine is ${1#* }; install $engine_wanted or newer" ;;
+    old-compose*) echo "Docker Compose is ${1#* }; install $compose_wanted or newer" ;;
+    *) echo "the state of the Docker engine is unknown: $1" ;;
+  esac
+}
+
+# version_at_least 26.1.5+dfsg1 20.10
+version_at_least() {
+  [[ ${1#v} =~ ^([0-9]+)\.([0-9]+) ]] || return 1
+  local major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
+  ((major > ${2%%.*} || (major == ${2%%.*} && minor >= ${2#*.})))
+}
+
+# ensure_engine install|no-install: install what is missing, and start the engine.
+ensure_engine() {
+  local state
+  state=$(engine_state)
+  if [[ $state == missing && $1 == install ]]; then
+    install_engine
+    state=$(engine_state)
+  fi
+  if [[ $state == stopped ]]; then
+    start_engine
+    state=$(engine_state)
+  fi
+  [[ $state == ok ]] || die 1 "$(engine_problem "$state" no-install yes)"
+}
+
+# --- installing ---
+
+install_engine() {
+  if has apt-get; then install_with_apt; else install_with_dnf; fi
+}
+
+# install_with_apt: Debian 13 and Ubuntu have all of it; of Debian 12, Compose is too old.
+install_with_apt() {
+  log "installing the Docker engine and Compose"
+  apt_quietly update
+  if apt_offers docker-compose-v2 "$compose_wanted"; then
+    apt_quietly install docker.io docker-compose-v2 docker-buildx openssl
+  elif apt_offers docker-compose "$compose_wanted"; then
+    apt_quietly install docker.io docker-cli docker-compose docker-buildx openssl
+  else
+    # The older release's containerd and runc stay: they fit, and are what it patches.
+    apt_quietly install docker.io openssl
+    add_newer_debian
+    apt_quietly install --target-release "$debian_release" \
+      docker.io docker-cli docker-compose docker-buildx
+  fi
+}
+
+# apt_quietly update|install ARGUMENT...: services are started by us, once all is there.
+apt_quietly() {
+  local command=$1 words
+  shift
+  [[ $command != install ]] || set -- --yes --no-install-recommends "$@"
+  words=$(mktemp)
+  if ! DEBIAN_FRONTEND=noninteractive apt-get -qq "$command" "$@" >"$words" 2>&1 </dev/null; then
+    tail -n 15 "$words" >&2
+    rm -f "$words"
+    die 1 "apt-get $command $* failed; the reason is above"
+  fi
+  rm -f "$words"
+}
+
+# apt_offers PACKAGE VERSION
+apt_offers() {
+  local candidate
+  candidate=$(apt-cache policy "$1" | sed -n 's/^ *Candidate: //p')
+  version_at_least "${candidate#*:}" "$2"
+}
+
+# One more release of the same mirror, pinned so low that nothing else comes from it.
+add_newer_debian() {
+  local mirror key=/usr/share/keyrings/debian-archive-keyring.gpg
+  mirror=$(debian_mirror) || exit
+  log "taking Compose from Debian $debian_release at $mirror"
+  {
+    printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$mirror" "$debian_release"
+    [[ ! -e $key ]] || printf 'Signed-By: %s\n' "$key"
+  } >"/etc/apt/sources.list.d/locust-fleet-$debian_release.sources"
+  printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n' "$debian_release" \
+    >"/etc/apt/preferences.d/locust-fleet-$debian_release"
+  apt_quietly update
+}
+
+install_with_dnf() {
+  dnf -q list --available docker-ce >/dev/null 2>&1 ||
+    die 1 "dnf knows no docker-ce; add Docker's repository, or install Docker Engine by hand"
+  log "installing the Docker engine and Compose"
+  dnf -q -y install docker-ce docker-ce-cli containerd.io docker-buildx-plugin \
+    docker-compose-plugin openssl >&2 || die 1 "dnf could not install docker-ce; the reason is above"
+}
+
+# --- starting ---
+
+start_engine() {
+  log "starting the Docker engine"
+  if [[ -d /run/systemd/system ]]; then
+    systemctl enable --now docker >&2 ||
+      die 1 "systemd could not start docker; see: journalctl --unit docker"
+  else
+    start_dockerd
+  fi
+  wait_for_engine
+}
+
+# Without an init system: by itself, outside our session, with as many open files as are allowed.
+start_dockerd() (
+  exec 9>&-
+  local pid_file=/var/run/docker.pid
+  # Left by a machine that was switched off; dockerd refuses to start over it.
+  if [[ -s $pid_file ]] && ! is_process "$(<"$pid_file")" dockerd; then rm -f "$pid_file"; fi
+  ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"
+  setsid --fork dockerd >>"$engine_log" 2>&1 </dev/null
+)
+
+is_process() { [[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]; }
+
+wait_for_engine() {
+  local deadline=$((SECONDS + engine_start_s))
+  until docker version >/dev/null 2>&1; do
+    if ((SECONDS >= deadline)); then
+      [[ ! -s $engine_log ]] || tail -n 20 "$engine_log" >&2
+      die 1 "the Docker engine did not start within $engine_start_s s; its last words are above"
+    fi
+    sleep 0.5
+  done
+}
+
+# Print the number of open files a container may have: what the engine may give, at most 65536.
+open_files_limit() {
+  local limit pid
+  pid=$(cat /var/run/docker.pid 2>/dev/null || true)
+  limit=$(awk '/^Max open files/ { print $5 }' "/proc/${pid:-self}/limits" 2>/dev/null || ulimit -Hn)
+  if [[ $limit == unlimited ]] || ((limit > 65536)); then limit=65536; fi
+  printf '%s\n' "$limit"
+}

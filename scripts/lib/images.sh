@@ -1,0 +1,314 @@
+# Where the images come from: the registry, or the packages of Debian when no registry answers.
+# Sourced after common.sh. Every function prints its result on stdout and its story on stderr.
+#
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # root is set by common.sh
+
+readonly debian_release=trixie
+# What our images are built from; also the label that says what an image was built from.
+readonly inputs_label=fleet.inputs
+
+# resolve_image_source auto|registry|packages
+# Print registry or packages. `auto` keeps what this machine already runs on.
+resolve_image_source() {
+  local wanted=$1
+  case $wanted in
+    registry | packages) printf '%s\n' "$wanted" ;;
+    auto)
+      if image_source_in_use; then
+        return
+      elif registry_answers; then
+        echo registry
+      else
+        log "no container registry answers: building the third-party images from Debian's packages"
+        echo packages
+      fi
+      ;;
+    *) die 2 "IMAGE_SOURCE is '$wanted'; use auto, registry or packages" ;;
+  esac
+}
+
+# third_party_images registry|packages
+# Print NGINX_IMAGE=..., one line for each third-party image. The list is that of .env.example.
+third_party_images() {
+  local source=$1 variable image
+  while IFS='=' read -r variable image; do
+    if [[ $source == packages ]]; then
+      image=locust-fleet/$(image_folder "$variable"):packages
+    fi
+    printf '%s=%s\n' "$variable" "$image"
+  done < <(sed -n '/^[A-Z_]*_IMAGE=/{/=locust-fleet\//!p;}' "$root/.env.example")
+}
+
+# ensure_third_party_images registry|packages [install|no-install]
+# Pull or build what is missing or was built from other inputs. `install` allows to install
+# debootstrap, which the packages images need.
+ensure_third_party_images() {
+  local source=$1 install=${2:-install}
+  case $source in
+    registry) pull_missing_images ;;
+    packages) build_packages_images "$install" ;;
+    *) die 2 "no image source '$source'; use registry or packages" ;;
+  esac
+}
+
+# build_our_images VERSION [PYTHON_IMAGE [LOCUST_IMAGE [CONSOLE_IMAGE]]]
+# Build both images of Dockerfile.production. The names default to those in .env.
+build_our_images() {
+  local version=$1 python locust console
+  python=${2:-$(image_setting PYTHON_IMAGE)}
+  locust=${3:-$(image_setting LOCUST_IMAGE)}
+  console=${4:-$(image_setting CONSOLE_IMAGE)}
+
+  local -a common=(--file "$root/Dockerfile.production"
+    --build-arg "PYTHON_IMAGE=$python"
+    --build-arg "VERSION=$version"
+    --build-arg "REVISION=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)")
+  local index
+  index=$(pip_index_url)
+  [[ -z $index ]] || common+=(--secret "id=pip_index,env=FLEET_PIP_INDEX")
+  FLEET_PIP_INDEX=$index run_build "$locust" "${common[@]}" --target locust "$root"
+  FLEET_PIP_INDEX=$index run_build "$console" "${common[@]}" --target console "$root"
+}
+
+# --- choosing ---
+
+# Print the source of the images in .env, if the engine has them.
+image_source_in_use() {
+  local image
+  [[ -f $root/.env ]] || return 1
+  image=$(image_setting NGINX_IMAGE)
+  docker image inspect "$image" >/dev/null 2>&1 || return 1
+  if [[ $image == locust-fleet/*:packages ]]; then echo packages; else echo registry; fi
+}
+
+# The first question is the client's, the second the engine's: it may know a mirror that the client
+# does not, and the client may be signed in where the engine is not.
+registry_answers() {
+  timeout 5 docker manifest inspect "$(image_setting NGINX_IMAGE .env.example)" >/dev/null 2>&1 ||
+    timeout 8 docker pull --quiet hello-world >/dev/null 2>&1
+}
+
+# image_setting NAME [FILE]: print a value of .env, or of .env.example where .env has none.
+image_setting() {
+  local name=$1 file value=''
+  for file in "${2:-.env}" .env.example; do
+    [[ -f $root/$file ]] || continue
+    value=$(sed -n "s/^$name=//p" "$root/$file" | tail -n 1)
+    [[ -z $value ]] || break
+  done
+  printf '%s\n' "$value"
+}
+
+# NODE_EXPORTER_IMAGE is built in images/node-exporter.
+image_folder() {
+  local name=${1%_IMAGE}
+  name=${name,,}
+  printf '%s\n' "${name//_/-}"
+}
+
+# --- from the registry ---
+
+pull_missing_images() {
+  local image
+  while IFS='=' read -r _ image; do
+    if ! docker image inspect "$image" >/dev/null 2>&1; then
+      log "pulling $image"
+      docker pull --quiet "$image" >&2 ||
+        die 1 "$image could not be pulled; check the way to the registry, or set IMAGE_SOURCE=packages in .env"
+    fi
+  done < <(third_party_images registry)
+}
+
+# --- from packages ---
+
+build_packages_images() {
+  local install=$1 variable folder
+  local -a outdated=()
+  while IFS='=' read -r variable _; do
+    folder=$(image_folder "$variable")
+    image_is_current "$folder" || outdated+=("$folder")
+  done < <(third_party_images packages)
+  ((${#outdated[@]})) || return 0
+
+  image_is_current base || build_base "$install"
+  build_in_parallel "${outdated[@]}"
+}
+
+# Packages are unpacked while others are downloaded, so all at once is faster than one by one.
+build_in_parallel() {
+  local folder job failed=0
+  local -a jobs=()
+  for folder; do
+    build_packages_image "$folder" &
+    jobs+=("$!")
+  done
+  for job in "${jobs[@]}"; do
+    wait "$job" || failed=1
+  done
+  ((failed == 0)) || die 1 "not all images could be built from packages; the reason is above"
+}
+
+build_packages_image() {
+  local folder=$1
+  run_build "locust-fleet/$folder:packages" --label "$inputs_label=$(inputs_hash "$folder")" \
+    "$root/images/$folder"
+}
+
+# image_is_current FOLDER: is it there, built from what images/ holds now?
+image_is_current() {
+  local built
+  built=$(docker image inspect --format "{{index .Config.Labels \"$inputs_label\"}}" \
+    "locust-fleet/$1:packages" 2>/dev/null) || return 1
+  [[ $built == "$(inputs_hash "$1")" ]]
+}
+
+# inputs_hash FOLDER: a hash of everything an image is made from; all are made from base.
+inputs_hash() (
+  cd -- "$root/images" || return
+  [[ -d $1 ]] || die 1 "images/$1 does not exist, so $1 cannot be built from packages"
+  {
+    echo "$debian_release"
+    find base "$1" -type f -print0 | LC_ALL=C sort -zu | xargs -0 sha256sum
+  } | sha256sum | cut -d ' ' -f 1
+)
+
+# A shell of its own, so that what it leaves is removed however it ends.
+build_base() (
+  local install=$1 mirror security architecture work started=$SECONDS
+  ensure_debootstrap "$install"
+  mirror=$(debian_mirror)
+  security=$(debian_security_mirror "$mirror")
+  architecture=$(docker version --format '{{.Server.Arch}}')
+
+  log "building locust-fleet/base:packages: Debian $debian_release from $mirror"
+  work=$(mktemp -d -p /var/tmp locust-fleet-base.XXXXXX)
+  trap 'rm -rf -- "$work"' EXIT
+  if ! "$root/images/base/build.sh" "$debian_release" "$architecture" "$mirror" "$security" \
+    "$(ca_bundle)" >"$work/root.tar" 2>"$work/words"; then
+    tail -n 20 "$work/words" >&2
+    die 1 "the base image could not be built from $mirror; the reason is above"
+  fi
+  docker import --change "LABEL $inputs_label=$(inputs_hash base)" "$work/root.tar" \
+    locust-fleet/base:packages >/dev/null
+  log "built locust-fleet/base:packages in $((SECONDS - started)) s"
+)
+
+ensure_debootstrap() {
+  local install=$1
+  ((EUID == 0)) || die 1 "building images from packages needs root; run this with sudo"
+  ! command -v debootstrap >/dev/null || return 0
+  if [[ $install != install ]] || ! command -v apt-get >/dev/null; then
+    die 1 "building images from packages needs debootstrap; install it"
+  fi
+  log "installing debootstrap"
+  {
+    apt-get update -qq
+    # The keyring is what the packages are checked against; Ubuntu does not bring it by itself.
+    apt-get install -qq --yes --no-install-recommends debootstrap debian-archive-keyring
+  } >&2 || die 1 "debootstrap could not be installed; install it by hand"
+}
+
+# Print the mirror: DEBIAN_MIRROR of .env, else the first of apt's own that has the release.
+debian_mirror() {
+  local uri
+  uri=$(image_setting DEBIAN_MIRROR)
+  if [[ -n $uri ]]; then
+    printf '%s\n' "$uri"
+    return
+  fi
+  while read -r uri; do
+    if has_release "$uri" "$debian_release" Debian; then
+      printf '%s\n' "$uri"
+      return
+    fi
+  done < <(apt_repositories)
+  die 1 "apt on this machine knows no mirror of Debian $debian_release; set DEBIAN_MIRROR in .env"
+}
+
+# debian_security_mirror MIRROR: print where the security fixes are, or nothing.
+debian_security_mirror() {
+  local uri
+  while read -r uri; do
+    if has_release "$uri" "$debian_release-security" Debian-Security; then
+      printf '%s\n' "$uri"
+      return
+    fi
+  done < <(
+    apt_repositories
+    # Mirrors that have both keep them side by side; an Ubuntu host's apt knows neither.
+    printf '%s-security/\n' "${1%/}"
+  )
+  log "no mirror of Debian's security fixes found; the images get them with the next point release"
+}
+
+apt_repositories() {
+  # shellcheck disable=SC2016  # apt fills it in
+  ! command -v apt-get >/dev/null || apt-get indextargets --format '$(REPO_URI)' | sort -u
+}
+
+# has_release URI SUITE LABEL: asked through apt itself where there is one, for its proxy settings.
+has_release() {
+  local helper=/usr/lib/apt/apt-helper file
+  if [[ ! -x $helper ]]; then
+    # debootstrap needs wget anyway.
+    wget --quiet --timeout=10 --tries=1 --output-document=- "${1%/}/dists/$2/Release" 2>/dev/null |
+      grep -qx "Label: $3"
+    return
+  fi
+  file=$(mktemp)
+  if "$helper" download-file "${1%/}/dists/$2/Release" "$file" >/dev/null 2>&1 &&
+    grep -qx "Label: $3" "$file"; then
+    rm -f "$file"
+    return 0
+  fi
+  rm -f "$file"
+  return 1
+}
+
+# --- building ---
+
+# run_build IMAGE [OPTION...] CONTEXT
+# Build quietly; show the end of the engine's words when it fails.
+run_build() {
+  local image=$1 started=$SECONDS words bundle
+  shift
+  bundle=$(ca_bundle)
+  # A proxy that inspects TLS is trusted by the host; as a secret its certificate is in no layer.
+  [[ -z $bundle ]] || set -- --secret "id=ca,src=$bundle" "$@"
+
+  log "building $image"
+  words=$(mktemp)
+  # The proxy variables are no part of the build's cache, and nothing when they are not set.
+  if ! DOCKER_BUILDKIT=1 docker build --progress plain --tag "$image" \
+    --build-arg http_proxy --build-arg https_proxy --build-arg no_proxy \
+    "$@" >"$words" 2>&1; then
+    tail -n 30 "$words" >&2
+    rm -f "$words"
+    die 1 "$image could not be built; the reason is above"
+  fi
+  rm -f "$words"
+  log "built $image in $((SECONDS - started)) s"
+}
+
+# Print the certificates that the host trusts.
+ca_bundle() {
+  local bundle
+  for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt \
+    /etc/pki/tls/certs/ca-bundle.crt; do
+    if [[ -s $bundle ]]; then
+      printf '%s\n' "$bundle"
+      return
+    fi
+  done
+}
+
+# Print the package index that the host's pip uses, if it is not the public one and can be reached
+# from a container.
+pip_index_url() {
+  local url=${PIP_INDEX_URL:-}
+  if [[ -z $url ]] && command -v pip >/dev/null; then
+    url=$(pip config get global.index-url 2>/dev/null) || url=''
+  fi
+  [[ $url != http* ]] || printf '%s\n' "$url"
+}

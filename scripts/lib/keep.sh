@@ -1,0 +1,81 @@
+# Keep what a deployment consists of, besides data: to go back to it when the next one fails.
+
+readonly deploy_dir=$root/.deploy
+readonly -a kept_folders=(conf locustfiles nginx postgres redis)
+readonly -a kept_files=(docker-compose.*.yml .env .deploy/mounted.yml .deploy/scenario.env)
+readonly -a runtime_images=(NGINX_IMAGE REDIS_IMAGE POSTGRES_IMAGE LOCUST_IMAGE CONSOLE_IMAGE)
+
+# keep_deployed: remember what runs now as .deploy/deployed, and the one before as .deploy/previous.
+keep_deployed() {
+  copy_deployment "$deploy_dir/deployed.new"
+  if diff -rq "$deploy_dir/deployed.new" "$deploy_dir/deployed" >/dev/null 2>&1; then
+    rm -rf -- "$deploy_dir/deployed.new"
+    return
+  fi
+  rm -rf -- "$deploy_dir/previous"
+  [[ ! -d $deploy_dir/deployed ]] || mv -- "$deploy_dir/deployed" "$deploy_dir/previous"
+  mv -- "$deploy_dir/deployed.new" "$deploy_dir/deployed"
+}
+
+# copy_deployment FOLDER
+copy_deployment() (
+  local folder=$1 image
+  rm -rf -- "$folder"
+  # .env may hold passwords.
+  umask 077
+  mkdir -p -- "$folder"
+  cd -- "$root" || exit
+  # shellcheck disable=SC2068  # a pattern of names
+  cp -a --parents -- "${kept_folders[@]}" ${kept_files[@]} "$folder"
+  find "$folder" -name __pycache__ -prune -exec rm -rf -- {} +
+  for image in "${runtime_images[@]}"; do
+    image=$(env_get .env "$image")
+    docker image inspect --format "$image {{.Id}}" "$image" 2>/dev/null || true
+  done >"$folder/images"
+)
+
+# restore_deployed: make the checkout what it was at the last good deployment. What it is now is
+# kept in .deploy/failed. Folders and files keep their inodes, which containers have mounted.
+restore_deployed() {
+  local from=$deploy_dir/deployed folder
+  copy_deployment "$deploy_dir/failed"
+  for folder in "${kept_folders[@]}"; do
+    # A tester's new files do no harm.
+    [[ $folder == locustfiles ]] || remove_added "$from/$folder" "$root/$folder"
+  done
+  (cd -- "$from" && find . -type f ! -path ./images -exec cp -a --parents -- {} "$root" \;)
+  restore_image_names
+}
+
+# remove_added FORMER PRESENT: remove the files of PRESENT that FORMER has not.
+remove_added() {
+  local file
+  while IFS= read -r -d '' file; do
+    [[ -e $1/$file ]] || rm -f -- "$2/$file"
+  done < <(find "$2" -type f -printf '%P\0')
+}
+
+# Give the images of the last good deployment their names back.
+restore_image_names() {
+  local name id
+  [[ -e $deploy_dir/deployed/images ]] || return 0
+  while read -r name id; do
+    [[ $(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null) == "$id" ]] ||
+      docker tag "$id" "$name" || log "warning: the former image of $name is gone"
+  done <"$deploy_dir/deployed/images"
+}
+
+# forget_old_images NAME...: these were built now; remove those that no kept deployment has.
+forget_old_images() {
+  local list=$deploy_dir/built name
+  printf '%s\n' "$@" | cat - "$list" 2>/dev/null | sort -u >"$list.new" || true
+  while read -r name; do
+    if grep -qsF "$name " "$deploy_dir"/{deployed,previous}/images; then
+      echo "$name"
+    else
+      # Another stack may use it.
+      docker image rm "$name" >/dev/null 2>&1 || true
+    fi
+  done <"$list.new" >"$list"
+  rm -f -- "$list.new"
+}

@@ -1,0 +1,40 @@
+# The locustfile that master and workers run: checked before, and recreated with it together.
+
+# locustfile_name PATH: print the name in locustfiles/ of a path or name; explain why there is none.
+locustfile_name() {
+  local folder path
+  folder=$(realpath -- "$root/locustfiles")
+  if [[ -f $folder/$1 ]]; then
+    path=$(realpath -- "$folder/$1")
+  else
+    path=$(realpath -- "$1")
+  fi
+  [[ -f $path ]] || die 2 "there is no locustfile $1; put it into $folder"
+  [[ $path == "$folder"/* ]] ||
+    die 2 "$1 is outside of $folder, the folder that containers see; put it there"
+  printf '%s\n' "${path#"$folder"/}"
+}
+
+# check_locustfile ENV_FILE: import the LOCUSTFILE of these settings in a container of its own.
+# Its words are on stderr; 1 when it cannot be used.
+check_locustfile() {
+  local file=$1 key value
+  local -a variables=()
+  while IFS=$'\t' read -r _ key value; do
+    [[ $key != SCENARIO_* ]] || variables+=(--env "$key=$value")
+  done < <(env_lines "$file")
+  compose --env-file "$file" --progress quiet run --rm --no-deps -T "${variables[@]}" \
+    locust-master locust-fleet check-locustfile >&2 </dev/null
+}
+
+# scenario_lines FILE: print the SCENARIO_ settings for env_file, so that Compose expands nothing.
+scenario_lines() {
+  local key value quote="'"
+  while IFS=$'\t' read -r _ key value; do
+    [[ $key == SCENARIO_* ]] || continue
+    case $value in
+      *"$quote"*) printf '%s="%s"\n' "$key" "$(sed 's/[\\"]/\\&/g' <<<"$value")" ;;
+      *) printf "%s='%s'\n" "$key" "$value" ;;
+    esac
+  done < <(env_lines "$1")
+}

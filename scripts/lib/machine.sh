@@ -1,0 +1,93 @@
+# Look whether this machine can carry the stack. The files of /proc are arguments for the tests.
+
+readonly wanted_cores=2 wanted_memory_mb=4000 wanted_disk_mb=50000
+# Below this it cannot work: the images and a first run's data.
+readonly needed_disk_mb=5000
+# Measured: everything but the workers when idle, and one worker.
+readonly needed_memory_mb=900 needed_worker_mb=120
+
+# platform_problem KERNEL ARCHITECTURE
+platform_problem() {
+  [[ $1 == Linux ]] || {
+    echo "this is $1; Locust Fleet needs Linux"
+    return
+  }
+  case $2 in
+    x86_64 | amd64 | aarch64 | arm64) ;;
+    *) echo "this is a $2 processor; Locust Fleet needs x86_64 or aarch64" ;;
+  esac
+}
+
+# memory_problem MEMINFO WORKERS: refuse only what cannot work, warn about what is tight.
+memory_problem() {
+  local total needed=$((needed_memory_mb + $2 * needed_worker_mb))
+  total=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' "$1") / 1024))
+  if ((total < needed)); then
+    echo "this machine has $total MB of memory; $2 workers and the rest need $needed MB:" \
+      "add memory, or use fewer workers"
+  elif ((total < wanted_memory_mb)); then
+    log "warning: $total MB of memory; $wanted_memory_mb MB are advised"
+  fi
+}
+
+# disk_problem FOLDER FREE_MB
+disk_problem() {
+  if (($2 < needed_disk_mb)); then
+    echo "$1 has $2 MB of free disk; at least $needed_disk_mb MB are needed: free some"
+  elif (($2 < wanted_disk_mb)); then
+    log "warning: $1 has $2 MB of free disk; $wanted_disk_mb MB are advised"
+  fi
+}
+
+# free_mb FOLDER: of the nearest folder that exists.
+free_mb() {
+  local folder=$1
+  until [[ -d $folder ]]; do folder=$(dirname -- "$folder"); done
+  df -Pk -- "$folder" | awk 'NR == 2 { print int($4 / 1024) }'
+}
+
+# cpus_problem FILE CORES: Docker refuses a limit above what the machine has.
+cpus_problem() {
+  local file=$1 cores=$2 key value
+  ((cores >= wanted_cores)) || log "warning: $cores core; $wanted_cores are advised"
+  for key in MASTER_CPUS WORKER_CPUS; do
+    value=$(env_get "$file" "$key")
+    awk -v value="${value:-1}" -v cores="$cores" 'BEGIN { exit !(value > cores) }' || continue
+    echo "$key is $value; use at most $cores, the cores of this machine ($(where "$file" "$key"))"
+  done
+}
+
+# port_problem FILE KEY ADDRESS TCP_TABLE...: is the port of KEY taken by somebody else?
+port_problem() {
+  local file=$1 key=$2 address=$3 port
+  shift 3
+  port=$(env_get "$file" "$key")
+  if is_listening "$address" "$port" "$@"; then
+    echo "port $port is taken by another program; stop that, or use another port:" \
+      "$key ($(where "$file" "$key"))"
+  fi
+}
+
+# is_listening ADDRESS PORT TCP_TABLE...: the tables are /proc/net/tcp and tcp6.
+is_listening() {
+  local port taken wanted any='^0*$' table
+  wanted=$(hex_address "$1")
+  printf -v port '%04X' "$2"
+  shift 2
+  for table; do
+    [[ -r $table ]] || continue
+    while read -r taken; do
+      # Everything listens here, or we want to listen everywhere, or it is the same address.
+      [[ $taken =~ $any || $wanted =~ $any || $taken == *"$wanted" ]] && return 0
+    done < <(awk -v port=":$port" '$4 == "0A" && substr($2, length($2) - 4) == port {
+      print substr($2, 1, length($2) - 5) }' "$table")
+  done
+  return 1
+}
+
+# hex_address 127.0.0.1: as the kernel prints it on a little-endian machine, 0100007F.
+hex_address() {
+  local -a parts
+  IFS=. read -ra parts <<<"$1"
+  printf '%02X%02X%02X%02X' "${parts[3]}" "${parts[2]}" "${parts[1]}" "${parts[0]}"
+}

@@ -1,0 +1,53 @@
+# Processes read what is mounted into their containers when they start, and Compose does not look
+# into it. So each service has a label with a hash of what it reads: then Compose recreates just
+# what changed, and `up --scale` by hand recreates nothing.
+
+# A service, and the paths that its processes read at start. Not here: the certificate, which nginx
+# reads again, and the password of Postgres, which is in its database.
+readonly mounted='
+nginx nginx secrets/front_secret
+console conf/gunicorn.py secrets/front_secret secrets/redis_password secrets/session_key
+migrate postgres/migrations
+locust-master conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario secrets/front_secret
+locust-worker conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario
+demo-target conf/gunicorn_demo.py
+redis redis secrets/redis_password
+postgres postgres/postgresql.conf
+'
+
+# Print a Compose file with the labels of all services.
+mounted_labels() {
+  local service paths
+  echo '# Written by deploy.sh: what each service read when it started.'
+  echo 'services:'
+  while read -r service paths; do
+    # shellcheck disable=SC2086  # several paths
+    [[ -z $service ]] || mounted_label "$service" $paths
+  done <<<"$mounted"
+}
+
+# refreshed_labels FILE SERVICE...: print FILE with new labels of these services alone.
+refreshed_labels() {
+  local file=$1 line service
+  shift
+  while IFS= read -r line; do
+    for service; do
+      [[ $line != "  $service: "* ]] || line=$(mounted_labels | grep "^  $service: ")
+    done
+    printf '%s\n' "$line"
+  done <"$file"
+}
+
+# mounted_label SERVICE PATH...
+mounted_label() {
+  printf '  %s: {labels: {fleet.mounted: "%s"}}\n' "$1" "$(mounted_hash "${@:2}")"
+}
+
+# The session key makes the hash say nothing about a password.
+mounted_hash() (
+  cd -- "$root" || exit
+  {
+    cat secrets/session_key
+    find "$@" -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+  } | sha256sum | cut -c 1-16
+)

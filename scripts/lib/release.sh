@@ -1,0 +1,53 @@
+# Which version is deployed, and the images of it.
+
+# Print the version of the checkout as it is.
+checkout_version() { repository describe --tags --always --dirty 2>/dev/null || echo unversioned; }
+
+# As root in somebody else's clone, Git asks to be told that this is meant.
+repository() { git -c safe.directory="$root" -C "$root" "$@"; }
+
+# version_problem VERSION
+version_problem() {
+  local version=$1 changed
+  [[ -n $version ]] || return 0
+  if ! has git || ! repository rev-parse --git-dir >/dev/null 2>&1; then
+    echo "this is no Git clone, so version $version cannot be taken from it; leave it out"
+  elif ! repository rev-parse --verify --quiet "$version^{commit}" >/dev/null; then
+    echo "there is no tag or commit '$version' here; see: git tag, or fetch it first"
+  else
+    changed=$(repository status --porcelain --untracked-files=no | head -n 3 | cut -c 4- | paste -sd ' ')
+    [[ -z $changed || $(commit_of HEAD) == "$(commit_of "$version")" ]] ||
+      echo "files of this checkout were changed ($changed); commit or undo that before deploying $version"
+  fi
+}
+
+commit_of() { repository rev-parse "$1^{commit}"; }
+
+# Print what is checked out, to go back to: a branch or a commit.
+checked_out() { repository symbolic-ref --quiet --short HEAD || commit_of HEAD; }
+
+# check_out VERSION: what is mounted and what is built are both of it then.
+check_out() {
+  repository -c advice.detachedHead=false checkout --quiet "$1" >&2 ||
+    die 1 "Git could not check out $1; its reason is above"
+}
+
+# build_release SOURCE PYTHON_IMAGE VERSION PROJECT: print LOCUST_IMAGE=... and CONSOLE_IMAGE=...
+# The names say the content, so that another stack's build cannot change what this one runs.
+build_release() {
+  local python=$1 version=$2 project=$3
+  build_our_images "$version" "$python" \
+    "locust-fleet/locust:building-$project" "locust-fleet/console:building-$project" >&2
+  printf 'LOCUST_IMAGE=%s\n' "$(named_by_content locust "$version" "$project")"
+  printf 'CONSOLE_IMAGE=%s\n' "$(named_by_content console "$version" "$project")"
+}
+
+# named_by_content IMAGE VERSION PROJECT
+named_by_content() {
+  local building=locust-fleet/$1:building-$3 id name
+  id=$(docker image inspect --format '{{.Id}}' "$building")
+  name=locust-fleet/$1:${2//[^A-Za-z0-9_.-]/-}-${id:7:12}
+  docker tag "$building" "$name"
+  docker image rm "$building" >/dev/null
+  printf '%s\n' "$name"
+}

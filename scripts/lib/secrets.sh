@@ -1,0 +1,90 @@
+# The files in secrets/. What is there is never replaced, except copies of files that .env names.
+
+readonly secrets_dir=$root/secrets
+
+# secrets_problems FILE: what is wrong with what is there already.
+secrets_problems() {
+  local name file
+  for name in web_auth postgres_password redis_password front_secret session_key; do
+    file=$secrets_dir/$name
+    [[ -e $file ]] || continue
+    if [[ ! -f $file ]]; then
+      echo "secrets/$name is no file; remove it"
+    elif [[ -r $file && ! -s $file ]]; then
+      echo "secrets/$name is empty; write the secret into it, or remove it to have one made"
+    elif [[ -r $file ]] && is_placeholder "$(<"$file")"; then
+      echo "secrets/$name holds a placeholder; write a secret of your own into it"
+    fi
+  done
+}
+
+# ensure_secrets FILE: make what is missing, from FILE where it says what, else by chance.
+ensure_secrets() {
+  local file=$1 web_auth
+  (
+    umask 077
+    mkdir -p "$secrets_dir" "$secrets_dir/scenario"
+  )
+  chmod 0700 "$secrets_dir"
+  # Mounted as a folder, read by the user of our images.
+  chmod 0755 "$secrets_dir/scenario"
+  ensure_secret front_secret "" 64
+  ensure_secret session_key "" 64
+  ensure_secret postgres_password "$(env_get "$file" POSTGRES_PASSWORD)" 32
+  ensure_secret redis_password "$(env_get "$file" REDIS_PASSWORD)" 32
+  web_auth=$(env_get "$file" LOCUST_WEB_AUTH)
+  ensure_secret web_auth "${web_auth:-$(generated_web_auth)}" 0 "$web_auth"
+}
+
+# ensure_secret NAME VALUE DIGITS [GIVEN]: an empty VALUE means so many random digits.
+ensure_secret() {
+  local name=$1 value=$2 file=$secrets_dir/$1 given=${4-$2}
+  if [[ -e $file ]]; then
+    [[ -z $given || $given == "$(<"$file")" ]] ||
+      log "warning: secrets/$name differs from .env and stays as it is; see docs/operations.md"
+    return
+  fi
+  printf '%s' "${value:-$(random_hex "$3")}" | put_secret "$name"
+}
+
+# put_secret NAME: the standard input becomes its content.
+# A file that is there keeps its inode, which containers have mounted.
+put_secret() {
+  local file=$secrets_dir/$1
+  if [[ -e $file ]]; then
+    chmod 0644 "$file"
+    cat >"$file"
+    chmod 0444 "$file"
+  else
+    # Its directory protects it; containers read it under their own user ids.
+    (umask 077 && cat >"$file.new")
+    chmod 0444 "$file.new"
+    mv -- "$file.new" "$file"
+  fi
+}
+
+random_hex() { head -c "$(($1 / 2))" /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
+
+# A password that can be read out and typed: 4 groups of 6 letters and digits, 117 bits.
+generated_web_auth() {
+  local letters
+  letters=$(head -c 4096 /dev/urandom | LC_ALL=C tr -dc 'a-hjkmnp-z2-9')
+  printf 'admin:%s-%s-%s-%s' "${letters:0:6}" "${letters:6:6}" "${letters:12:6}" "${letters:18:6}"
+}
+
+# lost_password_problem PROJECT: a database that nobody can open any more.
+lost_password_problem() {
+  [[ ! -e $secrets_dir/postgres_password ]] || return 0
+  docker volume inspect "$1_postgres-data" >/dev/null 2>&1 || return 0
+  [[ -z $(setting POSTGRES_PASSWORD) ]] || return 0
+  echo "secrets/postgres_password is missing, but the volume $1_postgres-data holds a database" \
+    "that knows it; put the file back, or set POSTGRES_PASSWORD in .env"
+}
+
+# SELinux lets containers read only what is labelled for them; Compose labels the other mounts.
+label_secrets() {
+  if has getenforce && [[ $(getenforce) == Enforcing ]]; then
+    chcon -Rt container_file_t "$secrets_dir"
+    log "labelled secrets/ as container_file_t for SELinux"
+  fi
+}

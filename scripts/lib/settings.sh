@@ -1,0 +1,217 @@
+# Decide whether a settings file is right. Looks at nothing but the file and .env.example.
+
+# settings_problems FILE: print one sentence for each thing that is wrong.
+settings_problems() {
+  local file=$1 name=${1##*/} number key value problem
+  local -A seen=()
+  line_problems "$file"
+  while IFS=$'\t' read -r number key value; do
+    if [[ -n ${seen[$key]:-} ]]; then
+      problem="$key is set twice; keep one of the lines ${seen[$key]} and $number"
+    else
+      problem=$(form_problem "$key" "$value")
+      [[ -n $problem ]] || problem=$(setting_problem "$key" "$value")
+    fi
+    seen[$key]=$number
+    [[ -z $problem ]] || printf '%s (%s line %s)\n' "$problem" "$name" "$number"
+  done < <(env_lines "$file")
+  relation_problems "$file"
+}
+
+# Lines that are neither a setting nor a comment.
+line_problems() {
+  local line number=0 name=${1##*/}
+  while IFS= read -r line || [[ -n $line ]]; do
+    number=$((number + 1))
+    case $line in
+      *$'\r')
+        printf '%s\n' "$name has Windows line ends; convert it with: sed -i 's/\r\$//' $name"
+        return
+        ;;
+      '' | '#'*) ;;
+      'export '*) echo "'${line%%=*}' begins with export; write KEY=VALUE ($name line $number)" ;;
+      *)
+        [[ $line =~ ^[A-Za-z_][A-Za-z0-9_]*= || -z $(trimmed "$line") ]] ||
+          echo "'${line:0:40}' is no setting; write KEY=VALUE ($name line $number)"
+        ;;
+    esac
+  done <"$1"
+}
+
+# Values that Compose would read differently from what they say.
+form_problem() {
+  local key=$1 value=$2
+  case $value in
+    [\'\"]*) echo "$key begins with a quote; write the value as it is" ;;
+    *' #'*) echo "$key has a comment behind its value; put it on a line of its own" ;;
+    *'$'*)
+      echo "$key holds a \$, which Compose would expand; put such a value into a file in secrets/"
+      ;;
+    *) ;;
+  esac
+}
+
+# setting_problem KEY VALUE: what is wrong with a value by itself; nothing if it is right.
+setting_problem() {
+  local key=$1 value=$2 remedy=''
+  case $key in
+    SCENARIO_?*) ;;
+    LOCUST_WEB_AUTH | POSTGRES_PASSWORD | REDIS_PASSWORD) secret_problem "$key" "$value" ;;
+    *)
+      if ! grep -q "^$key=" "$root/.env.example"; then
+        echo "$key is no setting; .env.example lists them all"
+        return
+      fi
+      remedy=$(value_remedy "$key" "$value")
+      ;;
+  esac
+  [[ -z $remedy ]] || echo "$key is ${value:-empty}; $remedy"
+}
+
+# value_remedy KEY VALUE: what would be right; nothing if VALUE is.
+value_remedy() {
+  local key=$1 value=$2
+  case $key in
+    HTTP_PORT | HTTPS_PORT | POSTGRES_PORT | REDIS_PORT) whole_remedy "$value" 1 65535 ;;
+    SESSION_HOURS) whole_remedy "$value" 1 720 ;;
+    HEARTBEAT_INTERVAL) whole_remedy "$value" 1 60 ;;
+    HEARTBEAT_LIVENESS) whole_remedy "$value" 2 1000 ;;
+    MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
+    MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
+    LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;
+    RESULTS_RETENTION_DAYS) whole_remedy "$value" 0 36500 ;;
+    NOFILE) whole_remedy "$value" 1024 1048576 ;;
+    *_MEMORY_LIMIT) memory_remedy "$value" ;;
+    *_CPUS) cpus_remedy "$value" ;;
+    *) text_remedy "$key" "$value" ;;
+  esac
+}
+
+text_remedy() {
+  local key=$1 value=$2
+  local host='[A-Za-z0-9._-]+' url='https?://[^[:space:]/]+(/[^[:space:]]*)?'
+  case $key in
+    LOCUST_ENV) matches "$value" production || echo "use production" ;;
+    LOCUST_LOG_LEVEL)
+      matches "$value" 'DEBUG|INFO|WARNING|ERROR|CRITICAL' ||
+        echo "use one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
+      ;;
+    IMAGE_SOURCE)
+      matches "$value" 'auto|registry|packages' || echo "use auto, registry or packages"
+      ;;
+    COMPOSE_PROJECT_NAME)
+      matches "$value" '[a-z0-9][a-z0-9_-]*' || echo "use small letters, digits, - and _"
+      ;;
+    BIND_ADDRESS)
+      matches "$value" '([0-9]{1,3}\.){3}[0-9]{1,3}' ||
+        echo "use an IPv4 address of this host, or 0.0.0.0 for all"
+      ;;
+    ALLOWED_HOSTS)
+      matches "$value" '\*|(\*\.)?[A-Za-z0-9._-]+( *, *(\*\.)?[A-Za-z0-9._-]+)*' ||
+        echo "use host names without port, separated by commas, or *"
+      ;;
+    LOCUSTFILE)
+      matches "$value" '[A-Za-z0-9_][A-Za-z0-9._/-]*\.py' && [[ $value != *..* ]] ||
+        echo "use the name of a file in locustfiles/, such as demo_shop.py"
+      ;;
+    TARGET_HOST) matches "$value" "$url" || echo "use a URL such as https://shop.test.example" ;;
+    DEBIAN_MIRROR)
+      matches "$value" "($url)?" || echo "use the URL of a mirror, or leave it empty"
+      ;;
+    POSTGRES_HOST | REDIS_HOST) matches "$value" "$host" || echo "use a host name or address" ;;
+    POSTGRES_DB | POSTGRES_USER)
+      matches "$value" '[a-z_][a-z0-9_]*' || echo "use small letters, digits and _"
+      ;;
+    *) ;;
+  esac
+}
+
+matches() { [[ $1 =~ ^($2)$ ]]; }
+
+# No leading zeros, so that Bash cannot take a number for an octal one.
+whole_remedy() {
+  matches "$1" '0|[1-9][0-9]{0,8}' && (($1 >= $2 && $1 <= $3)) || echo "use $2 to $3"
+}
+
+memory_remedy() {
+  matches "$1" '[1-9][0-9]{0,5}[MG]' || {
+    echo "use a whole number and M or G, such as 2G"
+    return
+  }
+  (($(megabytes "$1") >= 256)) || echo "use at least 256M"
+}
+
+# megabytes 2G
+megabytes() {
+  local number=${1%[MG]}
+  if [[ $1 == *G ]]; then echo $((number * 1024)); else echo "$number"; fi
+}
+
+cpus_remedy() {
+  matches "$1" '[0-9]{1,4}(\.[0-9]{1,2})?' && ! matches "$1" '0+(\.0+)?' ||
+    echo "use a number of cores above 0, such as 2 or 0.5"
+}
+
+# A password is never printed.
+secret_problem() {
+  local key=$1 value=$2
+  [[ -n $value ]] || return 0
+  if [[ $key == LOCUST_WEB_AUTH ]]; then
+    web_auth_problem "$key" "$value"
+  elif is_placeholder "$value"; then
+    echo "$key is a placeholder; use a password of your own, or leave it empty to have one made"
+  fi
+}
+
+web_auth_problem() {
+  local key=$1 user=${2%%:*} password=${2#*:}
+  if [[ $2 != *:* ]] || ! matches "$user" '[A-Za-z0-9._@-]{1,64}'; then
+    echo "$key is not user:password; the user has 1 to 64 letters, digits or . _ @ -"
+  elif is_placeholder "$password"; then
+    echo "$key has a placeholder as its password; use one of your own, or leave it empty"
+  elif ((${#password} < 10 || ${#password} > 200)); then
+    echo "$key has a password of ${#password} characters; use 10 to 200"
+  elif ((${#user} > 3)) && [[ ${password,,} == *"${user,,}"* ]]; then
+    echo "$key has a password that contains the user's name; use another one"
+  fi
+}
+
+# What stands in examples and tutorials, and so is no secret.
+is_placeholder() {
+  local text=${1,,}
+  text=${text//[-_ .]/}
+  case $text in
+    *changeme* | *changethis* | *replaceme* | *replacethis* | *yourpassword* | *yoursecret*) ;;
+    password | password[0-9]* | passwort | secret | secret[0-9]* | admin | admin[0-9]*) ;;
+    example | placeholder | todo | xxx* | 1234* | qwerty* | locust | postgres | redis) ;;
+    '<'*'>') ;;
+    *) return 1 ;;
+  esac
+}
+
+# What is wrong between settings that are right by themselves.
+relation_problems() {
+  local file=$1 http https cert key
+  http=$(env_get "$file" HTTP_PORT)
+  https=$(env_get "$file" HTTPS_PORT)
+  [[ -z $http || $http != "$https" ]] ||
+    echo "HTTP_PORT and HTTPS_PORT are both $http; use two ports ($(where "$file" HTTPS_PORT))"
+  cert=$(env_get "$file" SSL_CERT_PATH)
+  key=$(env_get "$file" SSL_KEY_PATH)
+  [[ -z $cert || -n $key ]] ||
+    echo "SSL_CERT_PATH is set and SSL_KEY_PATH is not; set both ($(where "$file" SSL_CERT_PATH))"
+  [[ -z $key || -n $cert ]] ||
+    echo "SSL_KEY_PATH is set and SSL_CERT_PATH is not; set both ($(where "$file" SSL_KEY_PATH))"
+  store_problem "$file" POSTGRES postgres
+  store_problem "$file" REDIS redis
+}
+
+# A password for a store that is not ours cannot be made up.
+store_problem() {
+  local file=$1 store=$2 bundled=$3 host
+  host=$(env_get "$file" "${store}_HOST")
+  [[ -n $host && $host != "$bundled" ]] || return 0
+  if [[ -z $(env_get "$file" "${store}_PASSWORD") && ! -s $root/secrets/${bundled}_password ]]; then
+    echo "${store}_PASSWORD is empty; set the one of $host ($(where "$file" "${store}_HOST"))"
+  fi
+}

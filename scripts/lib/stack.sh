@@ -1,0 +1,76 @@
+# Look at the containers of this stack. Asks the engine, so that a bad .env does not matter.
+
+# containers PROJECT SERVICE [FORMAT]: one line for each container, whatever its state.
+containers() {
+  docker ps --all --no-trunc --format "${3:-{{.ID\}\}}" \
+    --filter "label=com.docker.compose.project=$1" \
+    --filter "label=com.docker.compose.oneoff=False" \
+    ${2:+--filter "label=com.docker.compose.service=$2"}
+}
+
+# running_container PROJECT SERVICE: print the id of one that runs; nothing if there is none.
+running_container() {
+  containers "$1" "$2" '{{.State}} {{.ID}}' | sed -n 's/^running //p' | head -n 1
+}
+
+# run_state PROJECT: print none, active ID, or unknown.
+run_state() {
+  local master answer
+  master=$(running_container "$1" locust-master)
+  if [[ -z $master ]]; then
+    echo none
+  elif answer=$(timeout 30 docker exec "$master" locust-fleet run-state 2>/dev/null); then
+    run_state_of "$answer"
+  elif [[ $(docker inspect --format '{{.State.Health.Status}}' "$master") == starting ]]; then
+    # Nobody can have started a run on a master that does not answer yet.
+    echo none
+  else
+    echo unknown
+  fi
+}
+
+# run_state_of JSON: of the master's own answer; its first state is that of the fleet.
+run_state_of() {
+  local state id
+  state=$(sed -n 's/^[^"]*"state": *"\([a-z]*\)".*/\1/p' <<<"$1")
+  id=$(sed -n 's/.*"run": *{[^}]*"id": *"\([^"]*\)".*/\1/p' <<<"$1")
+  case $state in
+    spawning | running | stopping) echo "active ${id:-without id}" ;;
+    '') echo unknown ;;
+    *) echo none ;;
+  esac
+}
+
+# recreated_services PROJECT ENV_FILE: print what `up` with these settings would recreate.
+recreated_services() {
+  local project=$1 words
+  words=$(compose --env-file "$2" --dry-run up --detach --remove-orphans 2>&1) || {
+    printf '%s\n' "$words" >&2
+    die 1 "Compose does not accept the settings; its words are above"
+  }
+  # A container's name is PROJECT-SERVICE-NUMBER.
+  sed -n "s/.*Container  *$project-\\([a-z-]*\\)-[0-9][0-9]*  *Recreate\$/\\1/p" <<<"$words" | sort -u
+}
+
+# failing_services PROJECT: print the services that do not do what they should.
+failing_services() {
+  local service state status
+  containers "$1" '' '{{.Label "com.docker.compose.service"}} {{.State}} {{.Status}}' |
+    while read -r service state status; do
+      case "$service $state $status" in
+        'migrate exited Exited (0)'*) ;;
+        *' running '*'(unhealthy)'* | *' running '*'(health: starting)'*) echo "$service" ;;
+        *' running '*) ;;
+        *) echo "$service" ;;
+      esac
+    done | sort -u
+}
+
+# show_failing PROJECT: name the services that fail, each with the last words it said.
+show_failing() {
+  local service
+  while read -r service; do
+    log "$service fails; its last lines:"
+    compose logs --no-color --no-log-prefix --tail 20 "$service" >&2 || true
+  done < <(failing_services "$1")
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Stop the stack. A run that goes on is ended in order; everything that was kept stays.
+#
+# Usage: scripts/stop.sh [--delete-data --yes]
+#
+#   --delete-data   also delete results, reports, accounts, logs and test data of this stack
+#   --yes           really; --delete-data does nothing without it
+#
+# Exit codes: 0 done, 1 a step failed, 2 bad arguments.
+set -Eeuo pipefail
+shopt -s inherit_errexit
+
+# shellcheck source-path=SCRIPTDIR source=lib/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+
+main() {
+  local delete=no sure=no
+  while (($#)); do
+    case $1 in
+      --delete-data) delete=yes ;;
+      --yes) sure=yes ;;
+      -h | --help) usage && exit ;;
+      *) die 2 "unknown argument '$1' (try --help)" ;;
+    esac
+    shift
+  done
+  [[ -f $root/.env ]] || die 2 "there is no .env, so nothing was deployed from here"
+  [[ $delete == no || $sure == yes ]] ||
+    die 2 "--delete-data deletes all runs, reports and accounts for good; add --yes to do it"
+
+  local -a volumes=()
+  [[ $delete == no ]] || volumes=(--volumes)
+  # All profiles: a store that is no longer used would stay otherwise.
+  compose --profile '*' down --remove-orphans "${volumes[@]}"
+  if [[ $delete == yes ]]; then
+    log "stopped; its data is deleted, secrets/ and .env are kept"
+  else
+    log "stopped; its data is kept, scripts/deploy.sh production starts it again"
+  fi
+}
+
+main "$@"

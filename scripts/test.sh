@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Install what the tests need, and run them all.
+#
+# Usage: scripts/test.sh [--quick] [--layer LAYER] [-- PYTEST_ARGUMENT...]
+#
+#   --quick         only what needs no Docker: lint, unit, scripts
+#   --layer LAYER   only one of lint, unit, scripts, config, integration, e2e
+#
+# Needs root where the engine or a browser must be installed first.
+# Exit codes: 0 all passed, 1 something failed, 2 bad arguments.
+set -Eeuo pipefail
+shopt -s inherit_errexit
+
+# shellcheck source-path=SCRIPTDIR source=lib/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/env.sh
+source "$root/scripts/lib/env.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/engine.sh
+source "$root/scripts/lib/engine.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/images.sh
+source "$root/scripts/lib/images.sh"
+
+readonly all_layers=(lint unit scripts config integration e2e)
+readonly chromium=/usr/bin/chromium
+
+main() {
+  local -a layers=("${all_layers[@]}")
+  while (($#)); do
+    case $1 in
+      --quick) layers=(lint unit scripts) ;;
+      --layer)
+        [[ " ${all_layers[*]} " == *" ${2:-none} "* ]] ||
+          die 2 "--layer needs one of: ${all_layers[*]}"
+        layers=("$2")
+        shift
+        ;;
+      -h | --help) usage && exit ;;
+      --) shift && break ;;
+      *) die 2 "unknown argument '$1' (try --help)" ;;
+    esac
+    shift
+  done
+
+  cd -- "$root"
+  prepare "${layers[@]}"
+  run_layers "${layers[@]}" -- "$@"
+}
+
+# prepare LAYER...: have what these layers need, and nothing more.
+prepare() {
+  step "Python packages" prepare_python
+  export PATH=$root/.venv/bin:$PATH
+  if [[ " $* " == *' config '* || " $* " == *' integration '* || " $* " == *' e2e '* ]]; then
+    step "Docker engine" ensure_engine install
+    step "images" prepare_images
+  fi
+  [[ " $* " != *' e2e '* ]] || step "browser" prepare_browser
+}
+
+# The packages are installed anew only when their lock file changed.
+prepare_python() {
+  local lock=requirements-test.txt stamp=.venv/lock.sha256
+  if [[ -f $stamp ]] && sha256sum --check --status "$stamp"; then
+    return
+  fi
+  if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    install_packages python3-venv
+  fi
+  python3 -m venv --clear .venv
+  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
+  sha256sum "$lock" >"$stamp"
+}
+
+prepare_images() {
+  local source
+  source=$(resolve_image_source auto)
+  ensure_third_party_images "$source"
+  # The layers below test the very images that a deployment would use.
+  local line
+  while IFS= read -r line; do
+    export "${line?}"
+  done < <(third_party_images "$source")
+}
+
+prepare_browser() {
+  [[ -x $chromium ]] || install_packages chromium fonts-dejavu-core
+}
+
+install_packages() {
+  if ((EUID != 0)) || ! has apt-get; then
+    die 1 "the tests need $*; install it, or run this as root on Debian or Ubuntu"
+  fi
+  DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@" >&2
+}
+
+# run_layers LAYER... -- PYTEST_ARGUMENT...: run all, also after one failed, and sum up.
+run_layers() {
+  local -a layers=() failed=()
+  while [[ $1 != -- ]]; do
+    layers+=("$1")
+    shift
+  done
+  shift
+  local layer
+  for layer in "${layers[@]}"; do
+    step "$layer" run_layer "$layer" "$@" || failed+=("$layer")
+  done
+  ((${#failed[@]} == 0)) || die 1 "failed after $SECONDS s: ${failed[*]}"
+  log "passed after $SECONDS s: ${layers[*]}"
+}
+
+run_layer() {
+  local layer=$1
+  shift
+  if [[ $layer == lint ]]; then
+    lint
+  else
+    pytest -q "tests/$layer" "$@"
+  fi
+}
+
+# Every linter runs, so that one look shows everything.
+lint() {
+  local -a shell=()
+  mapfile -t shell < <(git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+  local status=0
+  ruff format --quiet --check --diff . || status=1
+  ruff check --quiet . || status=1
+  mypy || status=1
+  # A library is read as part of the scripts that source it.
+  printf '%s\n' "${shell[@]}" | grep -v '^scripts/lib/' |
+    xargs shellcheck --external-sources --check-sourced || status=1
+  shfmt --diff --indent 2 --case-indent "${shell[@]}" || status=1
+  yamllint --strict . || status=1
+  hadolint Dockerfile.production || status=1
+  return "$status"
+}
+
+# step NAME COMMAND...: say what begins, and how long it took.
+step() {
+  local name=$1 began=$SECONDS status=0
+  shift
+  log "$name ..."
+  # Errors are looked at here, not by errexit: bash switches that off in a condition anyway.
+  "$@" || status=$?
+  if ((status == 0)); then
+    log "$name: done in $((SECONDS - began)) s"
+  else
+    log "$name: FAILED after $((SECONDS - began)) s"
+  fi
+  return "$status"
+}
+
+main "$@"

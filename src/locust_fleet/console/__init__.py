@@ -1,0 +1,24 @@
+"""The console: sign-in and roles for the whole stack, the API, and the history of runs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def create_app() -> Flask:
+    """Build the console from the environment, for gunicorn; raises SettingsError.
+
+    Tests build theirs with ``locust_fleet.console.app.build``.
+    """
+    # Imported here, so that the command line can use a part without loading the whole.
+    from locust_fleet import logs
+    from locust_fleet.console import app
+    from locust_fleet.settings import ConsoleSettings
+
+    settings = ConsoleSettings.from_env(os.environ)
+    logs.configure(settings.logs, "console")
+    return app.build(settings, app.Stores.of(settings))

@@ -1,0 +1,131 @@
+"""The API for pipelines and scripts. Errors are {"error": sentence, "code": word}."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, make_response, request
+
+from locust_fleet.console import web
+from locust_fleet.console.audit import read_last
+from locust_fleet.console.history import NoSuchRun
+from locust_fleet.console.master import Order, StartRefused, active_run
+from locust_fleet.console.parts import Parts
+from locust_fleet.console.runs import RUN_ID
+
+STATUS_OF_REFUSAL = {
+    "bad_input": 422,
+    "target_refused": 403,
+    "run_active": 409,
+    "no_workers": 503,
+}
+RUNS_AT_ONCE = 200
+LONGEST_NAME = 200
+RUN_TIME = re.compile(r"(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s?)?", re.ASCII)
+FIELDS = ("users", "spawn_rate", "run_time", "host", "name")
+
+
+class BadInput(Exception):
+    """The body of a request is wrong; the message names the field and says what would be right."""
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """Return the routes."""
+    routes = Blueprint("api", __name__, url_prefix="/api/v1")
+
+    @routes.get("/run")
+    def present() -> Response:
+        return jsonify(parts.master.status())
+
+    @routes.get("/workers")
+    def workers() -> Response:
+        status = parts.master.status()
+        return jsonify(count=status["workers"], workers=status["worker_list"])
+
+    @routes.get("/runs")
+    def runs() -> Response:
+        before = request.args.get("before")
+        limit = request.args.get("limit", "50")
+        if before is not None and not RUN_ID.fullmatch(before):
+            return web.error(422, "before is not the id of a run.", "bad_input")
+        if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= RUNS_AT_ONCE:
+            return web.error(422, f"limit is not 1 to {RUNS_AT_ONCE}.", "bad_input")
+        return jsonify(runs=parts.history.page(int(limit), before))
+
+    @routes.get("/runs/<run_id>")
+    def run(run_id: str) -> Response:
+        try:
+            return jsonify(parts.history.run(run_id))
+        except NoSuchRun as error:
+            return web.error(404, str(error), "not_found")
+
+    @routes.post("/runs")
+    def start() -> Response:
+        try:
+            run_id = parts.master.start(read_order(request.get_json(silent=True)), web.me())
+        except BadInput as error:
+            return web.error(422, str(error), "bad_input")
+        except StartRefused as refusal:
+            status = STATUS_OF_REFUSAL.get(refusal.code, 422)
+            return web.error(status, str(refusal), refusal.code)
+        return make_response(jsonify(id=run_id), 201, {"Location": f"/api/v1/runs/{run_id}"})
+
+    @routes.post("/runs/<run_id>/stop")
+    def stop(run_id: str) -> Response:
+        active = active_run(parts.master.status())
+        if active is None or active["id"] != run_id:
+            return web.error(409, f"The run {run_id} is not active.", "not_active")
+        parts.master.stop(web.me())
+        # The stop button of a page is a form, so that it works without JavaScript.
+        return web.go(f"/console/runs/{run_id}") if web.wants_page() else jsonify(id=run_id)
+
+    @routes.get("/audit")
+    def audit() -> Response:
+        parts.audit.flush()
+        with parts.database.connection() as connection:
+            return jsonify(entries=[entry.to_json() for entry in read_last(connection)])
+
+    return routes
+
+
+def read_order(body: object) -> Order:
+    """Return what a start asks for; BadInput names the first field that is wrong."""
+    if not isinstance(body, Mapping):
+        raise BadInput("Send a JSON object with users and spawn_rate.")
+    for name in body:
+        if name not in FIELDS:
+            raise BadInput(f"There is no field {name}; use {', '.join(FIELDS)}.")
+    users, spawn_rate = body.get("users"), body.get("spawn_rate")
+    if not isinstance(users, int) or isinstance(users, bool) or not 1 <= users <= 10_000_000:
+        raise BadInput("users is not a whole number from 1.")
+    if not isinstance(spawn_rate, (int, float)) or isinstance(spawn_rate, bool):
+        spawn_rate = math.nan
+    if not 0 < spawn_rate < math.inf:
+        raise BadInput("spawn_rate is not a number above 0 (users per second).")
+    return Order(
+        users=users,
+        spawn_rate=spawn_rate,
+        run_time=_run_time(body.get("run_time")),
+        host=_text(body, "host", 2000) or None,
+        name=_text(body, "name", LONGEST_NAME),
+    )
+
+
+def _run_time(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not RUN_TIME.fullmatch(value):
+        raise BadInput('run_time is not one; use "90s", "30m" or "1h30m".')
+    return value
+
+
+def _text(body: Mapping[str, Any], name: str, longest: int) -> str:
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
+        raise BadInput(f"{name} is not a text of one line, up to {longest} characters.")
+    return value

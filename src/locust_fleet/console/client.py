@@ -1,0 +1,226 @@
+"""Run one test through the API, as a pipeline does: start it, watch it, judge it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from locust_fleet import postgres
+from locust_fleet.console import front, tokens
+from locust_fleet.console.front import Api, RefusedError
+from locust_fleet.console.roles import Role
+from locust_fleet.errors import FleetError, StoreUnavailable
+from locust_fleet.settings import PostgresSettings
+
+GOOD, FAILED, BAD_ARGUMENTS, INFRASTRUCTURE, INTERRUPTED = 0, 1, 2, 4, 130
+LOOK_S = 1.0
+PROGRESS_S = 5.0
+# How long the API may be away in a run before we give up, and results may take to be written.
+PATIENCE_S = 120.0
+TOKEN_LIFE = timedelta(days=7)
+# What Locust's HTTP clients call a target that is not there.
+UNREACHABLE = (
+    "ConnectionError",
+    "ConnectionRefused",
+    "NameResolution",
+    "gaierror",
+    "ConnectTimeout",
+)
+COLUMNS = ("requests", "failures", "average_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+
+Run = Mapping[str, Any]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``run-test``."""
+    parser = subparsers.add_parser("run-test", help="run one test and judge it")
+    parser.add_argument("--users", type=int, required=True)
+    parser.add_argument("--spawn-rate", type=float, required=True)
+    parser.add_argument("--run-time", required=True)
+    parser.add_argument("--host")
+    parser.add_argument("--name", default="")
+    parser.add_argument("--max-failure-ratio", type=float, default=0.0)
+    parser.add_argument("--terminal", action="store_true", help="show progress in place")
+    parser.add_argument("--url", default=front.URL)
+    parser.set_defaults(run=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the test; prints the run's id on stdout and the story on stderr.
+
+    Returns 0 good, 1 too many failures, 2 bad arguments, 4 infrastructure, 130 interrupted.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with api_of(arguments.url) as api:
+            return run_test(api, arguments)
+    except RefusedError as refusal:
+        say(str(refusal))
+        return BAD_ARGUMENTS if refusal.status in (403, 422) else INFRASTRUCTURE
+    except (FleetError, OSError) as error:
+        say(f"the stack does not answer: {error}; see docker compose ps")
+        return INFRASTRUCTURE
+
+
+def run_test(api: Api, arguments: argparse.Namespace) -> int:
+    """Start, follow and judge a run; on Ctrl-C, stop it first."""
+    order = {
+        "users": arguments.users,
+        "spawn_rate": arguments.spawn_rate,
+        "run_time": arguments.run_time,
+        "name": arguments.name,
+    }
+    if arguments.host:
+        order["host"] = arguments.host
+    run_id = str(api.post("/api/v1/runs", order)["id"])
+    print(run_id, flush=True)
+    say(f"run {run_id} started")
+    try:
+        follow(api, run_id, in_place=arguments.terminal)
+    except KeyboardInterrupt:
+        say("interrupted: stopping the run")
+        api.post(f"/api/v1/runs/{run_id}/stop", {})
+        return INTERRUPTED
+    run = result(api, run_id)
+    say(table(run))
+    code, verdict = judge(run, arguments.max_failure_ratio)
+    say(verdict)
+    return code
+
+
+def follow(api: Api, run_id: str, *, in_place: bool) -> None:
+    """Show how the run stands until it has ended."""
+    began = shown = answered = time.monotonic()
+    while True:
+        time.sleep(LOOK_S)
+        now = time.monotonic()
+        try:
+            state = api.get("/api/v1/run")
+        except (OSError, RefusedError) as error:
+            if now - answered > PATIENCE_S:
+                raise FleetError(f"no answer for {PATIENCE_S:g} s: {error}") from error
+            continue
+        answered = now
+        run = state["run"]
+        if not run or run["id"] != run_id or run["state"] != "running":
+            break
+        if in_place or now - shown >= PROGRESS_S:
+            shown = now
+            say(progress(state, now - began), end="\r" if in_place else "\n")
+    if in_place:
+        say("")
+
+
+def result(api: Api, run_id: str) -> Run:
+    """Return the ended run with its totals; waits until they are written."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            run = api.get(f"/api/v1/runs/{run_id}")
+            if run["state"] != "running" and run["totals"]:
+                return run
+            # A run that ended before its first request never gets totals.
+            if run["state"] != "running" and time.monotonic() > deadline - PATIENCE_S + 10:
+                return run
+            reason = f"run {run_id} is still {run['state']}"
+        except (OSError, RefusedError, KeyError) as error:
+            reason = str(error)
+        if time.monotonic() > deadline:
+            raise FleetError(f"the results did not come within {PATIENCE_S:g} s: {reason}")
+        time.sleep(LOOK_S)
+
+
+def judge(run: Run, max_failure_ratio: float) -> tuple[int, str]:
+    """Return the exit code of an ended run, and why."""
+    total = run["totals"][-1] if run["totals"] else {"requests": 0, "failures": 0}
+    requests, failures = total["requests"], total["failures"]
+    if run["state"] != "finished":
+        return INFRASTRUCTURE, f"not judged: the run ended as {run['state']}, before its time"
+    if not requests:
+        return INFRASTRUCTURE, "not judged: no request was made"
+    if failures == requests and all(_unreachable(row["error"]) for row in run["failures"]):
+        return INFRASTRUCTURE, f"not judged: the target {run['host']} could not be reached"
+    ratio = failures / requests
+    if ratio > max_failure_ratio:
+        return FAILED, (
+            f"failed: {failures} of {requests} requests failed"
+            f" ({ratio:.2%}; the limit is {max_failure_ratio:.2%})"
+        )
+    return GOOD, f"good: {requests} requests, {failures} failures"
+
+
+def progress(state: Run, elapsed_s: float) -> str:
+    """Return one line about a run that goes on."""
+    totals = state["totals"]
+    p95 = "-" if totals["p95_ms"] is None else f"{totals['p95_ms']:g} ms"
+    return (
+        f"{elapsed_s:5.0f} s  {state['users']} users  {totals['requests']} requests"
+        f"  {totals['requests_per_second']:.1f}/s  {totals['failures']} failures  p95 {p95}   "
+    )
+
+
+def table(run: Run) -> str:
+    """Return the totals as a table, one line an endpoint."""
+    rows = [("", "endpoint", *(column.removesuffix("_ms") for column in COLUMNS), "req/s")]
+    rows += [
+        (
+            row["method"],
+            row["name"],
+            *(_number(row[column]) for column in COLUMNS),
+            _number(row["requests_per_second"]),
+        )
+        for row in run["totals"]
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append("  ".join(left + right).rstrip())
+    return "\n".join(["response times in milliseconds", *lines])
+
+
+@contextmanager
+def api_of(url: str) -> Iterator[Api]:
+    """Yield the API with the caller's FLEET_TOKEN, or with one that ends with this run."""
+    given = os.environ.get("FLEET_TOKEN", "")
+    if given:
+        yield Api(url, given)
+        return
+    settings = PostgresSettings.from_env(os.environ)
+    with postgres.connect(settings) as connection:
+        token = tokens.create(connection, "run_test", Role.OPERATOR, TOKEN_LIFE, "run_test.sh")
+    try:
+        yield Api(url, token)
+    finally:
+        _forget(settings, token)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Tell the story, on stderr."""
+    print(text, file=sys.stderr, end=end, flush=True)
+
+
+def _forget(settings: PostgresSettings, token: str) -> None:
+    try:
+        with postgres.connect(settings) as connection:
+            tokens.forget(connection, token)
+    except StoreUnavailable as error:
+        say(f"the token of this run stays valid until it expires: {error}")
+
+
+def _unreachable(error: str) -> bool:
+    return any(name in error for name in UNREACHABLE)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,185 @@
+"""Know all accounts and tokens in memory, so that a request at the front costs no query.
+
+Every process reads them anew every two seconds: a changed role, a new password or a revoked
+token counts that soon everywhere. While Postgres is away the last reading stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from locust_fleet.console import accounts, tokens
+from locust_fleet.console.accounts import Account
+from locust_fleet.console.database import Connect, Connection, patience
+from locust_fleet.console.roles import Role
+from locust_fleet.console.sessions import Session
+from locust_fleet.console.tokens import Token
+from locust_fleet.errors import StoreUnavailable
+
+REFRESH_S = 2.0
+# A token that nobody knows makes us look again; a flood of such must not flood Postgres.
+SHORTEST_PAUSE_S = 0.2
+# The front waits five seconds for an answer.
+PATIENCE_S = 3.0
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who makes a request. A token is called token:NAME, which no account can be."""
+
+    name: str
+    role: Role
+
+    @property
+    def is_token(self) -> bool:
+        """Tell whether a program asks, not a person."""
+        return self.name.startswith("token:")
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Why a cookie or token says nothing."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All accounts and tokens as they were at one moment of Postgres's clock (microseconds)."""
+
+    at: int
+    accounts: Mapping[str, Account]
+    tokens: Mapping[bytes, Token]
+
+
+NOT_SIGNED_IN = Stranger("Sign in first.")
+SESSION_ENDED = Stranger("This session has ended; sign in again.")
+TOKEN_UNKNOWN = Stranger("This token is unknown, expired or revoked.")
+TOKENS_UNREAD = Stranger("Tokens cannot be checked while the database is away; try again soon.")
+
+
+def identify_session(session: Session | None, snapshot: Snapshot | None) -> Identity | Stranger:
+    """Say whose session it is; without a snapshot, what was signed into the cookie counts."""
+    if session is None:
+        return SESSION_ENDED
+    signed = Identity(session.name, session.role)
+    if snapshot is None:
+        return signed
+    account = snapshot.accounts.get(session.name)
+    if account is None:
+        # The cookie may be newer than the snapshot: an account of the last two seconds.
+        return signed if session.valid_from > snapshot.at else SESSION_ENDED
+    if account.disabled_at is not None or session.valid_from < mark_of(account.valid_from):
+        return SESSION_ENDED
+    return Identity(account.name, account.role)
+
+
+def identify_token(
+    token_hash: bytes, snapshot: Snapshot | None, now: datetime
+) -> Identity | Stranger:
+    """Say whose token it is."""
+    if snapshot is None:
+        return TOKENS_UNREAD
+    token = snapshot.tokens.get(token_hash)
+    if token is None or token.state(now) != "active":
+        return TOKEN_UNKNOWN
+    return Identity(f"token:{token.name}", token.role)
+
+
+def mark_of(moment: datetime) -> int:
+    """Return a moment as whole microseconds."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def read_snapshot(connection: Connection) -> Snapshot:
+    """Read all accounts and tokens."""
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    return Snapshot(
+        at=mark_of(row[0]),
+        accounts={account.name: account for account in accounts.read_all(connection)},
+        tokens={token.token_hash: token for token in tokens.read_all(connection)},
+    )
+
+
+class Directory:
+    """The last snapshot, kept fresh by ``keep_fresh`` in the background."""
+
+    def __init__(self, connect: Connect) -> None:
+        self.snapshot: Snapshot | None = None
+        self.reachable = False
+        self._connect = connect
+        self._connection: Connection | None = None
+        self._turn = threading.Lock()
+        self._read_at = float("-inf")
+        self._used_tokens: set[int] = set()
+
+    def keep_fresh(self, closing: threading.Event) -> None:
+        """Read again every two seconds until ``closing`` is set."""
+        while not closing.is_set():
+            self.refresh()
+            closing.wait(REFRESH_S)
+
+    def refresh(self) -> None:
+        """Return once a reading has been tried that began after this call; never raises."""
+        called_at = time.monotonic()
+        with self._turn:
+            if self._read_at > called_at:
+                return
+            time.sleep(max(0.0, self._read_at + SHORTEST_PAUSE_S - called_at))
+            self._read_at = time.monotonic()
+            self._read()
+
+    def by_session(self, session: Session | None) -> Identity | Stranger:
+        """Say whose session it is."""
+        return identify_session(session, self.snapshot)
+
+    def by_token(self, text: str) -> Identity | Stranger:
+        """Say whose token it is; one that is not known yet is looked for in Postgres."""
+        token_hash = tokens.hash_token(text)
+        if text.startswith(tokens.PREFIX) and not self._knows(token_hash):
+            self.refresh()
+        snapshot = self.snapshot
+        identity = identify_token(token_hash, snapshot, datetime.now(UTC))
+        if snapshot and isinstance(identity, Identity):
+            self._used_tokens.add(snapshot.tokens[token_hash].id)
+        return identity
+
+    def _knows(self, token_hash: bytes) -> bool:
+        return self.snapshot is not None and token_hash in self.snapshot.tokens
+
+    def _read(self) -> None:
+        try:
+            with patience(PATIENCE_S):
+                if self._connection is None:
+                    self._connection = self._connect()
+                self.snapshot = read_snapshot(self._connection)
+                self._note_used_tokens(self._connection)
+        except (psycopg.Error, StoreUnavailable) as error:
+            if self.reachable or self.snapshot is None:
+                logger.warning("accounts stay as they were read last: %s", error)
+            self.reachable = False
+            self.close()
+        else:
+            self.reachable = True
+
+    def _note_used_tokens(self, connection: Connection) -> None:
+        used, self._used_tokens = self._used_tokens, set()
+        if used:
+            tokens.note_use(connection, sorted(used))
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

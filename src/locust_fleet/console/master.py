@@ -1,0 +1,132 @@
+"""Ask the master: how the run stands, start one, stop it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+from gevent import Timeout
+
+from locust_fleet.console.directory import Identity
+from locust_fleet.errors import FleetError
+
+LOOK_S = 3.0
+START_S = 15.0
+# Stopping waits until users have finished: the stop timeout and Locust's extra minute.
+STOP_S = 130.0
+
+Answer = dict[str, Any]
+
+
+class MasterUnavailable(FleetError):
+    """The master did not answer, or not as it should: look whether it runs, and retry."""
+
+
+class StartRefused(FleetError):
+    """The master does not start this run; ``code`` says why for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run that somebody wants; the host is None to leave the master's own."""
+
+    users: int
+    spawn_rate: float
+    run_time: str | None = None
+    host: str | None = None
+    name: str = ""
+
+    def form(self) -> dict[str, str]:
+        """Return the fields of Locust's own start form."""
+        fields = {
+            "user_count": str(self.users),
+            "spawn_rate": str(self.spawn_rate),
+            "run_time": self.run_time,
+            "host": self.host,
+        }
+        return {key: value for key, value in fields.items() if value is not None}
+
+
+class Master:
+    """The leader's web server, asked as the front would."""
+
+    def __init__(self, url: str, front_secret: str) -> None:
+        self._url = url.rstrip("/")
+        self._front_secret = front_secret
+        # A proxy of the environment is for the world outside, not for our own network.
+        self._opener = build_opener(ProxyHandler({}))
+
+    def status(self) -> Answer:
+        """Return GET /fleet/run; raises MasterUnavailable."""
+        return self._ask("/fleet/run", patience_s=LOOK_S)
+
+    def start(self, order: Order, by: Identity) -> str:
+        """Start a run and return its id; raises StartRefused or MasterUnavailable."""
+        # Locust takes a second start as a change of the users that run already.
+        active = active_run(self.status())
+        if active:
+            raise StartRefused(
+                "run_active", f"{active['started_by']} runs {active['id']}; stop that run first."
+            )
+        headers = {"X-Fleet-Run-Name": quote(order.name), "X-Fleet-New-Run": "1"}
+        answer = self._ask("/swarm", order.form(), by, headers, patience_s=START_S)
+        if not answer.get("success"):
+            raise StartRefused(
+                str(answer.get("code", "bad_input")), str(answer.get("message", "refused"))
+            )
+        return str(answer["run_id"])
+
+    def stop(self, by: Identity) -> None:
+        """Stop the run; returns when its users have stopped. Raises MasterUnavailable."""
+        self._ask("/stop", {}, by, patience_s=STOP_S)
+
+    def _ask(
+        self,
+        path: str,
+        form: Mapping[str, str] | None = None,
+        by: Identity | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        patience_s: float,
+    ) -> Answer:
+        request = Request(self._url + path, urlencode(form).encode() if form is not None else None)
+        request.add_header("X-Fleet-Front", self._front_secret)
+        if by is not None:
+            request.add_header("X-Fleet-User", by.name)
+            request.add_header("X-Fleet-Role", by.role.value)
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
+        late = MasterUnavailable("The load test master does not answer in time.")
+        try:
+            with (
+                Timeout(patience_s, late),
+                self._opener.open(request, timeout=patience_s) as answer,
+            ):
+                body = json.load(answer)
+        except HTTPError as error:
+            raise MasterUnavailable(
+                f"The load test master answered {error.code} to {path}."
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise MasterUnavailable("The load test master does not answer.") from error
+        except ValueError as error:
+            raise MasterUnavailable(f"The load test master did not send JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise MasterUnavailable("The load test master did not send a JSON object.")
+        return body
+
+
+def active_run(status: Answer) -> Answer | None:
+    """Return the run that goes on, of the master's status."""
+    run = status.get("run")
+    return run if run and run["state"] == "running" else None

@@ -1,0 +1,65 @@
+"""The pages about runs."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template, request, send_file
+
+from locust_fleet.console import web
+from locust_fleet.console.history import NoSuchRun
+from locust_fleet.console.parts import Parts
+from locust_fleet.console.roles import Role
+from locust_fleet.console.runs import RUN_ID
+from locust_fleet.csp import policy_for
+from locust_fleet.errors import StoreUnavailable
+
+PAGE = 50
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """Return the routes."""
+    routes = Blueprint("pages", __name__)
+
+    @routes.get("/console")
+    @routes.get("/console/")
+    def start() -> Response:
+        return web.go("/console/runs", 302)
+
+    @routes.get("/console/runs")
+    def runs() -> Response:
+        before = request.args.get("before")
+        stored = True
+        try:
+            rows = parts.history.page(PAGE, before if before and RUN_ID.fullmatch(before) else None)
+        except StoreUnavailable:
+            rows, stored = [], False
+        page = render_template(
+            "runs.html",
+            rows=rows,
+            stored=stored,
+            status=parts.history.status(),
+            first=before is None,
+            more=rows[-1]["id"] if len(rows) == PAGE else None,
+        )
+        return make_response(page, 200 if stored else 503)
+
+    @routes.get("/console/runs/<run_id>")
+    def run(run_id: str) -> Response:
+        try:
+            found = parts.history.run(run_id)
+        except NoSuchRun as error:
+            return web.error(404, str(error), "not_found")
+        may_stop = web.me().role.covers(Role.OPERATOR)
+        return make_response(render_template("run.html", run=found, may_stop=may_stop))
+
+    @routes.get("/console/reports/<run_id>/<name>")
+    def report(run_id: str, name: str) -> Response:
+        path = parts.history.report(run_id, name)
+        if path is None:
+            return web.error(404, "This run has no such report.", "not_found")
+        if path.suffix != ".html":
+            return send_file(path, as_attachment=True, download_name=f"{run_id}-{name}")
+        response = make_response(path.read_text(encoding="utf-8"))
+        response.headers["Content-Security-Policy"] = policy_for(response.get_data(as_text=True))
+        return response
+
+    return routes

@@ -1,0 +1,83 @@
+"""What the routes work with, put together once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from locust_fleet import postgres
+from locust_fleet.console.audit import AuditLog
+from locust_fleet.console.database import Connect, Database
+from locust_fleet.console.directory import Directory
+from locust_fleet.console.history import History
+from locust_fleet.console.master import Master
+from locust_fleet.console.passwords import Passwords
+from locust_fleet.console.sessions import Sessions
+from locust_fleet.console.slowdown import Slowdown
+from locust_fleet.settings import ConsoleSettings, RedisSettings
+
+# A sign-in waits for Redis at most twice this long, and then counts without it.
+REDIS_S = 0.5
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The way to Postgres and to Redis; neither is connected before it is needed."""
+
+    connect: Connect
+    redis: Redis
+
+    @classmethod
+    def of(cls, settings: ConsoleSettings) -> Stores:
+        """Return the ways to the stores of these settings."""
+        return cls(partial(postgres.connect, settings.postgres), redis_client(settings.redis))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that has a state or talks to another service."""
+
+    front_secret: str
+    database: Database
+    directory: Directory
+    audit: AuditLog
+    sessions: Sessions
+    passwords: Passwords
+    slowdown: Slowdown
+    redis: Redis
+    master: Master
+    history: History
+
+    @classmethod
+    def of(cls, settings: ConsoleSettings, stores: Stores) -> Parts:
+        """Make the parts; nothing is connected and nothing runs yet."""
+        database = Database(stores.connect)
+        master = Master(settings.master_url, settings.front_secret)
+        return cls(
+            front_secret=settings.front_secret,
+            database=database,
+            directory=Directory(stores.connect),
+            audit=AuditLog(stores.connect),
+            sessions=Sessions(settings.session_key, settings.session_hours),
+            passwords=Passwords(),
+            slowdown=Slowdown(stores.redis),
+            redis=stores.redis,
+            master=master,
+            history=History(database, master, settings.reports_dir),
+        )
+
+
+def redis_client(settings: RedisSettings) -> Redis:
+    """Return a client that gives up quickly: nothing here is worth waiting for Redis."""
+    return Redis(
+        host=settings.host,
+        port=settings.port,
+        password=settings.password,
+        socket_connect_timeout=REDIS_S,
+        socket_timeout=REDIS_S,
+        retry=Retry(NoBackoff(), 0),
+    )

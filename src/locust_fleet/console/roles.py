@@ -1,0 +1,204 @@
+"""Decide who may do what. No I/O: auth.py asks for every request that reaches the front.
+
+What is not listed is refused: Locust's UI has no protection of its own, and a later version may
+bring a route that nobody here has thought about.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import unquote_to_bytes
+
+LONGEST_PATH = 2000
+# One decoding only: a path that needs a second one contains a "%" and is not plain.
+PLAIN_PATH = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?", re.ASCII)
+READING = ("GET", "HEAD")
+
+
+class Role(Enum):
+    """What somebody may do; each role includes the ones before it."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        """Tell whether this role may do what the other one may."""
+        return RANK[self] >= RANK[needed]
+
+
+RANK = {role: rank for rank, role in enumerate(Role)}
+ANYONE = None
+
+# Who at least (ANYONE: without signing in), method, path. "<x>" is one segment, "*" any number.
+RULES: tuple[tuple[Role | None, str, str], ...] = (
+    (ANYONE, "GET", "/console/sign-in"),
+    (ANYONE, "POST", "/console/sign-in"),
+    (ANYONE, "GET", "/console/static/*"),
+    # Locust's UI
+    (Role.VIEWER, "GET", "/"),
+    (Role.VIEWER, "GET", "/assets/*"),
+    (Role.VIEWER, "GET", "/favicon.ico"),
+    (Role.VIEWER, "GET", "/stats/requests"),
+    (Role.VIEWER, "GET", "/stats/requests/csv"),
+    (Role.VIEWER, "GET", "/stats/requests_full_history/csv"),
+    (Role.VIEWER, "GET", "/stats/failures/csv"),
+    (Role.VIEWER, "GET", "/stats/report"),
+    (Role.VIEWER, "GET", "/exceptions"),
+    (Role.VIEWER, "GET", "/exceptions/csv"),
+    (Role.VIEWER, "GET", "/tasks"),
+    (Role.VIEWER, "GET", "/logs"),
+    (Role.VIEWER, "GET", "/worker-count"),
+    (Role.OPERATOR, "POST", "/swarm"),
+    (Role.OPERATOR, "POST", "/stop"),
+    (Role.OPERATOR, "POST", "/stats/reset"),
+    (Role.OPERATOR, "POST", "/user"),
+    # The console
+    (Role.VIEWER, "GET", "/console"),
+    (Role.VIEWER, "GET", "/console/"),
+    (Role.VIEWER, "GET", "/console/runs"),
+    (Role.VIEWER, "GET", "/console/runs/<id>"),
+    (Role.VIEWER, "GET", "/console/reports/<id>/<file>"),
+    (Role.VIEWER, "GET", "/console/account"),
+    (Role.VIEWER, "POST", "/console/account"),
+    (Role.VIEWER, "POST", "/console/sign-out"),
+    (Role.ADMIN, "GET", "/console/admin"),
+    (Role.ADMIN, "GET", "/console/admin/*"),
+    (Role.ADMIN, "POST", "/console/admin"),
+    (Role.ADMIN, "POST", "/console/admin/*"),
+    # The API
+    (Role.VIEWER, "GET", "/api/v1/run"),
+    (Role.VIEWER, "GET", "/api/v1/runs"),
+    (Role.VIEWER, "GET", "/api/v1/runs/<id>"),
+    (Role.VIEWER, "GET", "/api/v1/workers"),
+    (Role.OPERATOR, "POST", "/api/v1/runs"),
+    (Role.OPERATOR, "POST", "/api/v1/runs/<id>/stop"),
+    (Role.ADMIN, "GET", "/api/v1/audit"),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request at the front: what is asked, from which site, by whom.
+
+    ``uri`` is as the client sent it, ``host`` the Host header; ``role`` is None for a stranger.
+    """
+
+    method: str
+    uri: str
+    host: str = ""
+    origin: str | None = None
+    fetch_site: str | None = None
+    role: Role | None = None
+    has_cookie: bool = False
+    by_token: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether the request may change something."""
+        return self.method not in READING
+
+
+@dataclass(frozen=True)
+class Decision:
+    """204 to let a request through, 401 or 403 with one ASCII sentence why not."""
+
+    status: int
+    sentence: str = ""
+
+    @property
+    def allow(self) -> bool:
+        """Tell whether the request goes through."""
+        return self.status == 204
+
+
+ALLOW = Decision(204)
+SIGN_IN = Decision(401, "Sign in first.")
+UNKNOWN = Decision(403, "There is nothing at this address that could be asked for.")
+CROSS_SITE = Decision(403, "This request came from another site, so nothing was changed.")
+
+
+def decide(question: Question) -> Decision:
+    """Answer a question: 401 to a stranger who must sign in, 403 to whatever is not allowed."""
+    path = plain_path(question.uri)
+    rule = rule_for(question.method, path) if path is not None else None
+    if rule is None:
+        return UNKNOWN if question.role else SIGN_IN
+    needed = rule.role
+    if needed is not ANYONE:
+        if question.role is None:
+            return SIGN_IN
+        if not question.role.covers(needed):
+            return Decision(403, _missing_role(question.role, needed))
+    if question.writes and not comes_from_here(question):
+        return CROSS_SITE
+    return ALLOW
+
+
+def comes_from_here(question: Question) -> bool:
+    """Tell whether a write was made by our own pages or by a program, not by another site."""
+    if question.by_token and not question.has_cookie:
+        return True
+    if question.origin is not None:
+        return _same_place(question.origin, question.host)
+    if question.fetch_site is not None:
+        return question.fetch_site in ("same-origin", "none")
+    return question.by_token
+
+
+def plain_path(uri: str) -> str | None:
+    """Return the decoded path of a raw request URI, None when it is written in an odd way.
+
+    nginx, the console and Locust must read the same path, so one that the three might read
+    differently (dots, double slashes, control characters) is not read at all.
+    """
+    raw = uri.partition("?")[0]
+    if len(raw) > LONGEST_PATH:
+        return None
+    path = unquote_to_bytes(raw)
+    return path.decode("ascii") if PLAIN_PATH.fullmatch(path) else None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The least role for a request; ANYONE for none at all."""
+
+    role: Role | None
+
+
+def rule_for(method: str, path: str) -> Rule | None:
+    """Return the rule for a plain path, None when none is listed."""
+    if method == "HEAD":
+        method = "GET"
+    exact = _EXACT.get((method, path))
+    if exact:
+        return exact
+    for listed, pattern, rule in _PATTERNS:
+        if listed == method and pattern.fullmatch(path):
+            return rule
+    return None
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub("<[a-z]+>", "[^/]+", path).replace("*", ".+"))
+
+
+_EXACT = {(method, path): Rule(role) for role, method, path in RULES if not re.search("[<*]", path)}
+_PATTERNS = tuple(
+    (method, _pattern(path), Rule(role)) for role, method, path in RULES if re.search("[<*]", path)
+)
+
+
+def _missing_role(role: Role, needed: Role) -> str:
+    return f"This needs the role {needed.value}; you have the role {role.value}."
+
+
+def _same_place(origin: str, host: str) -> bool:
+    """Compare host and port; browsers leave out the port that belongs to the scheme."""
+    scheme, separator, place = origin.lower().partition("://")
+    port = {"http": ":80", "https": ":443"}.get(scheme)
+    if not separator or port is None:
+        return False
+    return place.removesuffix(port) == host.lower().removesuffix(port) != ""

@@ -1,0 +1,60 @@
+"""What the routes need to know of a request, and the answers that all of them give."""
+
+from __future__ import annotations
+
+from flask import Response, g, jsonify, make_response, redirect, render_template, request
+
+from locust_fleet.console.directory import Identity
+from locust_fleet.console.roles import Role, plain_path, rule_for
+
+START_PAGE = "/"
+LONGEST_QUERY = 1000
+
+
+def read_identity() -> Identity | None:
+    """Return who the front says is asking. It always overwrites what a client sends."""
+    name, role = request.headers.get("X-Fleet-User"), request.headers.get("X-Fleet-Role")
+    return Identity(name, Role(role)) if name and role in {role.value for role in Role} else None
+
+
+def me() -> Identity:
+    """Return who is asking; only for routes that nobody reaches without signing in."""
+    identity = g.identity
+    assert isinstance(identity, Identity)
+    return identity
+
+
+def address() -> str:
+    """Return the client's address."""
+    return request.headers.get("X-Real-IP", request.remote_addr or "")
+
+
+def wants_page() -> bool:
+    """Tell whether a person looks at the answer, in a browser."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def next_path(text: str) -> str:
+    """Return where to go after the sign-in: a page of ours, never another site."""
+    path, _, query = text.partition("?")
+    plain = plain_path(path)
+    if plain is None or rule_for("GET", plain) is None or plain == "/console/sign-in":
+        return START_PAGE
+    if query and len(query) <= LONGEST_QUERY and query.isascii() and query.isprintable():
+        return f"{plain}?{query}"
+    return plain
+
+
+def go(path: str, status: int = 303) -> Response:
+    """Send the browser on; 303 after a form."""
+    return make_response(redirect(path, status))
+
+
+def error(status: int, sentence: str, code: str | None = None) -> Response:
+    """Return an error as the asker can read it: a page or JSON."""
+    if wants_page():
+        return make_response(
+            render_template("error.html", status=status, sentence=sentence), status
+        )
+    body = {"error": sentence} if code is None else {"error": sentence, "code": code}
+    return make_response(jsonify(body), status)

@@ -1,0 +1,89 @@
+"""What .env.example offers is what the stack reads, with the defaults it has there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.config.stackfiles import (
+    COMPOSE_FILE,
+    ENV_EXAMPLE,
+    MARK,
+    ROOT,
+    raw_compose,
+    references,
+    settings,
+)
+
+# Read by Docker Compose itself.
+OF_COMPOSE = {"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"}
+SCRIPTS = sorted([*ROOT.glob("scripts/*.sh"), *ROOT.glob("scripts/lib/*.sh")])
+
+
+def words_of_scripts() -> set[str]:
+    """Return the names in capitals in scripts, comments left out."""
+    code = "\n".join(
+        line
+        for path in SCRIPTS
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if not line.lstrip().startswith("#")
+    )
+    return set(re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", code))
+
+
+def names_in_settings_module() -> set[str]:
+    source = (ROOT / "src/locust_fleet/settings.py").read_text(encoding="utf-8")
+    return set(re.findall(r'"([A-Z][A-Z_]+)"', source))
+
+
+@pytest.mark.parametrize("name", sorted(references()))
+def test_variable_of_the_compose_file_is_in_the_example_with_the_same_default(name: str) -> None:
+    assert references()[name] == {settings().get(name, "missing in .env.example")}
+
+
+@pytest.mark.parametrize("name", sorted(settings()))
+def test_setting_of_the_example_is_read(name: str) -> None:
+    assert name in {*references(), *OF_COMPOSE, *words_of_scripts()}
+
+
+@pytest.mark.parametrize("name", sorted(names_in_settings_module() & set(settings())))
+def test_setting_that_our_processes_read_reaches_a_container(name: str) -> None:
+    environment = {
+        key
+        for service in raw_compose()["services"].values()
+        for key in service.get("environment", {})
+    }
+
+    assert {name, f"{name}_FILE"} & environment
+
+
+def test_nothing_in_a_container_is_called_as_a_setting_and_means_another() -> None:
+    wrong = [
+        f"{service}: {key}: {value}"
+        for service, definition in raw_compose()["services"].items()
+        for key, value in definition.get("environment", {}).items()
+        if key in settings() and not value.startswith("${" + key)
+    ]
+
+    assert not wrong
+
+
+def test_no_setting_stands_twice() -> None:
+    lines = ENV_EXAMPLE.read_text(encoding="utf-8").splitlines()
+    names = [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
+
+    assert len(names) == len(set(names))
+
+
+def test_every_group_of_settings_is_explained() -> None:
+    above, below = ENV_EXAMPLE.read_text(encoding="utf-8").split(MARK)
+    blocks = re.split(r"(?m)^# --- .* ---$", above)[1:]
+
+    assert all(block.strip().startswith("#") for block in blocks)
+    assert "#" not in below
+
+
+def test_example_and_compose_file_name_no_address_of_a_registry() -> None:
+    text = ENV_EXAMPLE.read_text(encoding="utf-8") + COMPOSE_FILE.read_text(encoding="utf-8")
+
+    assert not re.search(r"(docker\.io|ghcr\.io|quay\.io|deb\.debian|pypi)", text)

@@ -1,0 +1,304 @@
+"""The console as it runs: gunicorn with conf/gunicorn.py, several processes, gevent."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from locust_fleet.console import accounts
+from locust_fleet.console.database import Connection
+from locust_fleet.console.roles import Role
+from locust_fleet.console.sessions import COOKIE
+from locust_fleet.settings import ConsoleSettings, PostgresSettings
+from tests.integration.conftest import free_port, wait_until
+from tests.integration.console.conftest import FRONT_SECRET, HOST, PASSWORD
+
+ROOT = Path(__file__).parents[3]
+ADDRESS = "127.0.0.1"
+# The console promises two seconds; the rest is for a busy machine.
+SOON_S = 4.0
+
+
+@dataclass
+class Running:
+    """A console under gunicorn."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    cookie: str = ""
+
+    def get(self, path: str, headers: Mapping[str, str] = {}) -> tuple[int, bytes]:
+        """Ask over a connection of its own, so that any process may answer."""
+        return self.send("GET", path, headers)[:2]
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str] = {}, body: str | None = None
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        with closing(http.client.HTTPConnection(ADDRESS, self.port, timeout=30)) as connection:
+            connection.request(method, path, body, {"X-Fleet-Front": FRONT_SECRET, **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+
+    def sign_in(self, name: str) -> None:
+        status, _, headers = self.send(
+            "POST",
+            "/console/sign-in",
+            {"Content-Type": "application/x-www-form-urlencoded", "X-Real-IP": "10.0.0.9"},
+            urlencode({"name": name, "password": PASSWORD}),
+        )
+        assert status == 303
+        self.cookie = headers["Set-Cookie"].partition(";")[0]
+        assert self.cookie.startswith(COOKIE)
+
+    def verdict(self, method: str, uri: str) -> int:
+        """Return how the console answers nginx's question."""
+        question = {
+            "X-Original-Method": method,
+            "X-Original-URI": uri,
+            "X-Original-Host": HOST,
+            "Origin": f"https://{HOST}",
+            "Cookie": self.cookie,
+        }
+        return self.get("/auth", question)[0]
+
+    def children(self) -> list[int]:
+        tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in tasks.read_text().split()]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+class Link:
+    """A way to Postgres that can freeze: nothing is refused, nothing is answered."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.used = 0
+        self._target = (host, port)
+        self._server = socket.create_server((ADDRESS, 0))
+        self.port: int = self._server.getsockname()[1]
+        self._thawed = threading.Event()
+        self._thawed.set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def freeze(self) -> None:
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        self._thawed.set()
+
+    def close(self) -> None:
+        self._thawed.set()
+        self._server.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._server.accept()
+            except OSError:
+                return
+            self.used += 1
+            far = socket.create_connection(self._target)
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with source, sink:
+            try:
+                while data := source.recv(65536):
+                    self._thawed.wait()
+                    sink.sendall(data)
+            except OSError:
+                pass
+
+
+@pytest.fixture
+def link(postgres_settings: PostgresSettings) -> Iterator[Link]:
+    link = Link(postgres_settings.host, postgres_settings.port)
+    yield link
+    link.close()
+
+
+@pytest.fixture
+def running(
+    settings: ConsoleSettings, people: None, link: Link, tmp_path: Path
+) -> Iterator[Running]:
+    through = replace(settings.postgres, host=ADDRESS, port=link.port)
+    console = start(replace(settings, postgres=through), tmp_path / "console.log")
+    try:
+        wait_until(lambda: answers(console), "the console answering")
+        yield console
+    finally:
+        if console.process.poll() is None:
+            console.process.send_signal(signal.SIGTERM)
+            try:
+                console.process.wait(30)
+            except subprocess.TimeoutExpired:
+                console.process.kill()
+                console.process.wait()
+
+
+def start(settings: ConsoleSettings, log: Path) -> Running:
+    port = free_port(ADDRESS)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "src"),
+        "POSTGRES_HOST": settings.postgres.host,
+        "POSTGRES_PORT": str(settings.postgres.port),
+        "POSTGRES_DB": settings.postgres.database,
+        "POSTGRES_USER": settings.postgres.user,
+        "POSTGRES_PASSWORD": settings.postgres.password,
+        "REDIS_HOST": settings.redis.host,
+        "REDIS_PORT": str(settings.redis.port),
+        "REDIS_PASSWORD": settings.redis.password,
+        "FRONT_SECRET": settings.front_secret,
+        "SESSION_KEY": settings.session_key,
+        "MASTER_URL": settings.master_url,
+        "REPORTS_DIR": str(settings.reports_dir),
+    }
+    command = [
+        *(sys.executable, "-m", "gunicorn", "--config", str(ROOT / "conf" / "gunicorn.py")),
+        *("--bind", f"{ADDRESS}:{port}", "--workers", "2", "locust_fleet.console:create_app()"),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
+    return Running(port, process, log)
+
+
+def answers(console: Running) -> bool:
+    assert console.process.poll() is None, console.log.read_text()
+    try:
+        return console.get("/health")[0] == 200
+    except OSError:
+        return False
+
+
+def always(ask: Callable[[], int], expected: int) -> bool:
+    """Tell whether all of many answers are as expected, so those of every process."""
+    return all(ask() == expected for _ in range(30))
+
+
+def test_a_changed_role_counts_in_every_process_within_two_seconds(
+    running: Running, database: Connection
+) -> None:
+    running.sign_in("olga")
+    assert always(lambda: running.verdict("POST", "/stop"), 204)
+
+    accounts.set_role(database, "olga", Role.VIEWER)
+
+    wait_until(
+        lambda: always(lambda: running.verdict("POST", "/stop"), 403), "the demotion", SOON_S
+    )
+
+
+def test_signing_out_everywhere_counts_in_every_process_within_two_seconds(
+    running: Running, database: Connection
+) -> None:
+    running.sign_in("olga")
+
+    accounts.end_sessions(database, "olga")
+
+    wait_until(lambda: always(lambda: running.verdict("GET", "/"), 401), "the sign-out", SOON_S)
+
+
+def test_hashing_passwords_does_not_hold_up_other_requests(running: Running) -> None:
+    running.sign_in("olga")
+    done = threading.Event()
+
+    def guess(number: int) -> None:
+        while not done.is_set():
+            running.send(
+                "POST",
+                "/console/sign-in",
+                {
+                    "Content-Type": "application/x-www-form-urlencoded",
+                    "X-Real-IP": f"10.1.{number}.{time.monotonic_ns() % 250}",
+                },
+                urlencode({"name": f"guess{time.monotonic_ns()}", "password": "wrong"}),
+            )
+
+    guessers = [threading.Thread(target=guess, args=(number,)) for number in range(4)]
+    for guesser in guessers:
+        guesser.start()
+    times = sorted(timed(lambda: running.verdict("GET", "/")) for _ in range(100))
+    done.set()
+    for guesser in guessers:
+        guesser.join()
+
+    # One hash takes some 30 ms of a core, and the guessers keep several under way.
+    assert times[50] < 0.05
+
+
+def test_a_frozen_postgres_holds_up_nobody_who_is_signed_in(running: Running, link: Link) -> None:
+    running.sign_in("olga")
+
+    link.freeze()
+    times = sorted(timed(lambda: running.verdict("POST", "/stop")) for _ in range(50))
+
+    assert times[-1] < 1.0
+    assert always(lambda: running.verdict("POST", "/stop"), 204)
+    link.thaw()
+
+
+def test_a_frozen_postgres_is_noticed_and_its_return_too(running: Running, link: Link) -> None:
+    def postgres_is(there: bool) -> bool:
+        text = b'"postgres":true' if there else b'"postgres":false'
+        return all(text in running.get("/ready")[1] for _ in range(10))
+
+    wait_until(lambda: postgres_is(True), "Postgres in use")
+    link.freeze()
+    wait_until(lambda: postgres_is(False), "the loss of Postgres noticed", 15)
+    link.thaw()
+    wait_until(lambda: postgres_is(True), "the return of Postgres noticed", 15)
+
+
+def test_an_orderly_end_writes_the_audit_log(running: Running, database: Connection) -> None:
+    running.sign_in("vera")
+    for _ in range(5):
+        running.verdict("POST", "/stop")
+
+    assert running.stop() == 0
+
+    [(count,)] = database.execute("SELECT count(*) FROM audit_log").fetchall()
+    assert count == 6
+
+
+def test_a_process_that_dies_is_replaced(running: Running, link: Link) -> None:
+    wait_until(lambda: link.used >= 2, "two processes reading accounts")
+    used, [first, _] = link.used, running.children()
+
+    os.kill(first, signal.SIGKILL)
+
+    wait_until(lambda: link.used > used, "a new process reading accounts")
+    assert first not in running.children()
+    assert always(lambda: running.get("/health")[0], 200)
+
+
+def test_a_wrong_setting_stops_it_with_the_name_of_the_setting(
+    settings: ConsoleSettings, tmp_path: Path
+) -> None:
+    console = start(replace(settings, session_key=""), tmp_path / "console.log")
+
+    assert console.process.wait(30) != 0
+    assert "SESSION_KEY is not set" in console.log.read_text()
+
+
+def timed(action: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    action()
+    return time.monotonic() - begun

@@ -1,0 +1,85 @@
+"""How a pipeline's run is judged and shown."""
+
+from typing import Any
+
+import pytest
+
+from locust_fleet.console.client import FAILED, GOOD, INFRASTRUCTURE, judge, progress, table
+
+
+def run(requests: int = 100, failures: int = 0, *, state: str = "finished", error: str = "") -> Any:
+    row = {
+        "method": "",
+        "name": "Aggregated",
+        "requests": requests,
+        "failures": failures,
+        "average_ms": 12.34,
+        "p50_ms": 10.0,
+        "p95_ms": 20.0,
+        "p99_ms": None,
+        "max_ms": 31,
+        "requests_per_second": 5.0,
+    }
+    return {
+        "state": state,
+        "host": "http://a",
+        "totals": [row] if requests else [],
+        "failures": [{"error": error}] if failures else [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("failures", "limit", "code"),
+    [(0, 0.0, GOOD), (1, 0.0, FAILED), (1, 0.01, GOOD), (2, 0.01, FAILED), (100, 1.0, GOOD)],
+)
+def test_a_run_fails_when_more_requests_failed_than_the_limit_allows(
+    failures: int, limit: float, code: int
+) -> None:
+    assert judge(run(failures=failures, error="wrong content"), limit)[0] == code
+
+
+@pytest.mark.parametrize("state", ["stopped", "lost"])
+def test_a_run_that_ended_before_its_time_is_not_judged(state: str) -> None:
+    assert judge(run(state=state), 0.0)[0] == INFRASTRUCTURE
+
+
+def test_a_run_without_requests_is_not_judged() -> None:
+    assert judge(run(requests=0), 0.0)[0] == INFRASTRUCTURE
+
+
+def test_a_target_that_nobody_reached_is_no_failure_of_the_target() -> None:
+    outcome = run(failures=100, error="ConnectionRefusedError(111, 'Connection refused')")
+
+    assert judge(outcome, 0.5) == (
+        INFRASTRUCTURE,
+        "not judged: the target http://a could not be reached",
+    )
+
+
+def test_the_verdict_says_the_figures_and_the_limit() -> None:
+    assert judge(run(failures=2), 0.01)[1] == (
+        "failed: 2 of 100 requests failed (2.00%; the limit is 1.00%)"
+    )
+
+
+def test_the_table_has_a_line_for_each_endpoint_and_a_dash_for_what_is_unknown() -> None:
+    assert table(run()).splitlines()[1:] == [
+        "  endpoint    requests  failures  average  p50  p95  p99  max  req/s",
+        "  Aggregated       100         0     12.3   10   20    -   31      5",
+    ]
+
+
+def test_progress_is_one_line() -> None:
+    state = {
+        "users": 5,
+        "totals": {
+            "requests": 10,
+            "failures": 1,
+            "requests_per_second": 2.5,
+            "p95_ms": None,
+        },
+    }
+
+    assert progress(state, 7.4).split() == (
+        ["7", "s", "5", "users", "10", "requests", "2.5/s", "1", "failures", "p95", "-"]
+    )

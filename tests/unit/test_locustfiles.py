@@ -1,0 +1,149 @@
+"""The scenarios that come with the stack, and the options it gives to Locust.
+
+Locust patches the process that imports it, so it is asked in processes of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LOCUSTFILES = sorted((ROOT / "locustfiles").glob("*.py"))
+CONF = ROOT / "conf" / "production.conf"
+
+OPTIONS = """
+import json, sys
+from locust.argument_parser import parse_options
+seen = {mode: vars(parse_options(["-f", "-", mode, "--config", sys.argv[1]]))
+        for mode in ("--master", "--worker")}
+print(json.dumps(seen, default=str))
+"""
+STAGES = """
+import json, runpy, sys
+scenario = runpy.run_path(sys.argv[1])
+shape = scenario["Stages"]() if "Stages" in scenario else None
+ticks = []
+for at in map(float, sys.argv[2:]):
+    shape.start_time = __import__("time").perf_counter() - at
+    ticks.append(shape.tick())
+print(json.dumps([shape is not None, ticks]))
+"""
+
+
+def run(*command: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LOCUST_", "SCENARIO_", "PYTHONPATH"))
+    }
+    return subprocess.run(
+        [sys.executable, *command],
+        env=clean | env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def options() -> Any:
+    done = run("-c", OPTIONS, CONF)
+    assert done.returncode == 0, done.stderr
+    # Locust prints a warning of its own above.
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_there_are_the_three_scenarios_that_the_readme_names() -> None:
+    assert {file.stem for file in LOCUSTFILES} == {
+        "demo_shop",
+        "distributed_demo",
+        "production_test",
+    }
+
+
+@pytest.mark.parametrize("file", LOCUSTFILES, ids=lambda file: file.stem)
+def test_a_scenario_is_read_by_stock_locust_without_anything_of_ours(file: Path) -> None:
+    done = run("-m", "locust", "-f", file, "--list")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\s+\w+$", done.stdout, re.MULTILINE)
+    assert "locust_fleet" not in file.read_text(encoding="utf-8")
+
+
+def test_the_demo_shop_weighs_its_tasks_three_to_two_to_one() -> None:
+    done = run("-m", "locust", "-f", ROOT / "locustfiles/demo_shop.py", "--show-task-ratio-json")
+    tasks = json.loads(done.stdout)["per_class"]["Shopper"]["tasks"]
+    assert {name: round(task["ratio"] * 6) for name, task in tasks.items()} == {
+        "browse_products": 3,
+        "look_at_home": 2,
+        "purchase": 1,
+    }
+
+
+def test_without_stages_the_ui_decides() -> None:
+    done = run("-c", STAGES, ROOT / "locustfiles/production_test.py")
+    assert json.loads(done.stdout) == [False, []]
+
+
+def test_stages_follow_each_other_and_end() -> None:
+    done = run(
+        "-c",
+        STAGES,
+        ROOT / "locustfiles/production_test.py",
+        *("0", "59", "61", "119", "121", "150"),
+        SCENARIO_STAGES="50:60:5,200:60,10:20",
+    )
+    assert json.loads(done.stdout)[1] == [
+        [50, 5.0],
+        [50, 5.0],
+        [200, pytest.approx(200 * 10 / 60)],
+        [200, pytest.approx(200 * 10 / 60)],
+        [10, 5.0],
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    "stages", ["x", "10", "10:0", "-1:5", "1.5:5", "1:5:0", "1:5:1:1", "1:nan"]
+)
+def test_a_stage_that_is_none_is_named_with_what_would_be_right(stages: str) -> None:
+    done = run(
+        "-m", "locust", "-f", ROOT / "locustfiles/production_test.py", SCENARIO_STAGES=stages
+    )
+    assert done.returncode != 0
+    assert f"SCENARIO_STAGES holds '{stages}'; use USERS:SECONDS[:RATE]" in done.stderr
+
+
+def test_locust_accepts_every_option_of_production_conf_in_master_and_worker() -> None:
+    expected = {
+        "num_users": 1000,
+        "spawn_rate": 50.0,
+        "run_time": 30 * 60,
+        "stop_timeout": 60,
+        "enable_rebalancing": True,
+    }
+    for seen in options().values():
+        assert {name: seen[name] for name in expected} == expected
+
+
+def test_production_conf_sets_nothing_that_harms_a_run() -> None:
+    for seen in options().values():
+        assert not seen["reset_stats"]
+        assert not seen["headless"]
+        assert not seen["logfile"]
+        assert not seen["html_file"]
+        assert not seen["csv_prefix"]
+
+
+def test_each_option_of_production_conf_has_a_reason_above_it() -> None:
+    lines = CONF.read_text(encoding="utf-8").splitlines()
+    for above, line in zip(["", *lines], lines, strict=False):
+        if line and not line.startswith("#"):
+            assert above.startswith("# ")
