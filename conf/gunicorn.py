@@ -33,6 +33,10 @@ graceful_timeout = 20
 # never sends a question into a connection that is just being closed.
 keepalive = 75
 
+# What nginx lets in, and its question carries the longest of addresses in a header.
+limit_request_line = 8190
+limit_request_field_size = 16384
+
 # The heartbeat file of the timeout must not be on a disk: the root is read-only anyway.
 worker_tmp_dir = "/dev/shm"
 

@@ -3,8 +3,14 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let programs that a test starts import the package, as the tests themselves do."""
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -79,11 +79,12 @@ copy_secret() {
 }
 
 self_signed_is_due() {
-  local cert=$secrets_dir/tls_cert.pem key=$secrets_dir/tls_key.pem
+  local cert=$secrets_dir/tls_cert.pem key=$secrets_dir/tls_key.pem of_cert of_key
   [[ -s $cert && -s $key ]] || return 0
-  # Not a pair: the deployment that made it was interrupted.
-  [[ $(openssl x509 -in "$cert" -noout -pubkey 2>/dev/null) == \
-    "$(openssl pkey -in "$key" -pubout 2>/dev/null)" ]] || return 0
+  of_cert=$(openssl x509 -in "$cert" -noout -pubkey 2>/dev/null) || return 0
+  of_key=$(openssl pkey -in "$key" -pubout 2>/dev/null) || return 0
+  # Not a pair: the deployment that made them was interrupted.
+  [[ $of_cert == "$of_key" ]] || return 0
   ! openssl x509 -in "$cert" -noout -checkend "$renew_before_s" >/dev/null 2>&1
 }
 

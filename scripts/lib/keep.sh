@@ -2,7 +2,7 @@
 
 readonly deploy_dir=$root/.deploy
 readonly -a kept_folders=(conf locustfiles nginx postgres redis)
-readonly -a kept_files=(docker-compose.*.yml .env .deploy/mounted.yml .deploy/scenario.env)
+readonly -a kept_files=('docker-compose.*.yml' .env .deploy/mounted.yml .deploy/scenario.env)
 readonly -a runtime_images=(NGINX_IMAGE REDIS_IMAGE POSTGRES_IMAGE LOCUST_IMAGE CONSOLE_IMAGE)
 
 # keep_deployed: remember what runs now as .deploy/deployed, and the one before as .deploy/previous.

@@ -32,9 +32,11 @@ scenario_lines() {
   local key value quote="'"
   while IFS=$'\t' read -r _ key value; do
     [[ $key == SCENARIO_* ]] || continue
-    case $value in
-      *"$quote"*) printf '%s="%s"\n' "$key" "$(sed 's/[\\"]/\\&/g' <<<"$value")" ;;
-      *) printf "%s='%s'\n" "$key" "$value" ;;
-    esac
+    if [[ $value == *"$quote"* ]]; then
+      value=${value//\\/\\\\}
+      printf '%s="%s"\n' "$key" "${value//\"/\\\"}"
+    else
+      printf "%s='%s'\n" "$key" "$value"
+    fi
   done < <(env_lines "$1")
 }

@@ -57,6 +57,22 @@ cpus_problem() {
   done
 }
 
+# address_problem FILE FIB_TRIE: is BIND_ADDRESS one of this host's? The table is the kernel's.
+address_problem() {
+  local file=$1 address
+  address=$(env_get "$file" BIND_ADDRESS)
+  case $address in
+    '' | 0.0.0.0 | 127.*) return ;;
+    *) ;;
+  esac
+  awk -v address="$address" '
+    /\|--/ { last = $2 }
+    /host LOCAL/ && last == address { found = 1 }
+    END { exit !found }' "$2" ||
+    echo "BIND_ADDRESS is $address, which this host does not have; use one of its own," \
+      "or 0.0.0.0 for all ($(where "$file" BIND_ADDRESS))"
+}
+
 # port_problem FILE KEY ADDRESS TCP_TABLE...: is the port of KEY taken by somebody else?
 port_problem() {
   local file=$1 key=$2 address=$3 port

@@ -72,7 +72,7 @@ class HeartbeatSettings:
     def from_env(cls, env: Environ) -> HeartbeatSettings:
         return cls(
             interval_s=whole(env, "HEARTBEAT_INTERVAL", 1, lowest=1, highest=60),
-            liveness=whole(env, "HEARTBEAT_LIVENESS", 3, lowest=2, highest=1000),
+            liveness=whole(env, "HEARTBEAT_LIVENESS", 5, lowest=2, highest=1000),
             master_timeout_s=whole(env, "MASTER_TIMEOUT", 60, lowest=5, highest=3600),
         )
 

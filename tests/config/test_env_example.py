@@ -6,7 +6,6 @@ import re
 
 import pytest
 from tests.config.stackfiles import (
-    COMPOSE_FILE,
     ENV_EXAMPLE,
     MARK,
     ROOT,
@@ -20,15 +19,18 @@ OF_COMPOSE = {"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"}
 SCRIPTS = sorted([*ROOT.glob("scripts/*.sh"), *ROOT.glob("scripts/lib/*.sh")])
 
 
-def words_of_scripts() -> set[str]:
-    """Return the names in capitals in scripts, comments left out."""
-    code = "\n".join(
+def code_of_scripts() -> str:
+    """Return all scripts in one text, without the lines that are comments."""
+    return "\n".join(
         line
         for path in SCRIPTS
         for line in path.read_text(encoding="utf-8").splitlines()
         if not line.lstrip().startswith("#")
     )
-    return set(re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", code))
+
+
+def words_of_scripts() -> set[str]:
+    return set(re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", code_of_scripts()))
 
 
 def names_in_settings_module() -> set[str]:
@@ -83,7 +85,14 @@ def test_every_group_of_settings_is_explained() -> None:
     assert "#" not in below
 
 
-def test_example_and_compose_file_name_no_address_of_a_registry() -> None:
-    text = ENV_EXAMPLE.read_text(encoding="utf-8") + COMPOSE_FILE.read_text(encoding="utf-8")
+def test_setting_that_a_script_reads_is_in_the_example() -> None:
+    names = r"\b(?:setting|image_setting|env_get \S+) ([A-Z][A-Z_]+)"
+    read = re.findall(names, code_of_scripts())
 
-    assert not re.search(r"(docker\.io|ghcr\.io|quay\.io|deb\.debian|pypi)", text)
+    assert set(read) <= set(settings())
+
+
+def test_images_are_named_without_the_address_of_a_registry() -> None:
+    images = [value for name, value in settings().items() if name.endswith("_IMAGE")]
+
+    assert not [image for image in images if "." in image.partition(":")[0]]

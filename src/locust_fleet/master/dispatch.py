@@ -1,11 +1,14 @@
 """Keep users at their target while workers come and go.
 
-Four things of Locust 2.47.0 stand in the way, each with a test that shows it:
+Five things of Locust 2.47.0 stand in the way, each with a test that shows it:
 
 - A rebalance leaves ``_dispatch_in_progress`` set (``UsersDispatcher._dispatcher`` returns
   early), so that the next leave is not rebalanced.
 - A worker that joins or leaves while the master waits for the reports after a ramp-up is
   marked for a rebalance that nobody starts.
+- A worker that was late with its heartbeats is taken out; if a message about spawning comes
+  before the next heartbeat, it counts as running again and nobody puts it back, so its users
+  go on beside those that replaced them (``MasterRunner.handle_message``).
 - After each rebalance the master waits up to a second for reports which it cannot read
   meanwhile (``MasterRunner.start`` in ``client_listener``): workers that leave together are
   replaced one a second.
@@ -17,10 +20,10 @@ from __future__ import annotations
 
 from locust import runners
 from locust.dispatch import UsersDispatcher
-from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner
+from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, WorkerNode
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import gevent
 
@@ -44,6 +47,17 @@ class SteadyDispatcher(UsersDispatcher):
         finally:
             self._dispatch_in_progress = False
 
+    def follow(self, present: Sequence[WorkerNode]) -> None:
+        """Take in workers that are there, and leave out those that are not."""
+        known, wanted = self._worker_nodes, {worker.id for worker in present}
+        for worker in present:
+            if worker.id not in {node.id for node in known}:
+                logger.info("worker %s is back", worker.id)
+                self.add_worker(worker)
+        for worker in known:
+            if worker.id not in wanted:
+                self.remove_worker(worker)
+
     @property
     def rebalance_waits(self) -> bool:
         """Whether workers changed and the users were not yet moved."""
@@ -51,17 +65,17 @@ class SteadyDispatcher(UsersDispatcher):
 
 
 def keep_users_at_target(runner: MasterRunner) -> None:
-    """Once per heartbeat, forever: forget lost workers quietly, start a rebalance that waits."""
+    """Once per heartbeat, forever: follow who is there, and start a rebalance that waits."""
     replace(runner, "_wait_for_workers_report_after_ramp_up", lambda: REPORT_WAIT_S)
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
         forget_lost_workers(runner)
         dispatcher = runner._users_dispatcher
-        if (
-            isinstance(dispatcher, SteadyDispatcher)
-            and dispatcher.rebalance_waits
-            and runner.state == STATE_RUNNING
-        ):
+        if not isinstance(dispatcher, SteadyDispatcher) or runner.state != STATE_RUNNING:
+            continue
+        clients = runner.clients
+        dispatcher.follow(clients.ready + clients.spawning + clients.running)
+        if dispatcher.rebalance_waits:
             runner.start(runner.target_user_count, runner.spawn_rate)
 
 

@@ -23,16 +23,17 @@ def refuse_start(
     host: str | None,
     hosts: Iterable[str | None],
     active: Run | None,
+    only_new: bool,
     workers: int,
     targets: Targets,
 ) -> Refusal | None:
     """Judge a start, which during a run is a change of its users; None when it may be done.
 
     ``host`` is the target that was asked for, None to leave it as it is; ``hosts`` are those
-    that the users would then have.
+    that the users would then have. ``only_new`` refuses the change of a run, too.
     """
     if active is not None:
-        if user != active.started_by:
+        if only_new or user != active.started_by:
             return Refusal("run_active", f"{active.describe()}; stop that run first")
         if host is not None and host != active.host:
             return Refusal("run_active", "the host cannot change in a run; stop the run first")

@@ -42,6 +42,8 @@ class Front:
         self._secret = settings.front_secret
         self._problems = problems
         self._spool = spool
+        # What TARGET_HOST says; the UI overwrites it in the environment with what a run asks for.
+        self._default_host = environment.host
 
     def attach(self, app: Flask) -> None:
         """Put the hooks on; the application must not serve yet."""
@@ -72,12 +74,15 @@ class Front:
 
     def _judge_start(self, user: str) -> Answer:
         host = request.form.get("host")
+        if host is None and not self._recorder.active:
+            self._environment.host = self._default_host
         refusal = (
             guard.refuse_start(
                 user=user,
                 host=host,
                 hosts=hosts_of_users(self._environment, host),
                 active=self._recorder.active,
+                only_new="X-Fleet-New-Run" in request.headers,
                 workers=self._runner.worker_count,
                 targets=self._targets,
             )

@@ -289,6 +289,13 @@ def test_a_process_that_dies_is_replaced(running: Running, link: Link) -> None:
     assert always(lambda: running.get("/health")[0], 200)
 
 
+def test_the_longest_address_that_nginx_lets_in_is_judged(running: Running) -> None:
+    running.sign_in("olga")
+
+    assert running.verdict("GET", "/console/runs?before=" + "x" * 8100) == 204
+    assert running.verdict("GET", "/console/" + "x" * 8100) == 403
+
+
 def test_a_wrong_setting_stops_it_with_the_name_of_the_setting(
     settings: ConsoleSettings, tmp_path: Path
 ) -> None:

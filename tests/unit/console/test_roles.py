@@ -1,4 +1,8 @@
+from urllib.parse import unquote
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from locust_fleet.console.roles import (
     RULES,
@@ -212,6 +216,23 @@ def test_a_path_written_in_an_odd_way_is_refused(method: str, uri: str) -> None:
 )
 def test_a_stranger_reaches_the_sign_in_page(method: str, uri: str) -> None:
     assert ask(method, uri, None) == 204
+
+
+@given(
+    st.one_of(
+        st.text(max_size=40),
+        st.lists(
+            st.sampled_from(["/", "//", ".", "..", "%2f", "%2e", "%00", "%25", "\\", "?", "stop"]),
+            max_size=8,
+        ).map("".join),
+    ).map(lambda tail: f"/{tail}")
+)
+def test_only_the_very_path_of_a_verb_lets_an_operator_write(uri: str) -> None:
+    allowed = ask("POST", uri, Role.OPERATOR) == 204
+
+    path = unquote(uri.partition("?")[0])
+    runs = path.startswith("/api/v1/runs/") and path.endswith("/stop")
+    assert not allowed or runs or ("POST", path) in {(method, path) for _, method, path in RULES}
 
 
 def test_the_table_lets_strangers_nowhere_else() -> None:

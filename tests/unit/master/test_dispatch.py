@@ -65,6 +65,27 @@ def test_a_dispatch_that_is_done_leaves_nothing_waiting() -> None:
     assert not dispatcher.rebalance_waits
 
 
+def test_a_worker_that_is_there_but_was_taken_out_gets_users_again() -> None:
+    workers = [WorkerNode(f"w{number}") for number in range(3)]
+    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+    leave(dispatcher, workers[0])
+
+    dispatcher.follow(workers)
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
+
+    assert [sum(users.values()) for users in list(dispatcher)[-1].values()] == [10, 10, 10]
+
+
+def test_a_worker_that_is_gone_loses_its_users_to_the_others() -> None:
+    workers = [WorkerNode(f"w{number}") for number in range(3)]
+    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+
+    dispatcher.follow(workers[1:])
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
+
+    assert [sum(users.values()) for users in list(dispatcher)[-1].values()] == [15, 15]
+
+
 def test_a_worker_lost_for_long_is_forgotten_before_locust_would_ramp_up_again() -> None:
     clients = WorkerNodes()
     for name, state, heartbeat in (

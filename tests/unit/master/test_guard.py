@@ -22,10 +22,21 @@ ALICES = Run(
 
 
 def start(
-    *, user: str = "alice", host: str | None = SHOP, active: Run | None = None, workers: int = 3
+    *,
+    user: str = "alice",
+    host: str | None = SHOP,
+    active: Run | None = None,
+    only_new: bool = False,
+    workers: int = 3,
 ) -> Refusal | None:
     return refuse_start(
-        user=user, host=host, hosts=[host], active=active, workers=workers, targets=TARGETS
+        user=user,
+        host=host,
+        hosts=[host],
+        active=active,
+        only_new=only_new,
+        workers=workers,
+        targets=TARGETS,
     )
 
 
@@ -56,6 +67,10 @@ def test_a_second_start_is_refused_with_the_name_of_who_runs_what() -> None:
 
 def test_who_started_a_run_may_change_its_users() -> None:
     assert start(active=ALICES) is None
+
+
+def test_who_asks_for_another_run_does_not_change_their_own() -> None:
+    assert start(active=ALICES, only_new=True) is not None
 
 
 def test_nobody_may_change_the_host_of_a_run() -> None:

@@ -5,6 +5,7 @@ from locust.env import Environment
 from locust.event import Events
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -74,7 +75,8 @@ def get(kind: type[HttpUser] | type[FastHttpUser], host: str, path: str) -> Any:
     environment = Environment(user_classes=[], events=Events())
     environment.create_local_runner()
     user = type("Shopper", (kind,), {"host": host})(environment)
-    user.client.get(path)
+    with closing(user.client if kind is HttpUser else user.client.client):
+        user.client.get(path)
     return environment.stats
 
 

@@ -1,0 +1,278 @@
+#!/usr/bin/env bash
+# Bring the stack up on this machine, or up to date.
+#
+# Usage: scripts/deploy.sh ENVIRONMENT [VERSION] [--check] [--no-install] [--end-run]
+#
+#   ENVIRONMENT   production
+#   VERSION       a tag or commit of this repository; default: the checkout as it is
+#   --check       look whether everything is as it should be, and change nothing
+#   --no-install  do not install what is missing, such as the Docker engine
+#   --end-run     end an active run in order, if what it runs on has to be recreated
+#
+# Everything is checked before anything is changed. When a deployment fails, the former one is
+# brought back; data is never touched. Prints where the stack is on stdout.
+# Exit codes: 0 done, 1 a step failed, 2 bad arguments or settings, 3 refused: another deployment
+# is under way, or a run is active.
+set -Eeuo pipefail
+shopt -s inherit_errexit
+
+# shellcheck source-path=SCRIPTDIR source=lib/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+source "$root/scripts/lib/env.sh"
+source "$root/scripts/lib/settings.sh"
+source "$root/scripts/lib/machine.sh"
+source "$root/scripts/lib/engine.sh"
+source "$root/scripts/lib/secrets.sh"
+source "$root/scripts/lib/certificate.sh"
+source "$root/scripts/lib/locustfile.sh"
+source "$root/scripts/lib/stack.sh"
+source "$root/scripts/lib/mounted.sh"
+source "$root/scripts/lib/images.sh"
+source "$root/scripts/lib/release.sh"
+source "$root/scripts/lib/keep.sh"
+source "$root/scripts/lib/candidate.sh"
+source "$root/scripts/lib/database.sh"
+source "$root/scripts/lib/progress.sh"
+source "$root/scripts/lib/checks.sh"
+
+# What to do when this ends: nothing, or go back.
+phase=looking
+
+main() {
+  local environment='' version='' check=no install=install end_run=no
+  local -a arguments=("$@")
+  while (($#)); do
+    case $1 in
+      --check) check=yes ;;
+      --no-install) install=no-install ;;
+      --end-run) end_run=yes ;;
+      -h | --help) usage && exit ;;
+      -*) die 2 "unknown argument '$1' (try --help)" ;;
+      *)
+        [[ -z $version ]] || die 2 "unknown argument '$1' (try --help)"
+        if [[ -z $environment ]]; then environment=$1; else version=$1; fi
+        ;;
+    esac
+    shift
+  done
+  check_environment "$environment"
+
+  use_settings_file_alone
+  trap 'on_exit "$?"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  check_everything "$version" "$install"
+  if [[ $check == yes ]]; then
+    log "everything is as it should be; nothing was changed"
+    exit
+  fi
+
+  take_lock
+  [[ -z $version ]] || switch_to "$version" "${arguments[@]}"
+  deploy "$install" "$end_run"
+}
+
+check_environment() {
+  case $1 in
+    production) ;;
+    '') die 2 "say which environment; there is: production" ;;
+    *) die 2 "there is no environment '$1'; there is: production" ;;
+  esac
+}
+
+# The kernel drops the lock when this process ends, however it ends.
+take_lock() {
+  mkdir -p -- "$deploy_dir"
+  exec 9>"$deploy_dir/lock"
+  flock -n 9 || die 3 "another deployment is under way: it holds $deploy_dir/lock"
+}
+
+# switch_to VERSION ARGUMENT...: each version is deployed by its own scripts.
+switch_to() {
+  local version=$1
+  shift
+  [[ $(commit_of HEAD) != "$(commit_of "$version")" ]] || return 0
+  FLEET_CAME_FROM=$(checked_out)
+  export FLEET_CAME_FROM
+  log "checking out $version"
+  check_out "$version"
+  exec "$root/scripts/deploy.sh" "$@"
+}
+
+deploy() {
+  local install=$1 end_run=$2 recreated project
+  begin_steps 7
+  step "the Docker engine"
+  ensure_engine "$install"
+  step "settings and secrets"
+  prepare_settings
+  project=$(setting COMPOSE_PROJECT_NAME)
+  step "images"
+  prepare_candidate "$install" "$project"
+  step "what has to change"
+  recreated=$(recreated_services "$project" "$candidate_env") || exit
+  recreated+=$'\n'$(services_of_scenario)
+  check_candidate "$project" "$recreated"
+  spare_the_run "$project" "$recreated" "$end_run"
+
+  phase=changing
+  step "the database"
+  commit_candidate
+  bring_up_stores "$project" "$recreated"
+  step "the containers"
+  compose --progress quiet up --detach --wait --wait-timeout 300 --remove-orphans >&2
+  reload_certificate
+  step "a look through the front, as a user would"
+  compose exec -T console locust-fleet smoke-test --workers "$(setting LOCUST_WORKERS)" >&2
+  finish
+}
+
+# Only files, which a repeated deployment takes as they are.
+prepare_settings() {
+  local file=$root/.env changed
+  if [[ ! -e $file ]]; then
+    log "making .env from .env.example"
+    cp -p -- "$file.example" "$file.new"
+    chmod 0640 "$file.new"
+    (($(nproc) >= 2)) || env_set "$file.new" MASTER_CPUS 1
+    mv -- "$file.new" "$file"
+  fi
+  [[ -e $deploy_dir/scenario.env ]] || (umask 027 && : >"$deploy_dir/scenario.env")
+  ensure_secrets "$file"
+  changed=$(install_certificate "$file") || exit
+  # Remembered in a file, for the case that this deployment is interrupted.
+  [[ -z $changed ]] || : >"$deploy_dir/certificate_changed"
+  label_secrets
+}
+
+# check_candidate PROJECT RECREATED: a master that stays has its locustfile already.
+check_candidate() {
+  local project=$1 recreated=$2
+  if [[ -n $(running_container "$project" locust-master) ]] &&
+    ! grep -qx locust-master <<<"$recreated"; then
+    return
+  fi
+  check_locustfile "$candidate_env" ||
+    die 2 "LOCUSTFILE is $(setting LOCUSTFILE), which cannot be used; nothing was changed"
+}
+
+# spare_the_run PROJECT RECREATED END_RUN: no run loses what it stands on unless that is wanted.
+spare_the_run() {
+  local project=$1 end_run=$3 affected state
+  affected=$(grep -x 'locust-master\|locust-worker\|redis\|postgres' <<<"$2" | paste -sd ' ') || return 0
+  state=$(run_state "$project")
+  [[ $state != none ]] || return 0
+  if [[ $end_run == yes ]]; then
+    log "ending the run: $state"
+    docker exec "$(running_container "$project" locust-master)" locust-fleet stop-run >&2 ||
+      log "warning: the master does not answer; going on, because --end-run was given"
+    return
+  fi
+  restore_image_names
+  if [[ $state == unknown ]]; then
+    die 3 "the master does not say whether a run is active, and $affected would be recreated;" \
+      "repeat with --end-run if that does not matter"
+  fi
+  die 3 "the run ${state#active } is active, and $affected would be recreated; wait for its end," \
+    "stop it with scripts/stop_run.sh, or repeat with --end-run"
+}
+
+# bring_up_stores PROJECT RECREATED: dump and migrate only when there is something new.
+bring_up_stores() {
+  local project=$1 recreated=$2 bundled
+  bundled=$(stores "$(setting COMPOSE_PROFILES)")
+  if [[ -n $(containers "$project" migrate) ]] && ! grep -qx migrate <<<"$recreated"; then
+    return
+  fi
+  # shellcheck disable=SC2086  # several services
+  [[ -z $bundled ]] || compose --progress quiet up --detach --no-recreate --wait $bundled >&2
+  if grep -qx postgres <<<"$bundled"; then
+    dump_results "before-$(setting VERSION | tr -c 'A-Za-z0-9._\n-' -)-$(date -u +%Y%m%dT%H%M%SZ).dump" >&2
+  fi
+  # shellcheck disable=SC2086
+  [[ -z $bundled ]] || compose --progress quiet up --detach --wait $bundled >&2
+  migrate_results
+}
+
+# nginx reads a certificate again without dropping a connection.
+reload_certificate() {
+  [[ -e $deploy_dir/certificate_changed ]] || return 0
+  compose exec -T nginx nginx -q -s reload >&2
+  rm -f -- "$deploy_dir/certificate_changed"
+}
+
+finish() {
+  keep_deployed
+  phase=finished
+  rm -f -- "$deploy_dir/in_progress"
+  forget_old_images "$(setting LOCUST_IMAGE)" "$(setting CONSOLE_IMAGE)"
+  stop_ticking
+  log "deployed in $SECONDS s"
+  summary
+}
+
+summary() {
+  local host port
+  host=$(setting ALLOWED_HOSTS)
+  host=${host%%,*}
+  case $host in
+    *'*'* | '') host=localhost ;;
+    *) ;;
+  esac
+  if [[ $host == localhost ]]; then host=$(local_name "$(setting BIND_ADDRESS)"); fi
+  port=$(setting HTTPS_PORT)
+  cat <<END
+URL       https://$host$([[ $port == 443 ]] || printf ':%s' "$port")/
+User      $(cut -d : -f 1 "$secrets_dir/web_auth") (the first admin)
+Password  what follows the colon in secrets/web_auth
+Workers   $(setting LOCUST_WORKERS)
+Version   $(setting VERSION)
+END
+}
+
+local_name() {
+  case $1 in
+    0.0.0.0 | 127.0.0.1) echo localhost ;;
+    *) printf '%s\n' "$1" ;;
+  esac
+}
+
+# on_exit CODE: a failed deployment leaves nothing half changed.
+on_exit() {
+  local code=$1
+  trap - EXIT ERR
+  trap '' INT TERM
+  set +e
+  stop_ticking
+  drop_candidate
+  if [[ $phase == changing ]] && ((code == 130 || code == 143)); then
+    log "interrupted; repeat the deployment to finish it"
+  elif [[ $phase == changing ]]; then
+    go_back
+    code=1
+  fi
+  if [[ $phase == looking && -n ${FLEET_CAME_FROM:-} ]] && ((code)); then
+    check_out "$FLEET_CAME_FROM"
+  fi
+  exit "$code"
+}
+
+go_back() {
+  show_failing "$(setting COMPOSE_PROJECT_NAME)"
+  if [[ ! -d $deploy_dir/deployed ]]; then
+    log "the deployment failed, and there is no former one; repeat it once the cause is removed"
+    return
+  fi
+  log "the deployment failed: going back to the former one; this one is kept in .deploy/failed"
+  [[ -z ${FLEET_CAME_FROM:-} ]] || check_out "$FLEET_CAME_FROM"
+  restore_deployed
+  if compose --progress quiet up --detach --wait --wait-timeout 300 --remove-orphans >&2; then
+    rm -f -- "$deploy_dir/in_progress"
+    log "the former deployment runs again"
+  else
+    show_failing "$(setting COMPOSE_PROJECT_NAME)"
+    log "error: the former deployment does not start either; see the lines above"
+  fi
+}
+
+main "$@"

@@ -1,0 +1,74 @@
+# The settings of the deployment under way, beside those in use until all is decided.
+
+readonly candidate_env=$root/.deploy/candidate.env candidate_labels=$root/.deploy/candidate.yml
+
+# prepare_candidate install|no-install PROJECT: get the images, and write what they are called.
+prepare_candidate() {
+  local install=$1 project=$2 source third_party own version python
+  source=$(resolve_image_source "$(setting IMAGE_SOURCE)") || exit
+  third_party=$(third_party_images "$source") || exit
+  ensure_third_party_images "$source" "$install" >&2
+  version=$(checkout_version)
+  python=$(sed -n 's/^PYTHON_IMAGE=//p' <<<"$third_party")
+  own=$(build_release "$python" "$version" "$project") || exit
+  mounted_labels >"$candidate_labels"
+  write_candidate "$project" "VERSION=$version" "$third_party" "$own"
+}
+
+# write_candidate PROJECT VERSION THIRD_PARTY OWN
+write_candidate() {
+  local project=$1 profiles
+  profiles=$(profiles_of "$root/.env")
+  cp -p -- "$root/.env" "$candidate_env"
+  local -a block
+  mapfile -t block <<<"$3"$'\n'"$4"
+  write_block "$candidate_env" \
+    "COMPOSE_FILE=$(env_get "$root/.env.example" COMPOSE_FILE):.deploy/candidate.yml" \
+    "COMPOSE_PROFILES=$profiles" \
+    "LOCUST_WORKERS=$(wanted_workers "$project")" \
+    "NOFILE=$(open_files_limit)" \
+    "$2" "${block[@]}"
+}
+
+# profiles_of FILE: the bundled stores that these settings use.
+profiles_of() {
+  local profiles='' host
+  host=$(env_get "$1" POSTGRES_HOST)
+  [[ ${host:-postgres} != postgres ]] || profiles=postgres
+  host=$(env_get "$1" REDIS_HOST)
+  [[ ${host:-redis} != redis ]] || profiles+=${profiles:+,}redis
+  printf '%s\n' "$profiles"
+}
+
+# wanted_workers PROJECT: as many as there are, since people scale by hand.
+wanted_workers() {
+  local most count=0
+  # In an interrupted deployment they were being replaced.
+  [[ -e $root/.deploy/in_progress ]] || count=$(containers "$1" locust-worker | wc -l)
+  ((count > 0)) || count=$(setting LOCUST_WORKERS)
+  most=$(setting MAX_WORKERS)
+  if ((count > most)); then
+    log "warning: $count workers, but MAX_WORKERS is $most; going on with $most"
+    count=$most
+  fi
+  printf '%s\n' "$count"
+}
+
+# Print the services that run with other SCENARIO_ settings than those in .env.
+services_of_scenario() {
+  scenario_lines "$candidate_env" | cmp -s - "$root/.deploy/scenario.env" ||
+    printf 'locust-master\nlocust-worker\n'
+}
+
+# commit_candidate: from here on, the new settings are those in use.
+commit_candidate() {
+  local -a block
+  : >"$root/.deploy/in_progress"
+  mv -- "$candidate_labels" "$root/.deploy/mounted.yml"
+  (umask 027 && scenario_lines "$candidate_env" >"$root/.deploy/scenario.env")
+  mapfile -t block < <(sed "1,/^$block_mark\$/d; s#\.deploy/candidate\.yml#.deploy/mounted.yml#" "$candidate_env")
+  write_block "$root/.env" "${block[@]}"
+  rm -f -- "$candidate_env"
+}
+
+drop_candidate() { rm -f -- "$candidate_env" "$candidate_env.new" "$candidate_labels"; }

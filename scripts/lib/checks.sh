@@ -1,0 +1,70 @@
+# Everything that is looked at before anything is changed.
+
+# check_everything VERSION install|no-install: end with all problems, 2 for settings, 1 for the rest.
+check_everything() {
+  local version=$1 install=$2 file state wrong unfit line
+  file=$(settings_file)
+  state=$(engine_state)
+  wrong=$(
+    settings_problems "$file"
+    certificate_problems "$file"
+    secrets_problems
+    locustfile_problem "$file"
+    version_problem "$version"
+  ) || die 1 "the settings could not be read"
+  # What follows would stumble over what is wrong already.
+  unfit=''
+  [[ -n $wrong ]] || unfit=$(machine_problems "$file" "$state" "$install") ||
+    die 1 "the machine could not be looked at"
+  while read -r line; do
+    [[ -z $line ]] || log "error: $line"
+  done <<<"$wrong"$'\n'"$unfit"
+  [[ -z $wrong ]] || die 2 "nothing was changed"
+  [[ -z $unfit ]] || die 1 "nothing was changed"
+}
+
+# machine_problems FILE ENGINE_STATE INSTALL
+machine_problems() {
+  local file=$1 state=$2 install=$3 is_root=no project workers docker_dir=/var/lib/docker
+  ((EUID != 0)) || is_root=yes
+  project=$(env_get "$file" COMPOSE_PROJECT_NAME)
+  workers=$(env_get "$file" LOCUST_WORKERS)
+  platform_problem "$(uname -s)" "$(uname -m)"
+  engine_problem "$state" "$install" "$is_root"
+  cpus_problem "$file" "$(nproc)"
+  memory_problem /proc/meminfo "${workers:-3}"
+  disk_problem "$root" "$(free_mb "$root")"
+  if [[ $state == ok ]]; then
+    docker_dir=$(docker info --format '{{.DockerRootDir}}')
+    lost_password_problem "$project"
+  fi
+  disk_problem "$docker_dir" "$(free_mb "$docker_dir")"
+  address_problem "$file" /proc/net/fib_trie
+  port_problems "$file" "$state" "$project"
+  warn_about_firewall
+}
+
+# port_problems FILE ENGINE_STATE PROJECT: ports that our own nginx has are free for us.
+port_problems() {
+  local file=$1 state=$2 project=$3 key nginx='' ours=''
+  [[ $state != ok ]] || nginx=$(running_container "$project" nginx)
+  [[ -z $nginx ]] || ours=$(docker port "$nginx" | sed 's/.* -> //')
+  for key in HTTP_PORT HTTPS_PORT; do
+    grep -qx ".*:$(env_get "$file" "$key")" <<<"$ours" ||
+      port_problem "$file" "$key" "$(env_get "$file" BIND_ADDRESS)" /proc/net/tcp /proc/net/tcp6
+  done
+}
+
+locustfile_problem() {
+  local file=$1 name
+  name=$(env_get "$file" LOCUSTFILE)
+  [[ -z $name || -f $root/locustfiles/$name ]] ||
+    echo "LOCUSTFILE is $name, which is not in locustfiles/; put it there ($(where "$file" LOCUSTFILE))"
+}
+
+# Docker's own rules come before those of a firewall on the host.
+warn_about_firewall() {
+  if has ufw && ufw status 2>/dev/null | grep -q '^Status: active'; then
+    log "note: ufw is active; published ports go round it: see BIND_ADDRESS in .env"
+  fi
+}
