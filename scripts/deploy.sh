@@ -197,7 +197,11 @@ bring_up_stores() {
 # nginx reads a certificate again without dropping a connection.
 reload_certificate() {
   [[ -e $deploy_dir/certificate_changed ]] || return 0
-  compose exec -T nginx nginx -q -s reload >&2
+  local words
+  words=$(compose exec -T nginx nginx -s reload 2>&1) || {
+    printf '%s\n' "$words" >&2
+    die 1 "nginx does not take the certificate; its words are above"
+  }
   rm -f -- "$deploy_dir/certificate_changed"
 }
 

@@ -13,14 +13,21 @@ running_container() {
   containers "$1" "$2" '{{.State}} {{.ID}}' | sed -n 's/^running //p' | head -n 1
 }
 
+# Names are free text, so JSON is read by what understands it.
+readonly ask_run='locust-fleet run-state | python -c "
+import json, sys
+state = json.load(sys.stdin)
+active = state[\"state\"] in (\"spawning\", \"running\", \"stopping\")
+print(\"active \" + (state[\"run\"] or {}).get(\"id\", \"\") if active else \"none\")"'
+
 # run_state PROJECT: print none, active ID, or unknown.
 run_state() {
-  local master answer
+  local master
   master=$(running_container "$1" locust-master)
   if [[ -z $master ]]; then
     echo none
-  elif answer=$(timeout 30 docker exec "$master" locust-fleet run-state 2>/dev/null); then
-    run_state_of "$answer"
+  elif timeout 30 docker exec "$master" sh -c "$ask_run" 2>/dev/null; then
+    return
   elif [[ $(docker inspect --format '{{.State.Health.Status}}' "$master") == starting ]]; then
     # Nobody can have started a run on a master that does not answer yet.
     echo none
@@ -29,22 +36,11 @@ run_state() {
   fi
 }
 
-# run_state_of JSON: of the master's own answer; its first state is that of the fleet.
-run_state_of() {
-  local state id
-  state=$(sed -n 's/^[^"]*"state": *"\([a-z]*\)".*/\1/p' <<<"$1")
-  id=$(sed -n 's/.*"run": *{[^}]*"id": *"\([^"]*\)".*/\1/p' <<<"$1")
-  case $state in
-    spawning | running | stopping) echo "active ${id:-without id}" ;;
-    '') echo unknown ;;
-    *) echo none ;;
-  esac
-}
-
 # recreated_services PROJECT ENV_FILE: print what `up` with these settings would recreate.
+# A dry run of `up` would wait for containers that it did not start; `create` does the same part.
 recreated_services() {
   local project=$1 words
-  words=$(compose --env-file "$2" --dry-run up --detach --remove-orphans 2>&1) || {
+  words=$(compose --env-file "$2" --dry-run create 2>&1 </dev/null) || {
     printf '%s\n' "$words" >&2
     die 1 "Compose does not accept the settings; its words are above"
   }
