@@ -19,6 +19,7 @@ shopt -s inherit_errexit
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
 source "$root/scripts/lib/env.sh"
+source "$root/scripts/lib/lock.sh"
 source "$root/scripts/lib/settings.sh"
 source "$root/scripts/lib/machine.sh"
 source "$root/scripts/lib/engine.sh"
@@ -78,13 +79,6 @@ check_environment() {
     '') die 2 "say which environment; there is: production" ;;
     *) die 2 "there is no environment '$1'; there is: production" ;;
   esac
-}
-
-# The kernel drops the lock when this process ends, however it ends.
-take_lock() {
-  mkdir -p -- "$deploy_dir"
-  exec 9>"$deploy_dir/lock"
-  flock -n 9 || die 3 "another deployment is under way: it holds $deploy_dir/lock"
 }
 
 # switch_to VERSION ARGUMENT...: each version is deployed by its own scripts.

@@ -49,10 +49,10 @@ def exported(done: subprocess.CompletedProcess[str], name: str) -> str:
         ("*", "default 1;"),
         ("", "default 1;"),
         ("a.example,*", "default 1;"),
-        ("Load.Example", "load.example 1;"),
-        (" b.example , a.example,b.example", "a.example 1;\nb.example 1;"),
-        ("*.example.org", "*.example.org 1;"),
-        ("10.0.0.1,under_score-1", "10.0.0.1 1;\nunder_score-1 1;"),
+        ("Load.Example", "load.example 1;\nnginx 1;"),
+        (" b.example , a.example,b.example", "a.example 1;\nb.example 1;\nnginx 1;"),
+        ("*.example.org", "*.example.org 1;\nnginx 1;"),
+        ("10.0.0.1,under_score-1", "10.0.0.1 1;\nnginx 1;\nunder_score-1 1;"),
     ],
 )
 def test_allowed_hosts_become_the_lines_of_a_map(secrets: Path, names: str, lines: str) -> None:

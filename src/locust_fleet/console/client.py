@@ -119,22 +119,29 @@ def follow(api: Api, run_id: str, *, in_place: bool) -> None:
 
 
 def result(api: Api, run_id: str) -> Run:
-    """Return the ended run with its totals; waits until they are written."""
+    """Return the ended run with its totals; waits until all that was counted is written."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             run = api.get(f"/api/v1/runs/{run_id}")
-            if run["state"] != "running" and run["totals"]:
+            reason = unwritten(run, api.get("/api/v1/run"))
+            if reason is None:
                 return run
-            # A run that ended before its first request never gets totals.
-            if run["state"] != "running" and time.monotonic() > deadline - PATIENCE_S + 10:
-                return run
-            reason = f"run {run_id} is still {run['state']}"
         except (OSError, RefusedError, KeyError) as error:
             reason = str(error)
         if time.monotonic() > deadline:
             raise FleetError(f"the results did not come within {PATIENCE_S:g} s: {reason}")
         time.sleep(LOOK_S)
+
+
+def unwritten(run: Run, state: Run) -> str | None:
+    """Say what is missing of a run's results, by what the master counted; None for nothing."""
+    if run["state"] == "running":
+        return f"run {run['id']} is still running"
+    here = run["totals"][-1]["requests"] if run["totals"] else 0
+    last = state["run"]
+    counted = state["totals"]["requests"] if last and last["id"] == run["id"] else here
+    return f"{here} of {counted} requests are written" if here < counted else None
 
 
 def judge(run: Run, max_failure_ratio: float) -> tuple[int, str]:

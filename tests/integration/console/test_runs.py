@@ -252,17 +252,11 @@ def test_what_the_master_refuses_is_told_with_its_code(
     assert (answer.status_code, answer.json) == (status, {"error": "Because.", "code": code})
 
 
-def test_a_second_start_is_refused_without_changing_the_first(olga: Front, master: Master) -> None:
-    master.status = running_status()
+def test_a_second_start_asks_the_master_not_to_change_the_first(olga: Front, master: Master) -> None:
+    olga.ask("POST", "/api/v1/runs", json={"users": 1, "spawn_rate": 1})
 
-    answer = olga.ask("POST", "/api/v1/runs", json={"users": 1, "spawn_rate": 1})
-
-    assert answer.status_code == 409
-    assert answer.json == {
-        "error": f"olga runs {RUN_ID}; stop that run first.",
-        "code": "run_active",
-    }
-    assert not master.asked
+    [(_, _, headers)] = master.asked
+    assert headers["X-Fleet-New-Run"] == "1"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"users": 1}'])

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.console.client import FAILED, GOOD, INFRASTRUCTURE, judge, progress, table
+from locust_fleet.console.client import (
+    FAILED,
+    GOOD,
+    INFRASTRUCTURE,
+    judge,
+    progress,
+    table,
+    unwritten,
+)
 
 
 def run(requests: int = 100, failures: int = 0, *, state: str = "finished", error: str = "") -> Any:
@@ -21,6 +29,7 @@ def run(requests: int = 100, failures: int = 0, *, state: str = "finished", erro
         "requests_per_second": 5.0,
     }
     return {
+        "id": "run",
         "state": state,
         "host": "http://a",
         "totals": [row] if requests else [],
@@ -67,6 +76,27 @@ def test_the_table_has_a_line_for_each_endpoint_and_a_dash_for_what_is_unknown()
         "  endpoint    requests  failures  average  p50  p95  p99  max  req/s",
         "  Aggregated       100         0     12.3   10   20    -   31      5",
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "counted", "missing"),
+    [
+        (100, 100, None),
+        (99, 100, "99 of 100 requests are written"),
+        (0, 1, "0 of 1 requests are written"),
+        (0, 0, None),
+    ],
+)
+def test_results_are_complete_when_all_that_the_master_counted_is_written(
+    written: int, counted: int, missing: str | None
+) -> None:
+    state = {"run": {"id": "run"}, "totals": {"requests": counted}}
+
+    assert unwritten(run(written), state) == missing
+
+
+def test_results_do_not_wait_for_the_counts_of_a_later_run() -> None:
+    assert unwritten(run(5), {"run": {"id": "later"}, "totals": {"requests": 7}}) is None
 
 
 def test_progress_is_one_line() -> None:

@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# Run one test on the deployed stack and judge it, as a pipeline would.
+#
+# Usage: scripts/run_test.sh --users N --spawn-rate R --run-time T [--locustfile F] [--host URL]
+#                            [--max-failure-ratio X] [--name TEXT]
+#
+#   --users N              how many users in all
+#   --spawn-rate R         how many of them start per second
+#   --run-time T           how long, such as 90s, 30m or 1h30m
+#   --locustfile F         a file in locustfiles/; default: the one that runs
+#   --host URL             the system under test; default: TARGET_HOST
+#   --max-failure-ratio X  the share of requests that may fail, 0 to 1; default: 0
+#   --name TEXT            what the run is called in the console
+#
+# The run is started through the front with a token of its own; FLEET_TOKEN in the environment is
+# used instead if it is set. Ctrl-C stops the run. Prints the folder of the reports on stdout.
+# Exit codes: 0 good, 1 more failures than allowed, 2 bad arguments, 3 refused: a run is active and
+# the locustfile would change, 4 the test could not be carried out, 130 interrupted.
+set -Eeuo pipefail
+shopt -s inherit_errexit
+
+# shellcheck source-path=SCRIPTDIR source=lib/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+source "$root/scripts/lib/env.sh"
+source "$root/scripts/lib/settings.sh"
+source "$root/scripts/lib/locustfile.sh"
+source "$root/scripts/lib/stack.sh"
+source "$root/scripts/lib/mounted.sh"
+source "$root/scripts/lib/lock.sh"
+
+readonly reports_dir=$root/reports reports_volume=/var/lib/locust-fleet/reports
+# Run in the console's container. Its input is open as long as the caller is there: when that goes,
+# in whatever way, the run is stopped.
+# shellcheck disable=SC2016  # expanded in the container
+readonly watched='exec 3<&0
+locust-fleet run-test "$@" 3<&- & test=$!
+{ cat <&3 >/dev/null; kill -TERM "$test" 2>/dev/null; } & watch=$!
+wait "$test"; code=$?
+kill "$watch" 2>/dev/null
+exit "$code"'
+
+main() {
+  local users='' rate='' time='' locustfile='' host='' ratio=0 name=''
+  while (($#)); do
+    case $1 in
+      -h | --help) usage && exit ;;
+      --users | --spawn-rate | --run-time | --locustfile | --host | --max-failure-ratio | --name)
+        (($# > 1)) || die 2 "$1 needs a value (try --help)"
+        ;;
+      *) die 2 "unknown argument '$1' (try --help)" ;;
+    esac
+    case $1 in
+      --users) users=$2 ;;
+      --spawn-rate) rate=$2 ;;
+      --run-time) time=$2 ;;
+      --locustfile) locustfile=$2 ;;
+      --host) host=$2 ;;
+      --max-failure-ratio) ratio=$2 ;;
+      *) name=$2 ;;
+    esac
+    shift 2
+  done
+  check_arguments "$users" "$rate" "$time" "$host" "$ratio"
+  use_settings_file_alone
+  require_stack
+  [[ -z $locustfile ]] || use_locustfile "$locustfile"
+
+  run_test "--users=$users" "--spawn-rate=$rate" "--run-time=$time" ${host:+"--host=$host"} \
+    "--max-failure-ratio=$ratio" "--name=$name"
+}
+
+check_arguments() {
+  local number='[0-9]+(\.[0-9]+)?'
+  [[ -n $1 && -n $2 && -n $3 ]] || die 2 "--users, --spawn-rate and --run-time are needed"
+  matches "$1" '[1-9][0-9]{0,7}' || die 2 "--users is $1; use a whole number from 1"
+  if ! matches "$2" "$number" || matches "$2" '0+(\.0+)?'; then
+    die 2 "--spawn-rate is $2; use a number above 0, in users per second"
+  fi
+  matches "$3" '([0-9]+h)?([0-9]+m)?([0-9]+s?)?' && [[ $3 == *[1-9]* ]] ||
+    die 2 "--run-time is $3; use 90s, 30m or 1h30m"
+  [[ -z $4 ]] || matches "$4" 'https?://[^[:space:]]+' ||
+    die 2 "--host is $4; use a URL such as https://shop.test.example"
+  matches "$5" '0(\.[0-9]+)?|1(\.0+)?' || die 2 "--max-failure-ratio is $5; use 0 to 1, such as 0.01"
+}
+
+require_stack() {
+  docker version >/dev/null 2>&1 ||
+    die 4 "the Docker engine does not answer; scripts/deploy.sh production starts it"
+  [[ -e $root/.env && -n $(running_container "$(setting COMPOSE_PROJECT_NAME)" console) ]] ||
+    die 4 "the stack is not running; scripts/deploy.sh production starts it"
+}
+
+# run_test ARGUMENT...: ends this script.
+run_test() {
+  local work client code=0
+  work=$(mktemp -d)
+  # shellcheck disable=SC2064  # now
+  trap "rm -rf -- '$work'" EXIT
+  mkfifo "$work/caller"
+  # In a session of its own, so that Ctrl-C reaches it only through us.
+  client_command "$@" <"$work/caller" >"$work/run_id" &
+  client=$!
+  exec 8>"$work/caller"
+  trap 'exec 8>&-' INT TERM
+
+  # A signal ends `wait`, not the client, which then stops its run.
+  wait "$client" || code=$?
+  while kill -0 "$client" 2>/dev/null; do
+    code=0
+    wait "$client" || code=$?
+  done
+  exec 8>&-
+  conclude "$code" "$(<"$work/run_id")"
+}
+
+client_command() {
+  local -a terminal=()
+  [[ ! -t 2 ]] || terminal=(--terminal)
+  cd -- "$root"
+  exec setsid docker compose exec -T --env FLEET_TOKEN="${FLEET_TOKEN:-}" console \
+    sh -c "$watched" run-test "$@" "${terminal[@]}"
+}
+
+# conclude CODE RUN_ID: fetch the reports and end with the code.
+conclude() {
+  local code=$1 run_id=$2
+  if [[ -z $run_id ]]; then
+    # Without a run it cannot be the run that failed.
+    ((code != 1)) || code=4
+    exit "$code"
+  fi
+  case $code in
+    0 | 1 | 2 | 4 | 130) ;;
+    *)
+      log "error: the console's container ended during run $run_id, which may go on;" \
+        "stop it with scripts/stop_run.sh"
+      code=4
+      ;;
+  esac
+  fetch_reports "$run_id"
+  exit "$code"
+}
+
+fetch_reports() {
+  mkdir -p -- "$reports_dir"
+  if compose cp "console:$reports_volume/$1" "$reports_dir/" >/dev/null 2>&1; then
+    printf '%s\n' "$reports_dir/$1"
+  else
+    log "warning: run $1 has no reports; see the console, and: docker compose logs locust-master"
+  fi
+}
+
+# use_locustfile PATH: let master and workers run it as it is now.
+use_locustfile() {
+  local name project candidate=$root/.deploy/run_test.env labels=$root/.deploy/run_test.yml
+  name=$(locustfile_name "$1") || exit
+  matches "$name" '[A-Za-z0-9_][A-Za-z0-9._/-]*\.py' ||
+    die 2 "--locustfile is $name; use letters, digits, . _ - in its name, and .py at the end"
+  project=$(setting COMPOSE_PROJECT_NAME)
+  take_lock
+  # shellcheck disable=SC2064  # now
+  trap "rm -f -- '$candidate' '$candidate.new' '$labels'" EXIT
+  refreshed_labels "$root/.deploy/mounted.yml" locust-master locust-worker >"$labels"
+  cp -p -- "$root/.env" "$candidate"
+  env_set "$candidate" LOCUSTFILE "$name"
+  if [[ $name != "$(setting LOCUSTFILE)" ]] || ! cmp -s "$labels" "$root/.deploy/mounted.yml"; then
+    [[ $(run_state "$project") == none ]] ||
+      die 3 "a run is active with $(setting LOCUSTFILE); wait for its end, or stop it with scripts/stop_run.sh"
+    check_locustfile "$candidate" || die 2 "$name cannot be used; nothing was changed"
+    switch_locustfile "$project" "$name" "$labels"
+  fi
+  release_lock
+}
+
+# switch_locustfile PROJECT NAME LABELS
+switch_locustfile() {
+  local workers
+  workers=$(containers "$1" locust-worker | wc -l)
+  log "master and workers start again with $2"
+  env_set "$root/.env" LOCUSTFILE "$2"
+  mv -- "$3" "$root/.deploy/mounted.yml"
+  compose --progress quiet up --detach --wait --wait-timeout 300 --no-deps \
+    --scale "locust-worker=$workers" locust-master locust-worker >&2 ||
+    die 4 "master and workers do not start with $2; see: docker compose logs locust-master"
+  compose exec -T console locust-fleet smoke-test --workers "$workers" >&2 ||
+    die 4 "the workers did not come back; see: docker compose logs locust-worker"
+}
+
+main "$@"
