@@ -114,10 +114,12 @@ deploy() {
   commit_candidate
   bring_up_stores "$project" "$recreated"
   step "the containers"
-  compose --progress quiet up --detach --wait --wait-timeout 300 --remove-orphans >&2
+  ! grep -qx locust-master <<<"$recreated" || stop_workers
+  bring_up || die 1 "the containers did not all become healthy"
   reload_certificate
   step "a look through the front, as a user would"
-  compose exec -T console locust-fleet smoke-test --workers "$(setting LOCUST_WORKERS)" >&2
+  compose exec -T console locust-fleet smoke-test --workers "$(setting LOCUST_WORKERS)" >&2 ||
+    die 1 "the stack does not do what a user would try first; the reason is above"
   finish
 }
 
@@ -181,11 +183,15 @@ bring_up_stores() {
   # shellcheck disable=SC2086  # several services
   [[ -z $bundled ]] || compose --progress quiet up --detach --no-recreate --wait $bundled >&2
   if grep -qx postgres <<<"$bundled"; then
-    dump_results "before-$(setting VERSION | tr -c 'A-Za-z0-9._\n-' -)-$(date -u +%Y%m%dT%H%M%SZ).dump" >&2
+    dump_results "before-$(setting VERSION | tr -c 'A-Za-z0-9._\n-' -)-$(date -u +%Y%m%dT%H%M%SZ).dump"
   fi
   # shellcheck disable=SC2086
   [[ -z $bundled ]] || compose --progress quiet up --detach --wait $bundled >&2
   migrate_results
+}
+
+bring_up() {
+  compose --progress quiet up --detach --wait --wait-timeout 300 --remove-orphans >&2
 }
 
 # nginx reads a certificate again without dropping a connection.
@@ -203,7 +209,7 @@ finish() {
   keep_deployed
   phase=finished
   rm -f -- "$deploy_dir/in_progress"
-  forget_old_images "$(setting LOCUST_IMAGE)" "$(setting CONSOLE_IMAGE)"
+  forget_old_images
   stop_ticking
   log "deployed in $SECONDS s"
   summary
@@ -264,7 +270,7 @@ go_back() {
   log "the deployment failed: going back to the former one; this one is kept in .deploy/failed"
   [[ -z ${FLEET_CAME_FROM:-} ]] || check_out "$FLEET_CAME_FROM"
   restore_deployed
-  if compose --progress quiet up --detach --wait --wait-timeout 300 --remove-orphans >&2; then
+  if bring_up; then
     rm -f -- "$deploy_dir/in_progress"
     log "the former deployment runs again"
   else

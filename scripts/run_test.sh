@@ -179,6 +179,7 @@ switch_locustfile() {
   log "master and workers start again with $2"
   env_set "$root/.env" LOCUSTFILE "$2"
   mv -- "$3" "$root/.deploy/mounted.yml"
+  stop_workers
   compose --progress quiet up --detach --wait --wait-timeout 300 --no-deps \
     --scale "locust-worker=$workers" locust-master locust-worker >&2 ||
     die 4 "master and workers do not start with $2; see: docker compose logs locust-master"

@@ -5,7 +5,7 @@ readonly backups_dir=$root/backups dumps_kept=5
 # stores PROFILES: print the bundled stores of a COMPOSE_PROFILES.
 stores() { tr ',' '\n' <<<"$1" | grep -x 'postgres\|redis' || true; }
 
-# dump_results NAME: dump the bundled database if it holds anything yet; print the file.
+# dump_results NAME: dump the bundled database if it holds anything yet.
 # It has its final name only once it is complete and readable.
 dump_results() (
   local file=$backups_dir/$1
@@ -17,7 +17,7 @@ dump_results() (
     'pg_dump --format=custom --username="$POSTGRES_USER" "$POSTGRES_DB"' >"$file.partial"
   compose exec -T postgres pg_restore --list <"$file.partial" >/dev/null
   mv -- "$file.partial" "$file"
-  printf '%s\n' "$file"
+  log "dumped the database to $file"
   find "$backups_dir" -name 'before-*.dump' -printf '%T@ %p\n' | sort -rn |
     tail -n "+$((dumps_kept + 1))" | cut -d ' ' -f 2- | xargs -r -d '\n' rm -f --
 )

@@ -64,18 +64,3 @@ restore_image_names() {
       docker tag "$id" "$name" || log "warning: the former image of $name is gone"
   done <"$deploy_dir/deployed/images"
 }
-
-# forget_old_images NAME...: these were built now; remove those that no kept deployment has.
-forget_old_images() {
-  local list=$deploy_dir/built name
-  printf '%s\n' "$@" | cat - "$list" 2>/dev/null | sort -u >"$list.new" || true
-  while read -r name; do
-    if grep -qsF "$name " "$deploy_dir"/{deployed,previous}/images; then
-      echo "$name"
-    else
-      # Another stack may use it.
-      docker image rm "$name" >/dev/null 2>&1 || true
-    fi
-  done <"$list.new" >"$list"
-  rm -f -- "$list.new"
-}

@@ -1,5 +1,8 @@
 # Which version is deployed, and the images of it.
 
+# The names of what was built here, to remove what is no longer needed.
+readonly built_images=$root/.deploy/built
+
 # Print the version of the checkout as it is.
 checkout_version() { repository describe --tags --always --dirty 2>/dev/null || echo unversioned; }
 
@@ -32,7 +35,7 @@ check_out() {
     die 1 "Git could not check out $1; its reason is above"
 }
 
-# build_release SOURCE PYTHON_IMAGE VERSION PROJECT: print LOCUST_IMAGE=... and CONSOLE_IMAGE=...
+# build_release PYTHON_IMAGE VERSION PROJECT: print LOCUST_IMAGE=... and CONSOLE_IMAGE=...
 # The names say the content, so that another stack's build cannot change what this one runs.
 build_release() {
   local python=$1 version=$2 project=$3
@@ -43,11 +46,38 @@ build_release() {
 }
 
 # named_by_content IMAGE VERSION PROJECT
+# An image that differs from the one in use by nothing but its version is not worth a restart.
 named_by_content() {
   local building=locust-fleet/$1:building-$3 id name
-  id=$(docker image inspect --format '{{.Id}}' "$building")
-  name=locust-fleet/$1:${2//[^A-Za-z0-9_.-]/-}-${id:7:12}
-  docker tag "$building" "$name"
+  name=$(setting "${1^^}_IMAGE")
+  if [[ $(content_of "$name") != "$(content_of "$building")" ]]; then
+    id=$(docker image inspect --format '{{.Id}}' "$building")
+    name=locust-fleet/$1:${2//[^A-Za-z0-9_.-]/-}-${id:7:12}
+    docker tag "$building" "$name"
+    printf '%s\n' "$name" >>"$built_images"
+  fi
   docker image rm "$building" >/dev/null
   printf '%s\n' "$name"
+}
+
+content_of() {
+  local parts='{{.RootFS.Layers}} {{.Config.Env}} {{.Config.Entrypoint}} {{.Config.Cmd}}'
+  docker image inspect "$1" 2>/dev/null \
+    --format "$parts {{.Config.User}} {{.Config.Healthcheck}} {{.Config.WorkingDir}}" |
+    sed 's/FLEET_VERSION=[^] ]*//' || true
+}
+
+# forget_old_images: remove what was built here and is in no deployment that is kept.
+forget_old_images() {
+  local name
+  [[ -e $built_images ]] || return 0
+  while read -r name; do
+    if grep -qsF "$name " "$root"/.deploy/{deployed,previous}/images; then
+      echo "$name"
+    else
+      # Another stack may use it.
+      docker image rm "$name" >/dev/null 2>&1 || true
+    fi
+  done < <(sort -u "$built_images") >"$built_images.new"
+  mv -- "$built_images.new" "$built_images"
 }

@@ -48,25 +48,22 @@ recreated_services() {
   sed -n "s/.*Container  *$project-\\([a-z-]*\\)-[0-9][0-9]*  *Recreate\$/\\1/p" <<<"$words" | sort -u
 }
 
-# failing_services PROJECT: print the services that do not do what they should.
+# Compose would recreate the master first. Workers that lose it start again, just to be stopped.
+stop_workers() { compose --progress quiet stop locust-worker >&2; }
+
+# failing_services PROJECT: print the services that broke; if none did, those that are not ready.
 failing_services() {
-  local service state status
-  containers "$1" '' '{{.Label "com.docker.compose.service"}} {{.State}} {{.Status}}' |
-    while read -r service state status; do
-      case "$service $state $status" in
-        'migrate exited Exited (0)'*) ;;
-        *' running '*'(unhealthy)'* | *' running '*'(health: starting)'*) echo "$service" ;;
-        *' running '*) ;;
-        *) echo "$service" ;;
-      esac
-    done | sort -u
+  local states
+  states=$(containers "$1" '' '{{.Label "com.docker.compose.service"}} {{.State}} {{.Status}}')
+  grep -E ' (restarting|dead) | exited Exited \([^0]| running .*\(unhealthy\)' <<<"$states" ||
+    grep -vE '^migrate | running .*\(healthy\)' <<<"$states" || true
 }
 
-# show_failing PROJECT: name the services that fail, each with the last words it said.
+# show_failing PROJECT: name the services that fail, each with the last words one of it said.
 show_failing() {
   local service
   while read -r service; do
     log "$service fails; its last lines:"
-    compose logs --no-color --no-log-prefix --tail 20 "$service" >&2 || true
-  done < <(failing_services "$1")
+    docker logs --tail 20 "$(containers "$1" "$service" | head -n 1)" >&2 || true
+  done < <(failing_services "$1" | cut -d ' ' -f 1 | sort -u)
 }

@@ -33,7 +33,7 @@ from locust_fleet.master.web import Front, hosts_of_users
 from locust_fleet.seams import replace
 from locust_fleet.settings import HeartbeatSettings, MasterSettings, WorkerSettings
 from locust_fleet.worker.guard import Guard, install
-from locust_fleet.worker.leave import be_ready_after_stop, report_before_leaving
+from locust_fleet.worker.leave import Leave
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
@@ -51,8 +51,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         logs.adopt_locust(settings.logs, "worker")
         runner_of.append(runner)
-        report_before_leaving(environment, runner)
-        be_ready_after_stop(runner)
+        Leave(runner).attach(environment)
         install(
             Guard(
                 settings.targets,

@@ -17,6 +17,7 @@ from tests.integration.conftest import ROOT, free_port, wait_until
 ADDRESS = "127.0.0.41"
 PASSWORD = "correct horse battery"
 DEMO = "http://demo-target:8000"
+SERVICES = ("nginx", "console", "locust-master", "demo-target", "redis", "postgres")
 
 
 class Stack:
@@ -182,9 +183,14 @@ class Stack:
         assert answer.status_code == 200, answer.text
 
     def idle(self) -> None:
-        """Stop whatever runs, and have three workers again."""
-        self.compose("up", "--detach", "--no-recreate", "--wait", "--scale", "locust-worker=3")
+        """Stop whatever runs, and have all services and three workers again."""
+        self.scale(3)
+        self.compose("up", "--detach", "--no-recreate", "--no-deps", "--wait", *SERVICES)
         self.compose("exec", "-T", "locust-master", "locust-fleet", "stop-run")
+
+    def scale(self, workers: int) -> None:
+        """Change the number of workers as an operator does; returns before they are ready."""
+        self.compose("up", "--detach", "--no-recreate", "--scale", f"locust-worker={workers}")
 
     def wait_for_workers(self, session: requests.Session, count: int) -> None:
         wait_until(lambda: self._see(session, "workers") == count, f"{count} workers", 90)

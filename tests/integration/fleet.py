@@ -78,6 +78,11 @@ class Fleet:
         process.send_signal(with_signal)
         return process.wait(timeout=60)
 
+    def signal(self, *names: str) -> None:
+        """Ask processes to end, all at once."""
+        for name in names:
+            self._processes[name].terminate()
+
     def exit_code(self, name: str) -> int | None:
         return self._processes[name].poll()
 

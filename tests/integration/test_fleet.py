@@ -102,15 +102,20 @@ def test_a_worker_that_is_stopped_in_a_run_leaves_no_request_uncounted(
     assert fleet.served() == recorded(connection)
 
 
-def test_users_are_back_at_their_target_after_three_workers_leave_together(fleet: Fleet) -> None:
+def test_three_workers_leave_together_and_neither_users_nor_counts_are_missing(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
     fleet.start("w1", "w2", "w3", "w4")
     fleet.swarm(20)
     fleet.wait_for_users(20)
 
-    for worker in ("w2", "w3", "w4"):
-        fleet.end(worker)
-
+    fleet.signal("w2", "w3", "w4")
+    fleet.wait_for_workers(1)
     fleet.wait_for_users(20, timeout_s=10)
+    fleet.stop()
+
+    wait_for_end(connection)
+    assert fleet.served() == recorded(connection)
 
 
 def test_users_of_a_killed_worker_are_back_within_ten_seconds(fleet: Fleet) -> None:

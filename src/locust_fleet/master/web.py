@@ -20,6 +20,12 @@ from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
 from locust_fleet.settings import MasterSettings
 
+# In a grey that can be read on Locust's light and dark background.
+CONSOLE_LINK = (
+    '<a href="/console/" style="position: fixed; left: 24px; bottom: 12px; z-index: 1;'
+    ' font: 14px sans-serif; color: #767676">Runs, reports and accounts</a>'
+)
+
 Answer = Response | tuple[Response, int] | None
 
 
@@ -50,7 +56,7 @@ class Front:
         app.before_request(self._let_in)
         app.before_request(self._judge)
         app.after_request(self._name_run)
-        app.after_request(_set_policy)
+        app.after_request(_finish_page)
         app.add_url_rule("/fleet/run", view_func=self._run)
 
     def _let_in(self) -> Answer:
@@ -182,9 +188,14 @@ def hosts_of_users(environment: Environment, host: str | None = None) -> list[st
     return [common] if common else [user.host for user in environment.user_classes]
 
 
-def _set_policy(response: Response) -> Response:
+def _finish_page(response: Response) -> Response:
+    """Lead from Locust's page to the console, and let its own scripts run and no others."""
     if response.mimetype == "text/html" and not response.direct_passthrough:
-        response.headers["Content-Security-Policy"] = policy_for(response.get_data(as_text=True))
+        html = response.get_data(as_text=True)
+        if request.path == "/":
+            html = html.replace("</body>", f"{CONSOLE_LINK}</body>")
+            response.set_data(html)
+        response.headers["Content-Security-Policy"] = policy_for(html)
     return response
 
 

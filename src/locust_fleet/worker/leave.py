@@ -1,8 +1,11 @@
 """Leave a run, or end one, without losing a count.
 
-Locust 2.47.0 does neither: on SIGTERM a worker sends no last report, and after Stop it sends
-it up to three seconds later, when the master has closed the run already. After Stop it also
-sleeps for the whole stop timeout before it is ready again, though its users are gone.
+Locust 2.47.0 does neither (``WorkerRunner.handle_message``, ``main.shutdown``):
+
+- On SIGTERM a worker sends no last report, and a message to spawn users that arrives while it
+  leaves starts them again.
+- After Stop it reports up to three seconds later, when the master has closed the run already,
+  and sleeps for the whole stop timeout before it is ready again, though its users are gone.
 """
 
 from __future__ import annotations
@@ -17,32 +20,41 @@ from typing import Any
 from locust_fleet.seams import replace
 
 
-def report_before_leaving(environment: Environment, runner: WorkerRunner) -> None:
-    """From now on, send what was counted before saying that users stopped or the worker quits."""
+class Leave:
+    """How a worker stops its users: report first, and then say so."""
 
-    def stop_users(**_: Any) -> None:
-        if runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
-            runner.stop()
+    def __init__(self, runner: WorkerRunner) -> None:
+        self._runner = runner
+        self._handle = runner.handle_message
+        self._leaving = False
 
-    def send_last_report(**_: Any) -> None:
-        runner._send_stats()
+    def attach(self, environment: Environment) -> None:
+        """From now on, report what was counted before the master hears of a stop or a goodbye."""
+        # Listeners of ``quitting`` are called last to first, so this one before Locust's goodbye.
+        environment.events.quitting.add_listener(self._stop_users)
+        environment.events.test_stop.add_listener(self._send_last_report)
+        replace(self._runner, "handle_message", self._handle_message)
 
-    # Listeners of ``quitting`` are called last to first, so this one before Locust's goodbye.
-    environment.events.quitting.add_listener(stop_users)
-    environment.events.test_stop.add_listener(send_last_report)
+    def _stop_users(self, **_: Any) -> None:
+        self._leaving = True
+        if self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
+            self._runner.stop()
 
+    def _send_last_report(self, **_: Any) -> None:
+        self._runner._send_stats()
 
-def be_ready_after_stop(runner: WorkerRunner) -> None:
-    """From now on, say "ready" as soon as the users have stopped."""
-    handle = runner.handle_message
-
-    def handle_message(message: Message) -> None:
-        if message.type != "stop":
-            handle(message)
+    def _handle_message(self, message: Message) -> None:
+        if message.type == "spawn" and self._leaving:
             return
+        if message.type == "stop":
+            self._stop()
+        else:
+            self._handle(message)
+
+    def _stop(self) -> None:
+        runner = self._runner
         runner.stop()
         runner.client.send(Message("client_stopped", None, runner.client_id))
-        runner.client.send(Message("client_ready", __version__, runner.client_id))
-        runner.worker_state = STATE_INIT
-
-    replace(runner, "handle_message", handle_message)
+        if not self._leaving:
+            runner.client.send(Message("client_ready", __version__, runner.client_id))
+            runner.worker_state = STATE_INIT

@@ -252,7 +252,9 @@ def test_what_the_master_refuses_is_told_with_its_code(
     assert (answer.status_code, answer.json) == (status, {"error": "Because.", "code": code})
 
 
-def test_a_second_start_asks_the_master_not_to_change_the_first(olga: Front, master: Master) -> None:
+def test_a_second_start_asks_the_master_not_to_change_the_first(
+    olga: Front, master: Master
+) -> None:
     olga.ask("POST", "/api/v1/runs", json={"users": 1, "spawn_rate": 1})
 
     [(_, _, headers)] = master.asked

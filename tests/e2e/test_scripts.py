@@ -1,0 +1,126 @@
+"""A pipeline's run, and an emergency stop."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e.stack import DEMO, Stack
+from tests.integration.conftest import wait_until
+
+FLAKY = """
+from locust import HttpUser, constant, task
+
+class Shopper(HttpUser):
+    wait_time = constant(0.1)
+
+    @task
+    def flaky(self):
+        self.client.get("/flaky?rate=0.5", name="/flaky")
+"""
+
+
+def run_test(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return stack.script("run_test.sh", "--users=10", "--spawn-rate=10", *arguments)
+
+
+def test_a_good_run_ends_with_0_its_table_and_its_reports(stack: Stack) -> None:
+    done = run_test(stack, "--run-time=8s", "--name=nightly run")
+
+    assert done.returncode == 0, done.stderr
+    assert "/products" in done.stderr
+    reports = Path(done.stdout.strip())
+    assert sorted(file.name for file in reports.iterdir()) == [
+        "exceptions.csv",
+        "failures.csv",
+        "report.html",
+        "requests.csv",
+    ]
+    assert stack.recorded(reports.name) == stack.served()
+
+
+@pytest.mark.parametrize(("ratio", "code"), [("0", 1), ("0.9", 0)])
+def test_failed_requests_beyond_the_limit_end_with_1(stack: Stack, ratio: str, code: int) -> None:
+    stack.locustfile("flaky.py", FLAKY)
+
+    done = run_test(stack, "--run-time=5s", "--locustfile=flaky.py", f"--max-failure-ratio={ratio}")
+
+    assert done.returncode == code, done.stderr
+    stack.set_env(LOCUSTFILE="demo_shop.py")
+    assert stack.deploy().returncode == 0
+
+
+def test_wrong_arguments_end_with_2(deployed: Stack) -> None:
+    assert run_test(deployed, "--run-time=soon").returncode == 2
+
+
+def test_a_target_outside_the_allow_list_ends_with_2_and_the_reason(stack: Stack) -> None:
+    done = run_test(stack, "--run-time=5s", "--host=http://elsewhere.invalid")
+
+    assert done.returncode == 2
+    assert "ALLOWED_TARGETS" in done.stderr
+
+
+def test_without_workers_it_ends_with_4(stack: Stack, operator: requests.Session) -> None:
+    stack.scale(0)
+    stack.wait_for_workers(operator, 0)
+
+    assert run_test(stack, "--run-time=5s").returncode == 4
+
+
+def test_a_target_that_is_away_ends_with_4(stack: Stack) -> None:
+    stack.compose("stop", "demo-target")
+    try:
+        done = run_test(stack, "--run-time=5s")
+    finally:
+        stack.compose("up", "--detach", "--no-recreate", "--wait", "demo-target")
+
+    assert done.returncode == 4, done.stderr
+
+
+def test_ctrl_c_stops_the_run(stack: Stack, operator: requests.Session) -> None:
+    process = subprocess.Popen(
+        [stack.folder / "scripts" / "run_test.sh", "--users=5", "--spawn-rate=5", "--run-time=5m"],
+        cwd=stack.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    stack.wait_for_users(operator, 5)
+
+    # To the whole foreground group, as a terminal does.
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.wait(timeout=90) == 130
+    wait_until(lambda: stack.run(operator)["users"] == 0, "no users", 15)
+
+
+def test_the_emergency_stop_needs_the_master_alone(
+    stack: Stack, operator: requests.Session
+) -> None:
+    stack.start(operator, users=5, host=DEMO)
+    stack.wait_for_users(operator, 5)
+    away = ("nginx", "console", "postgres", "redis")
+    stack.compose("stop", *away)
+    try:
+        done = stack.script("stop_run.sh")
+    finally:
+        stack.compose("up", "--detach", "--no-recreate", "--wait", *away)
+
+    assert done.returncode == 0, done.stderr
+    assert "stopped" in done.stdout
+    wait_until(lambda: stack._see(operator, "users") == 0, "no users", 30)
+
+
+def test_an_emergency_stop_without_a_run_says_so(stack: Stack) -> None:
+    assert "no run is active" in stack.script("stop_run.sh").stdout
+
+
+def test_data_is_not_deleted_without_yes(deployed: Stack) -> None:
+    done = deployed.script("stop.sh", "--delete-data")
+
+    assert done.returncode == 2
+    assert deployed.containers("postgres")
