@@ -1,0 +1,92 @@
+"""A worker that leaves, or whose run is stopped, reports first and starts nothing again."""
+
+from locust.event import Events
+from locust.rpc import Message
+from locust.runners import STATE_INIT, STATE_RUNNING, WorkerRunner
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from locust_fleet.worker.leave import Leave
+
+
+class Runner:
+    """A worker's runner that notes what happens to it, in order."""
+
+    client_id = "w1"
+
+    def __init__(self, events: Events) -> None:
+        self.happened: list[str] = []
+        self.worker_state = STATE_RUNNING
+        self.client = self
+        self._events = events
+
+    def handle_message(self, message: Message) -> None:
+        self.happened.append(f"handled {message.type}")
+
+    def stop(self) -> None:
+        self.happened.append("users stopped")
+        self._events.test_stop.fire(environment=None)
+
+    def _send_stats(self) -> None:
+        self.happened.append("report sent")
+
+    def send(self, message: Message) -> None:
+        self.happened.append(f"{message.type} sent")
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+def runner(events: Events) -> Any:
+    runner = Runner(events)
+    Leave(cast(WorkerRunner, runner)).attach(cast(Any, SimpleNamespace(events=events)))
+    return runner
+
+
+def message(kind: str) -> Message:
+    return Message(kind, None, "w1")
+
+
+def test_the_last_report_comes_before_the_word_that_users_stopped(runner: Any) -> None:
+    runner.handle_message(message("stop"))
+
+    assert runner.happened == [
+        "users stopped",
+        "report sent",
+        "client_stopped sent",
+        "client_ready sent",
+    ]
+
+
+def test_after_a_stop_the_worker_is_ready_at_once(runner: Any) -> None:
+    runner.handle_message(message("stop"))
+
+    assert runner.worker_state == STATE_INIT
+
+
+def test_a_worker_that_quits_stops_its_users_and_reports(runner: Any, events: Events) -> None:
+    events.quitting.fire(environment=None, reverse=True)
+
+    assert runner.happened == ["users stopped", "report sent"]
+
+
+def test_a_worker_that_quits_starts_no_users_again(runner: Any, events: Events) -> None:
+    events.quitting.fire(environment=None, reverse=True)
+    runner.happened.clear()
+
+    runner.handle_message(message("spawn"))
+
+    assert runner.happened == []
+
+
+def test_everything_else_is_handled_as_ever(runner: Any) -> None:
+    runner.handle_message(message("spawn"))
+    runner.handle_message(message("heartbeat"))
+
+    assert runner.happened == ["handled spawn", "handled heartbeat"]
