@@ -251,6 +251,8 @@ on_exit() {
   drop_candidate
   if [[ $phase == changing ]] && ((code == 130 || code == 143)); then
     log "interrupted; repeat the deployment to finish it"
+  elif ((code == 130 || code == 143)); then
+    log "interrupted; nothing was changed"
   elif [[ $phase == changing ]]; then
     go_back
     code=1

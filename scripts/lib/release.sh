@@ -61,10 +61,9 @@ named_by_content() {
 }
 
 content_of() {
-  local parts='{{.RootFS.Layers}} {{.Config.Env}} {{.Config.Entrypoint}} {{.Config.Cmd}}'
-  docker image inspect "$1" 2>/dev/null \
-    --format "$parts {{.Config.User}} {{.Config.Healthcheck}} {{.Config.WorkingDir}}" |
-    sed 's/FLEET_VERSION=[^] ]*//' || true
+  local config='{{.Config.Env}} {{.Config.Entrypoint}} {{.Config.Cmd}} {{.Config.Healthcheck}}'
+  { docker image inspect --format "{{.RootFS.Layers}} {{.Config.User}} $config" "$1" || true; } \
+    2>/dev/null | sed 's/FLEET_VERSION=[^] ]*//'
 }
 
 # forget_old_images: remove what was built here and is in no deployment that is kept.

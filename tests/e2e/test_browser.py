@@ -59,7 +59,7 @@ def sign_in(page: Page, name: str = "admin", password: str = PASSWORD) -> None:
 def open_form(page: Page) -> None:
     """Have Locust's form for a start; after a run it is behind a button."""
     new, users = page.get_by_role("button", name="New"), page.get_by_label("Number of users")
-    expect(new.or_(users).first).to_be_visible()
+    expect(new.or_(users).first).to_be_visible(timeout=20_000)
     if new.is_visible():
         new.click()
 

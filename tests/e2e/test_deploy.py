@@ -24,7 +24,7 @@ def changed(file: Path, text: str) -> Iterator[None]:
         yield
     finally:
         if before is None:
-            file.unlink()
+            file.unlink(missing_ok=True)
         else:
             file.write_text(before)
 

@@ -20,7 +20,13 @@ from __future__ import annotations
 
 from locust import runners
 from locust.dispatch import UsersDispatcher
-from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, WorkerNode
+from locust.runners import (
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    MasterRunner,
+    WorkerNode,
+)
 
 import logging
 from collections.abc import Generator, Sequence
@@ -80,12 +86,18 @@ def keep_users_at_target(runner: MasterRunner) -> None:
 
 
 def forget_lost_workers(runner: MasterRunner) -> None:
-    """Drop workers that were missing for long; their users were moved when they went missing."""
+    """Drop workers that were missing for long; their users were moved when they went missing.
+
+    Without a run they are dropped at once: Locust stays "stopping" as long as one is missing.
+    """
+    patience = FORGET_AFTER_BEATS if runner.state in (STATE_RUNNING, STATE_SPAWNING) else 0
     lost = [
         client.id
         for client in runner.clients.values()
-        if client.state == STATE_MISSING and client.heartbeat <= FORGET_AFTER_BEATS
+        if client.state == STATE_MISSING and client.heartbeat <= patience
     ]
     for worker in lost:
         del runner.clients[worker]
         logger.info("forgot worker %s, which was lost", worker)
+    if lost:
+        runner.check_stopped()

@@ -2,12 +2,21 @@
 
 from locust import User
 from locust.dispatch import UsersDispatcher
-from locust.runners import STATE_MISSING, MasterRunner, WorkerNode, WorkerNodes
+from locust.runners import (
+    STATE_INIT,
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_STOPPED,
+    STATE_STOPPING,
+    MasterRunner,
+    WorkerNode,
+    WorkerNodes,
+)
 
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from gevent.pool import Group
 
 from locust_fleet.master.dispatch import (
     FORGET_AFTER_BEATS,
@@ -18,6 +27,13 @@ from locust_fleet.master.dispatch import (
 
 class Shopper(User):
     """Any user."""
+
+
+def runner_with(clients: WorkerNodes, state: str) -> MasterRunner:
+    """A master's runner without its sockets: its states alone are looked at."""
+    runner = MasterRunner.__new__(MasterRunner)
+    runner.clients, runner.state, runner.greenlet = clients, state, Group()
+    return runner
 
 
 def dispatched_over(workers: list[WorkerNode], kind: type[UsersDispatcher]) -> UsersDispatcher:
@@ -95,6 +111,17 @@ def test_a_worker_lost_for_long_is_forgotten_before_locust_would_ramp_up_again()
     ):
         clients[name] = WorkerNode(name, state, heartbeat)
 
-    forget_lost_workers(cast(MasterRunner, SimpleNamespace(clients=clients)))
+    forget_lost_workers(runner_with(clients, STATE_RUNNING))
 
     assert list(clients) == ["well", "just missing"]
+
+
+def test_without_a_run_a_missing_worker_is_forgotten_so_that_locust_counts_as_stopped() -> None:
+    clients = WorkerNodes()
+    clients["well"] = WorkerNode("well", STATE_INIT, 3)
+    clients["just missing"] = WorkerNode("just missing", STATE_MISSING, -1)
+    runner = runner_with(clients, STATE_STOPPING)
+
+    forget_lost_workers(runner)
+
+    assert (list(clients), runner.state) == (["well"], STATE_STOPPED)
