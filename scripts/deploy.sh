@@ -141,11 +141,10 @@ prepare_settings() {
   label_secrets
 }
 
-# check_candidate PROJECT RECREATED: a master that stays has its locustfile already.
+# check_candidate PROJECT RECREATED: not beside a run that goes on with the master it has.
 check_candidate() {
   local project=$1 recreated=$2
-  if [[ -n $(running_container "$project" locust-master) ]] &&
-    ! grep -qx locust-master <<<"$recreated"; then
+  if ! grep -qx locust-master <<<"$recreated" && [[ $(run_state "$project") == active* ]]; then
     return
   fi
   check_locustfile "$candidate_env" ||

@@ -42,6 +42,7 @@ exit "$code"'
 main() {
   local users='' rate='' time='' locustfile='' host='' ratio=0 name=''
   while (($#)); do
+    [[ $1 != --*=* ]] || set -- "${1%%=*}" "${1#*=}" "${@:2}"
     case $1 in
       -h | --help) usage && exit ;;
       --users | --spawn-rate | --run-time | --locustfile | --host | --max-failure-ratio | --name)

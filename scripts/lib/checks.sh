@@ -19,8 +19,10 @@ check_everything() {
   while read -r line; do
     [[ -z $line ]] || log "error: $line"
   done <<<"$wrong"$'\n'"$unfit"
-  [[ -z $wrong ]] || die 2 "nothing was changed"
-  [[ -z $unfit ]] || die 1 "nothing was changed"
+  [[ -n $wrong || -n $unfit ]] || return 0
+  log "nothing was changed"
+  [[ -z $wrong ]] || exit 2
+  exit 1
 }
 
 # machine_problems FILE ENGINE_STATE INSTALL

@@ -1,7 +1,7 @@
 """One deployed stack for all end-to-end tests; each leaves it idle, with three workers."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import requests
@@ -18,6 +18,18 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
     finally:
         stack.remove()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with each failure what the stack said meanwhile."""
+    report = yield
+    deployed = getattr(item, "funcargs", {}).get("deployed")
+    if report.failed and isinstance(deployed, Stack):
+        report.sections.append(("logs of the stack", deployed.logs()))
+    return report
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_users_stay_while_workers_go_from_three_to_eight_to_two(
     for workers in (8, 2):
         stack.compose("up", "--detach", "--scale", f"locust-worker={workers}")
         stack.wait_for_workers(operator, workers)
-        stack.wait_for_users(operator, 24)
+        stack.wait_for_users(operator, 24, timeout_s=60)
 
     assert others <= set(stack.containers()), "scaling recreated something"
     end_and_compare(stack, operator, run_id)

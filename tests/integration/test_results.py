@@ -1,5 +1,6 @@
 """What the spool holds reaches Postgres once, whole, whatever happens on the way."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -68,8 +69,10 @@ def recorder(spool: Spool) -> Recorder:
 
 
 @pytest.fixture
-def shipper(spool: Spool, settings: MasterSettings) -> Shipper:
-    return Shipper(spool, settings)
+def shipper(spool: Spool, settings: MasterSettings) -> Iterator[Shipper]:
+    shipper = Shipper(spool, settings)
+    yield shipper
+    shipper.close()
 
 
 def cut(recorder: Recorder) -> None:

@@ -41,7 +41,7 @@ class Shipper:
                 self._lost(error)
             except Exception:
                 logger.exception("shipping results failed; trying again")
-                self._close()
+                self.close()
             gevent.sleep(PAUSE_S)
 
     def ship(self) -> None:
@@ -79,12 +79,13 @@ class Shipper:
         return self._connection
 
     def _lost(self, error: Exception) -> None:
-        self._close()
+        self.close()
         if not self._away:
             self._away = True
             logger.warning("results wait in the spool: %s", error)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the connection; the next shipment makes another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

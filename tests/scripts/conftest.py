@@ -1,0 +1,138 @@
+"""A copy of the checkout in which scripts run, with a `docker` that only notes what it is asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import ROOT, free_port
+
+ADDRESS = "127.0.0.51"
+PROJECT = "fake"
+COPIED = (
+    *("conf", "locustfiles", "nginx", "postgres", "redis", "scripts"),
+    *(".env.example", "docker-compose.prod.yml"),
+)
+LIBRARIES = "; ".join(
+    f"source scripts/lib/{name}.sh"
+    for name in (
+        *("common", "env", "settings", "machine", "engine", "secrets", "certificate"),
+        *("locustfile", "stack", "mounted", "keep", "candidate", "release"),
+    )
+)
+
+
+class Checkout:
+    """A clone on a machine whose Docker engine is a fake."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "clone"
+        self.docker = folder / "docker"
+        self.bin = folder / "bin"
+        for new in (self.folder, self.docker, self.bin):
+            new.mkdir()
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+            copy(ROOT / name, self.folder / name)
+        self.program("docker", f'exec {sys.executable} {Path(__file__).parent}/fake_docker.py "$@"')
+
+    def program(self, name: str, script: str) -> None:
+        """Put a program on PATH, in front of all others."""
+        file = self.bin / name
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+
+    def fake(self, name: str, text: str = "") -> None:
+        """Tell the fake engine how to answer."""
+        (self.docker / name).write_text(text)
+
+    def calls(self) -> list[str]:
+        """What the engine was asked."""
+        file = self.docker / "calls"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def configure(self, **settings: str) -> None:
+        """Write .env, with an address and ports that are free unless said otherwise."""
+        free = {"HTTP_PORT": free_port(ADDRESS), "HTTPS_PORT": free_port(ADDRESS)}
+        values = {"COMPOSE_PROJECT_NAME": PROJECT, "BIND_ADDRESS": ADDRESS, **free, **settings}
+        lines = (self.folder / ".env.example").read_text().splitlines()
+        for number, line in enumerate(lines):
+            name = line.partition("=")[0]
+            if name in values:
+                lines[number] = f"{name}={values.pop(name)}"
+        lines[:0] = [f"{name}={value}" for name, value in values.items()]
+        (self.folder / ".env").write_text("\n".join(lines) + "\n")
+
+    def setting(self, name: str) -> str:
+        lines = (self.folder / ".env").read_text().splitlines()
+        return next(line.partition("=")[2] for line in lines if line.startswith(f"{name}="))
+
+    def env(self) -> Mapping[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE")}
+        return {
+            **kept,
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "FAKE_DOCKER": str(self.docker),
+            "FAKE_PROJECT": PROJECT,
+        }
+
+    def run(self, name: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a script to its end."""
+        return self._run(str(self.folder / "scripts" / name), *arguments, **env)
+
+    def deploy(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run("deploy.sh", "production", *arguments)
+
+    def call(self, function: str, *arguments: object, stdin: str = "") -> str:
+        """Call one function of the libraries; returns what it prints on stdout."""
+        script = f'set -Eeuo pipefail; shopt -s inherit_errexit; {LIBRARIES}; "$@"'
+        words = [str(argument) for argument in arguments]
+        done = self._run("bash", "-c", script, "bash", function, *words, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.rstrip("\n")
+
+    def state(self) -> dict[str, bytes]:
+        """Everything in the folder, to compare."""
+        return {
+            str(file.relative_to(self.folder)): file.read_bytes()
+            for file in sorted(self.folder.rglob("*"))
+            if file.is_file()
+        }
+
+    def _run(self, *command: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**self.env(), **env},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+@pytest.fixture
+def configured(checkout: Checkout) -> Checkout:
+    checkout.configure()
+    return checkout
+
+
+@pytest.fixture
+def deployed(configured: Checkout) -> Checkout:
+    """Deployed once, with nothing noted of it."""
+    done = configured.deploy()
+    assert done.returncode == 0, done.stderr
+    (configured.docker / "calls").unlink()
+    return configured

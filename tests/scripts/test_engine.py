@@ -1,0 +1,87 @@
+"""Which engine will do, and what is said about one that will not."""
+
+import pytest
+from tests.scripts.conftest import Checkout
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "enough"),
+    [
+        ("26.1.5+dfsg1", "20.10", True),
+        ("20.10.24", "20.10", True),
+        ("v2.20.0", "2.20", True),
+        ("2.26.1-4", "2.20", True),
+        ("20.9", "20.10", False),
+        ("2.5.0", "2.20", False),
+        ("1.29.2-3", "2.20", False),
+        ("(none)", "2.20", False),
+    ],
+)
+def test_versions_are_compared_by_number(
+    checkout: Checkout, version: str, wanted: str, enough: bool
+) -> None:
+    answer = checkout.call("eval", f"version_at_least '{version}' {wanted} && echo yes || echo no")
+
+    assert (answer == "yes") is enough
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        ("engine", "19.03.15", "the Docker engine is 19.03.15; install 20.10 or newer"),
+        ("compose", "2.5.0", "Docker Compose is 2.5.0; install 2.20 or newer"),
+    ],
+)
+def test_a_version_that_is_too_old_is_named(
+    configured: Checkout, file: str, text: str, sentence: str
+) -> None:
+    configured.fake(file, text)
+    before = configured.state()
+
+    done = configured.deploy()
+
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert configured.state() == before
+
+
+@pytest.mark.parametrize(
+    ("state", "install", "is_root", "sentence"),
+    [
+        ("missing", "no-install", "yes", "or leave out --no-install"),
+        ("missing", "install", "no", "or run this as root, which installs it"),
+        ("stopped", "install", "no", "start it, or run this as root, which starts it"),
+        ("forbidden", "install", "no", "run this as root, or join the group docker"),
+        ("ok", "no-install", "no", ""),
+        ("stopped", "no-install", "yes", ""),
+    ],
+)
+def test_what_we_may_not_see_to_ourselves_is_said_with_a_remedy(
+    checkout: Checkout, state: str, install: str, is_root: str, sentence: str
+) -> None:
+    problem = checkout.call("engine_problem", state, install, is_root)
+
+    assert problem.endswith(sentence)
+    assert bool(problem) is bool(sentence)
+
+
+def test_no_engine_and_no_right_to_install_changes_nothing(configured: Checkout) -> None:
+    configured.program("docker", "echo 'docker: command not found' >&2; exit 127")
+    before = configured.state()
+
+    done = configured.deploy("--no-install")
+
+    assert done.returncode == 1
+    assert "no Docker engine with Compose; install Docker Engine 20.10" in done.stderr
+    assert configured.state() == before
+
+
+def test_an_engine_that_may_not_be_used_is_told_from_one_that_is_stopped(
+    checkout: Checkout,
+) -> None:
+    checkout.program(
+        "docker",
+        '[ "$1" = compose ] && echo 2.26.1 && exit; echo "permission denied while trying" >&2; exit 1',
+    )
+
+    assert checkout.call("engine_state") == "forbidden"
