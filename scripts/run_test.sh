@@ -170,6 +170,7 @@ use_locustfile() {
     check_locustfile "$candidate" || die 2 "$name cannot be used; nothing was changed"
     switch_locustfile "$project" "$name" "$labels"
   fi
+  rm -f -- "$candidate" "$labels"
   release_lock
 }
 

@@ -12,6 +12,7 @@ shopt -s inherit_errexit
 
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+source "$root/scripts/lib/env.sh"
 
 main() {
   local delete=no sure=no
@@ -27,6 +28,7 @@ main() {
   [[ -f $root/.env ]] || die 2 "there is no .env, so nothing was deployed from here"
   [[ $delete == no || $sure == yes ]] ||
     die 2 "--delete-data deletes all runs, reports and accounts for good; add --yes to do it"
+  use_settings_file_alone
 
   local -a volumes=()
   [[ $delete == no ]] || volumes=(--volumes)

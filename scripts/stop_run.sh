@@ -12,6 +12,8 @@ shopt -s inherit_errexit
 
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+source "$root/scripts/lib/env.sh"
+source "$root/scripts/lib/stack.sh"
 
 main() {
   local kill=no
@@ -23,14 +25,32 @@ main() {
     esac
     shift
   done
+  use_settings_file_alone
 
-  if compose exec -T locust-master locust-fleet stop-run; then
+  # Past Compose, so that a mistake in .env does not matter now.
+  local project master
+  project=$(setting COMPOSE_PROJECT_NAME)
+  master=$(running_container "$project" locust-master) ||
+    die 1 "the Docker engine does not answer; its words are above"
+  if [[ -n $master ]] && docker exec "$master" locust-fleet stop-run; then
     exit
   fi
-  [[ $kill == yes ]] ||
-    die 1 "the master does not answer, so its workers may go on; repeat with --kill to end them"
-  compose kill locust-worker
-  echo "killed the workers; docker compose up -d brings them back, idle"
+  [[ $kill == yes ]] || die 1 "$(reason "$master"), so its workers may go on; repeat with --kill" \
+    "to end them, or let them finish: docker compose stop locust-worker"
+  kill_workers "$project"
+}
+
+reason() { if [[ -n $1 ]]; then echo "the master does not answer"; else echo "no master runs"; fi; }
+
+kill_workers() {
+  local -a workers
+  mapfile -t workers < <(containers "$1" locust-worker '{{.State}} {{.ID}}' | sed -n 's/^running //p')
+  if ((${#workers[@]} == 0)); then
+    echo "no worker runs"
+  else
+    docker kill "${workers[@]}" >/dev/null
+    echo "killed ${#workers[@]} workers; docker compose up -d brings them back, idle"
+  fi
 }
 
 main "$@"

@@ -48,13 +48,13 @@ main() {
 
 # prepare LAYER...: have what these layers need, and nothing more.
 prepare() {
-  step "Python packages" prepare_python
+  prepared "Python packages" prepare_python
   export PATH=$root/.venv/bin:$PATH
   if [[ " $* " == *' config '* || " $* " == *' integration '* || " $* " == *' e2e '* ]]; then
-    step "Docker engine" ensure_engine install
-    step "images" prepare_images
+    prepared "Docker engine" ensure_engine install
+    prepared "images" prepare_images
   fi
-  [[ " $* " != *' e2e '* ]] || step "browser" prepare_browser
+  [[ " $* " != *' e2e '* ]] || prepared "browser" prepare_browser
 }
 
 # The packages are installed anew only when their lock file changed.
@@ -66,6 +66,8 @@ prepare_python() {
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     install_packages python3-venv
   fi
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die 1 "the tests need Python 3.11 or newer; this is $(python3 --version)"
   python3 -m venv --clear .venv
   .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
   sha256sum "$lock" >"$stamp"
@@ -104,7 +106,7 @@ run_layers() {
   shift
   local layer
   for layer in "${layers[@]}"; do
-    step "$layer" run_layer "$layer" "$@" || failed+=("$layer")
+    judged "$layer" run_layer "$layer" "$@" || failed+=("$layer")
   done
   ((${#failed[@]} == 0)) || die 1 "failed after $SECONDS s: ${failed[*]}"
   log "passed after $SECONDS s: ${layers[*]}"
@@ -137,15 +139,24 @@ lint() {
   return "$status"
 }
 
-# step NAME COMMAND...: say what begins, and how long it took.
-step() {
+# prepared NAME COMMAND...: without it, no test can run.
+prepared() {
+  local name=$1 began=$SECONDS
+  shift
+  log "$name ..."
+  # Not as a condition: errexit must see what fails in it.
+  "$@"
+  log "$name: ready after $((SECONDS - began)) s"
+}
+
+# judged NAME COMMAND...: say what begins, how it ended, and how long it took.
+judged() {
   local name=$1 began=$SECONDS status=0
   shift
   log "$name ..."
-  # Errors are looked at here, not by errexit: bash switches that off in a condition anyway.
   "$@" || status=$?
   if ((status == 0)); then
-    log "$name: done in $((SECONDS - began)) s"
+    log "$name: passed after $((SECONDS - began)) s"
   else
     log "$name: FAILED after $((SECONDS - began)) s"
   fi

@@ -60,8 +60,11 @@ version_at_least() {
 
 # ensure_engine install|no-install: install what is missing, and start the engine.
 ensure_engine() {
-  local state
+  local state problem is_root=no
+  ((EUID != 0)) || is_root=yes
   state=$(engine_state)
+  problem=$(engine_problem "$state" "$1" "$is_root")
+  [[ -z $problem ]] || die 1 "$problem"
   if [[ $state == missing && $1 == install ]]; then
     install_engine
     state=$(engine_state)

@@ -10,12 +10,10 @@ settings_file() {
 
 # env_lines FILE: print NUMBER KEY VALUE of each setting, separated by tabs.
 env_lines() {
-  local line number=0
+  local line number=0 form='^([A-Za-z_][A-Za-z0-9_]*)=[[:space:]]*(.*[^[:space:]])?[[:space:]]*$'
   while IFS= read -r line || [[ -n $line ]]; do
     number=$((number + 1))
-    if [[ $line =~ ^([A-Za-z_][A-Za-z0-9_]*)=(.*)$ ]]; then
-      printf '%s\t%s\t%s\n' "$number" "${BASH_REMATCH[1]}" "$(trimmed "${BASH_REMATCH[2]}")"
-    fi
+    [[ ! $line =~ $form ]] || printf '%s\t%s\t%s\n' "$number" "${BASH_REMATCH[@]:1:2}"
   done <"$1"
 }
 

@@ -2,15 +2,16 @@
 
 # settings_problems FILE: print one sentence for each thing that is wrong.
 settings_problems() {
-  local file=$1 name=${1##*/} number key value problem
+  local file=$1 name=${1##*/} number key value problem known
   local -A seen=()
   line_problems "$file"
+  known=$(sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$root/.env.example")
   while IFS=$'\t' read -r number key value; do
     if [[ -n ${seen[$key]:-} ]]; then
       problem="$key is set twice; keep one of the lines ${seen[$key]} and $number"
     else
       problem=$(form_problem "$key" "$value")
-      [[ -n $problem ]] || problem=$(setting_problem "$key" "$value")
+      [[ -n $problem ]] || problem=$(setting_problem "$key" "$value" "$known")
     fi
     seen[$key]=$number
     [[ -z $problem ]] || printf '%s (%s line %s)\n' "$problem" "$name" "$number"
@@ -51,14 +52,14 @@ form_problem() {
   esac
 }
 
-# setting_problem KEY VALUE: what is wrong with a value by itself; nothing if it is right.
+# setting_problem KEY VALUE KNOWN: what is wrong with a value by itself; nothing if it is right.
 setting_problem() {
   local key=$1 value=$2 remedy=''
   case $key in
     SCENARIO_?*) ;;
     LOCUST_WEB_AUTH | POSTGRES_PASSWORD | REDIS_PASSWORD) secret_problem "$key" "$value" ;;
     *)
-      if ! grep -q "^$key=" "$root/.env.example"; then
+      if [[ $'\n'$3$'\n' != *$'\n'"$key"$'\n'* ]]; then
         echo "$key is no setting; .env.example lists them all"
         return
       fi

@@ -1,7 +1,8 @@
 """The Content-Security-Policy of Locust's own pages, which have inline scripts.
 
-Each inline script is allowed by its hash, so that a script which somebody smuggles into a
-page is not.
+Each inline script that a page was made with is allowed by its hash. So handlers in attributes
+and scripts that come to the page later do not run; that no value can become a script while the
+page is made is up to its template, which writes values as JSON.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from locust import events, runners
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_STOPPING, MasterRunner, WorkerRunner
 from locust.web import WebUI
 
 import functools
@@ -21,18 +21,22 @@ import gevent
 
 from locust_fleet import health, logs
 from locust_fleet.master import guard
-from locust_fleet.master.dispatch import SteadyDispatcher, keep_users_at_target
+from locust_fleet.master.balance import Balance
+from locust_fleet.master.dispatch import SteadyDispatcher
+from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.presence import know_workers
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
 from locust_fleet.master.reports import write_reports
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
-from locust_fleet.master.strangers import send_strangers_home
 from locust_fleet.master.web import Front, hosts_of_users
 from locust_fleet.seams import replace
 from locust_fleet.settings import HeartbeatSettings, MasterSettings, WorkerSettings
-from locust_fleet.worker.guard import Guard, install
+from locust_fleet.targets import without_credentials
+from locust_fleet.worker.guard import Guard as WorkerGuard
+from locust_fleet.worker.guard import install
 from locust_fleet.worker.leave import Leave
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
@@ -52,12 +56,12 @@ def attach_worker(settings: WorkerSettings) -> None:
         logs.adopt_locust(settings.logs, "worker")
         runner_of.append(runner)
         Leave(runner).attach(environment)
-        install(
-            Guard(
-                settings.targets,
-                lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
-            )
+        guard = WorkerGuard(
+            settings.targets,
+            lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
         )
+        environment.events.test_start.add_listener(lambda **_: guard.forget())
+        install(guard)
 
     events.init.add_listener(init)
 
@@ -78,13 +82,16 @@ def attach_master(settings: MasterSettings) -> None:
         problems = Problems(settings.spool_dir)
         shipper = Shipper(spool, settings)
         environment.dispatcher_class = SteadyDispatcher
-        send_strangers_home(runner)
+        make_stop_final(runner, web_ui)
+        know_workers(runner)
+        balance = Balance(runner)
+        balance.attach()
         _guard_start(environment, runner, recorder, settings)
         _record(environment, runner, recorder, shipper, settings)
         if web_ui and web_ui.app:
             front = Front(environment, runner, recorder, settings, problems, spool)
             front.attach(web_ui.app)
-        gevent.spawn(keep_users_at_target, runner)
+        gevent.spawn(balance.watch)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
 
@@ -99,7 +106,7 @@ def observer(listener: Callable[..., None]) -> Callable[..., None]:
         try:
             listener(*args, **kwargs)
         except Exception:
-            logger.exception("%s failed; the run goes on", listener.__name__)
+            logger.exception("%s failed; nothing else is affected", listener.__name__)
 
     return safe
 
@@ -118,7 +125,9 @@ def _record(
         options = environment.parsed_options
         recorder.start(
             locustfile=str(environment.locustfile),
-            host=" ".join(sorted({host for host in hosts_of_users(environment) if host})),
+            host=" ".join(
+                sorted({without_credentials(host) for host in hosts_of_users(environment) if host})
+            ),
             users=runner.target_user_count,
             spawn_rate=runner.spawn_rate,
             run_time_s=options.run_time if options else None,
@@ -136,16 +145,19 @@ def _record(
 
     @observer
     def test_stop(**_: Any) -> None:
+        run = recorder.active
+        if run is None:
+            return
         _cut(runner, recorder)
         recorder.stop()
-        if recorder.run:
-            write_reports(environment, settings.reports_dir / recorder.run.id)
+        write_reports(environment, settings.reports_dir / run.id)
 
     @observer
     def quitting(**_: Any) -> None:
         if recorder.active:
             recorder.stopped_by = recorder.stopped_by or "shutdown of the master"
             runner.stop()
+        recorder.flush()
         gevent.with_timeout(LAST_SHIPMENT_S, shipper.ship, timeout_value=None)
 
     environment.events.test_start.add_listener(test_start)
@@ -163,6 +175,9 @@ def _guard_start(
     start = runner.start
 
     def guarded_start(user_count: int, spawn_rate: float, *args: Any, **kwargs: Any) -> None:
+        if recorder.active and runner.state == STATE_STOPPING:
+            logger.warning("not started: the run before is still stopping")
+            return
         refusal = guard.refuse_hosts(hosts_of_users(environment), settings.targets)
         if refusal:
             recorder.audit("autostart", "", "start a run", refusal.message)
@@ -185,6 +200,7 @@ def _watch(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None
         due = max(due + SAMPLE_INTERVAL_S, time.monotonic())
         gevent.sleep(due - time.monotonic())
         observer(_cut)(runner, recorder)
+        observer(recorder.flush)()
         observer(problems.log_changes)()
 
 

@@ -200,6 +200,7 @@ def allowed_targets(env: Environ) -> Targets:
         target_host = env.get("TARGET_HOST", "").strip()
         if target_host:
             patterns.append(origin("TARGET_HOST", target_host))
+        patterns = list(dict.fromkeys(patterns))
     try:
         return Targets.parse(patterns)
     except ValueError as error:

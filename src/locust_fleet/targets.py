@@ -20,7 +20,7 @@ class Pattern:
 
     @classmethod
     def parse(cls, entry: str) -> Pattern:
-        """Read ``host``, ``host:port`` or ``scheme://host[:port]``, where host may hold ``*?[]``.
+        """Read ``host``, ``host:port`` or ``scheme://host[:port]``, with ``*`` in the host.
 
         Without a port, a pattern with a scheme means the scheme's own port and a pattern
         without one means every port. Raises ValueError for anything else.
@@ -83,6 +83,13 @@ class Targets:
             f"{target or 'no target'} is not in ALLOWED_TARGETS ({', '.join(self.entries)});"
             " an administrator can add it in .env and deploy again"
         )
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without the user and password it may hold, for records that others read."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _split_port(text: str) -> tuple[str, int | None]:

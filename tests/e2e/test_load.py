@@ -33,7 +33,7 @@ def test_a_run_is_counted_exactly_while_postgres_is_away_and_a_worker_leaves(
     run_id = stack.start(operator, users=30, host=DEMO)
     stack.wait_for_requests(operator, 100)
     stack.compose("stop", "postgres")
-    stack.compose("up", "--detach", "--no-deps", "--scale", "locust-worker=2", "locust-worker")
+    stack.scale(2)
     stack.wait_for_users(operator, 30)
     before = stack.run(operator)["totals"]["requests"]
     stack.wait_for_requests(operator, before + 100)

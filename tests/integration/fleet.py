@@ -21,15 +21,17 @@ COMMAND = (sys.executable, "-c", "from locust_fleet.cli import main; main()")
 class Fleet:
     """Starts processes, talks to the master as the front would, and ends what it started."""
 
-    def __init__(self, folder: Path, postgres: PostgresSettings, locustfile: Path) -> None:
+    def __init__(self, folder: Path, postgres: PostgresSettings, locustfile: str) -> None:
         self.folder = folder
+        self._locustfile = folder / "busy.py"
+        self._locustfile.write_text(locustfile)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._web_port, self._bind_port = free_port(ADDRESS), free_port(ADDRESS)
         self.target = f"http://{ADDRESS}:{free_port(ADDRESS)}"
         self._env = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "src"),
-            "LOCUST_LOCUSTFILE": str(locustfile),
+            "LOCUST_LOCUSTFILE": str(self._locustfile),
             "LOCUST_HOST": self.target,
             "LOCUST_MASTER_BIND_HOST": ADDRESS,
             "LOCUST_MASTER_BIND_PORT": str(self._bind_port),
@@ -64,8 +66,10 @@ class Fleet:
         config = str(ROOT / "conf" / "production.conf")
         self._start(name, (*COMMAND, "worker", "--config", config), **env)
 
-    def start(self, *workers: str) -> None:
+    def start(self, *workers: str, locustfile: str | None = None) -> None:
         """Start everything, and return once the workers are ready."""
+        if locustfile is not None:
+            self._locustfile.write_text(locustfile)
         self.start_target()
         self.start_master()
         for worker in workers:

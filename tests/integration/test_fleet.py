@@ -1,6 +1,7 @@
 """Requests made are requests counted, and users stay at their target, whoever leaves."""
 
 import signal
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -24,6 +25,26 @@ class Shopper(HttpUser):
     def products(self):
         self.client.get("/products")
 """
+SLOW = """
+from locust import HttpUser, task
+
+class Waiter(HttpUser):
+    @task
+    def slow(self):
+        self.client.get("/slow?ms=3000", name="/slow")
+"""
+TALKATIVE = """
+import random
+from locust import HttpUser, constant, task
+
+class Complainer(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def complain(self):
+        with self.client.get("/products", catch_response=True) as answer:
+            answer.failure(str([random.random() for _ in range(2000)]))
+"""
 REDIRECTED = """
 from locust import FastHttpUser, constant, task
 
@@ -37,15 +58,8 @@ class Wanderer(FastHttpUser):
 
 
 @pytest.fixture
-def locustfile(tmp_path: Path) -> Path:
-    file = tmp_path / "busy.py"
-    file.write_text(BUSY)
-    return file
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, postgres_settings: PostgresSettings, locustfile: Path) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, locustfile)
+def fleet(tmp_path: Path, postgres_settings: PostgresSettings) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, postgres_settings, BUSY)
     yield fleet
     fleet.end_all()
 
@@ -86,6 +100,46 @@ def test_the_next_run_can_start_at_once(fleet: Fleet) -> None:
 
     assert fleet.swarm(5)["success"]
     fleet.wait_for_users(5)
+
+
+def test_a_run_time_that_ends_during_the_ramp_up_ends_the_load(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(200, spawn_rate="5", run_time="4s")
+    fleet.wait_for_requests(50)
+    wait_for_end(connection)
+
+    wait_until(lambda: fleet.state()["state"] == "stopped", "Locust itself stopped")
+    assert state_of_runs(connection) == ["finished"]
+    assert fleet.served() == recorded(connection)
+
+
+def test_a_start_while_a_run_is_stopping_is_refused(fleet: Fleet) -> None:
+    fleet.start("w1", locustfile=SLOW)
+    fleet.swarm(2)
+    wait_until(lambda: fleet.state()["users"] == 2, "users at work")
+    stop = threading.Thread(target=fleet.stop)
+    stop.start()
+    wait_until(lambda: fleet.state()["state"] == "stopping", "the run stopping")
+
+    answer = fleet.swarm(2)
+    stop.join()
+
+    assert answer["code"] == "run_active"
+    assert "stopping" in answer["message"]
+
+
+def test_a_failure_with_an_endless_text_does_not_stop_the_recording(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", locustfile=TALKATIVE)
+    fleet.swarm(2)
+    fleet.wait_for_requests(10)
+    fleet.stop()
+
+    wait_for_end(connection)
+    assert fleet.served() == recorded(connection)
 
 
 def test_a_worker_that_is_stopped_in_a_run_leaves_no_request_uncounted(
@@ -243,21 +297,29 @@ def test_nobody_gets_round_the_front(fleet: Fleet, path: str) -> None:
         urllib.request.urlopen(fleet.web + path, timeout=5)
 
 
-class TestWandering:
-    """Users that a target sends elsewhere."""
+def test_a_redirect_out_of_the_allow_list_is_refused_and_an_event_of_the_run(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", locustfile=REDIRECTED)
+    fleet.swarm(2)
 
-    @pytest.fixture
-    def locustfile(self, tmp_path: Path) -> Path:
-        file = tmp_path / "wander.py"
-        file.write_text(REDIRECTED)
-        return file
+    query = "SELECT detail->>'target' FROM run_events WHERE kind = 'target refused'"
+    wait_until(lambda: bool(connection.execute(query).fetchone()), "the event")
+    assert connection.execute(query).fetchall() == [("http://127.0.0.35:1",)]
 
-    def test_a_redirect_out_of_the_allow_list_is_refused_and_an_event_of_the_run(
-        self, fleet: Fleet, connection: psycopg.Connection
-    ) -> None:
-        fleet.start("w1")
-        fleet.swarm(2)
 
-        query = "SELECT detail->>'target' FROM run_events WHERE kind = 'target refused'"
-        wait_until(lambda: bool(connection.execute(query).fetchone()), "the event")
-        assert connection.execute(query).fetchall() == [("http://127.0.0.35:1",)]
+def test_a_run_outlives_the_restart_of_every_worker(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(10)
+    fleet.wait_for_users(10)
+
+    fleet.signal("w1", "w2")
+    fleet.wait_for_workers(0)
+    fleet.start_worker("w3")
+    fleet.wait_for_users(10)
+    fleet.stop()
+
+    wait_for_end(connection)
+    assert fleet.served() == recorded(connection)

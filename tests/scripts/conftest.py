@@ -40,7 +40,11 @@ class Checkout:
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
             copy(ROOT / name, self.folder / name)
-        self.program("docker", f'exec {sys.executable} {Path(__file__).parent}/fake_docker.py "$@"')
+        # Isolated and without site-packages: it is called some fifty times in a deployment.
+        fake = f"{sys.executable} -IS {Path(__file__).parent}/fake_docker.py"
+        self.program("docker", f'exec {fake} "$@"')
+        # Slow, and nothing is asked of it here.
+        self.program("pip", "exit 1")
 
     def program(self, name: str, script: str) -> None:
         """Put a program on PATH, in front of all others."""
@@ -129,10 +133,21 @@ def configured(checkout: Checkout) -> Checkout:
     return checkout
 
 
-@pytest.fixture
-def deployed(configured: Checkout) -> Checkout:
-    """Deployed once, with nothing noted of it."""
-    done = configured.deploy()
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Deployed once, to be copied."""
+    checkout = Checkout(tmp_path_factory.mktemp("template"))
+    checkout.configure()
+    done = checkout.deploy()
     assert done.returncode == 0, done.stderr
-    (configured.docker / "calls").unlink()
-    return configured
+    (checkout.docker / "calls").unlink()
+    return checkout
+
+
+@pytest.fixture
+def deployed(template: Checkout, checkout: Checkout) -> Checkout:
+    """Deployed before, with nothing noted of it."""
+    for part in ("folder", "docker"):
+        shutil.rmtree(getattr(checkout, part))
+        shutil.copytree(getattr(template, part), getattr(checkout, part))
+    return checkout

@@ -84,7 +84,7 @@ def containers(call: str, template: str) -> int:
     if not (FOLDER / "up").exists():
         return 0
     for service in SERVICES:
-        if "compose.service=" in call and f"compose.service={service}" not in call.split():
+        if "compose.service=" in call and f".service={service} " not in f"{call} ":
             continue
         done = service == "migrate"
         container = {

@@ -1,6 +1,7 @@
 """Which engine will do, and what is said about one that will not."""
 
 import pytest
+
 from tests.scripts.conftest import Checkout
 
 
@@ -81,7 +82,7 @@ def test_an_engine_that_may_not_be_used_is_told_from_one_that_is_stopped(
 ) -> None:
     checkout.program(
         "docker",
-        '[ "$1" = compose ] && echo 2.26.1 && exit; echo "permission denied while trying" >&2; exit 1',
+        '[ "$1" = compose ] && echo 2.26.1 && exit; echo "permission denied" >&2; exit 1',
     )
 
     assert checkout.call("engine_state") == "forbidden"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.scripts.conftest import Checkout
 
 MARK = "# --- written by deploy.sh, do not edit below ---"
@@ -62,7 +63,7 @@ def test_a_line_that_was_added_below_the_block_is_kept(checkout: Checkout, file:
 
     checkout.call("write_block", file, "VERSION=new")
 
-    assert file.read_text() == f"A=1\n\nSCENARIO_A=1\n{MARK}\nVERSION=new\n"
+    assert file.read_text() == f"A=1\n\nSCENARIO_A=1\n\n{MARK}\nVERSION=new\n"
 
 
 def test_a_file_without_block_gets_one(checkout: Checkout, file: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_file_without_block_gets_one(checkout: Checkout, file: Path) -> None:
 
     checkout.call("write_block", file, "VERSION=new")
 
-    assert file.read_text() == f"A=1\n{MARK}\nVERSION=new\n"
+    assert file.read_text() == f"A=1\n\n{MARK}\nVERSION=new\n"
 
 
 def test_a_changed_file_keeps_its_mode(checkout: Checkout, file: Path) -> None:

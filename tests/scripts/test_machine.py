@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from tests.integration.conftest import free_port
 from tests.scripts.conftest import ADDRESS, Checkout
 

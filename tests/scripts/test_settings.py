@@ -1,6 +1,7 @@
 """Each wrong setting is named, with what would be right and where it stands."""
 
 import pytest
+
 from tests.scripts.conftest import Checkout
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from locust_fleet.targets import Targets
+from locust_fleet.targets import Targets, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,17 @@ def test_any_other_target_is_refused(entry: str, url: str) -> None:
 def test_an_entry_that_is_no_target_is_an_error_that_names_it(entry: str) -> None:
     with pytest.raises(ValueError, match=r"target|port"):
         Targets.parse([entry])
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:pass@shop.example/a@b", "http://shop.example/a@b"),
+        ("http://shop.example:80/", "http://shop.example:80/"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown
 
 
 def test_a_refusal_names_the_target_the_list_and_the_remedy() -> None:

@@ -33,6 +33,7 @@ UNREACHABLE = (
     "gaierror",
     "ConnectTimeout",
 )
+WORST = 3
 COLUMNS = ("requests", "failures", "average_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
 
 Run = Mapping[str, Any]
@@ -90,6 +91,8 @@ def run_test(api: Api, arguments: argparse.Namespace) -> int:
         return INTERRUPTED
     run = result(api, run_id)
     say(table(run))
+    for line in worst_failures(run):
+        say(line)
     code, verdict = judge(run, arguments.max_failure_ratio)
     say(verdict)
     return code
@@ -142,6 +145,15 @@ def unwritten(run: Run, state: Run) -> str | None:
     last = state["run"]
     counted = state["totals"]["requests"] if last and last["id"] == run["id"] else here
     return f"{here} of {counted} requests are written" if here < counted else None
+
+
+def worst_failures(run: Run) -> list[str]:
+    """Return a line for each of the most frequent failures."""
+    rows = sorted(run["failures"], key=lambda row: -int(row["occurrences"]))[:WORST]
+    return [
+        f"{row['occurrences']} x {row['method']} {row['name']}: {row['error'][:200]}"
+        for row in rows
+    ]
 
 
 def judge(run: Run, max_failure_ratio: float) -> tuple[int, str]:

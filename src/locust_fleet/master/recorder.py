@@ -6,7 +6,9 @@ one before: they stay right when somebody resets the statistics in the UI.
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import math
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +23,12 @@ from locust_fleet.stats import merge
 SAMPLE_INTERVAL_S = 5.0
 # About an hour of samples, should the disk be full for that long.
 UNSAVED_LIMIT = 1000
+# Together they fit into a key of Postgres, which holds 2704 bytes.
+METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
+HOST_BYTES = 2000
+# Of one interval; what is beyond is counted as OTHER.
+ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
+OTHER = "(other)"
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +64,10 @@ class Recorder:
         self._request = Request(new_run_id(utc_now()), started_by, name, run_time_s)
         return self._request
 
+    def expect_nothing(self) -> None:
+        """Forget who asked: the run does not start."""
+        self._request = None
+
     def start(
         self,
         *,
@@ -67,27 +79,27 @@ class Recorder:
         now: datetime,
     ) -> Run:
         """Open a run. ``run_time_s`` counts where nobody asked for one, as with autostart."""
+        # Should not be, and must not leave a run open for ever.
+        self.stop()
         asked = self._request or Request(new_run_id(now), "autostart", "", run_time_s)
         self._request, self.stopped_by, self._seq = None, None, 0
         self._endpoints, self._failures, self._workers = {}, {}, frozenset()
-        self.run = Run(
+        run = Run(
             id=asked.run_id,
-            name=clean(asked.name),
-            started_by=asked.started_by,
-            locustfile=locustfile,
-            host=host,
+            name=clean(asked.name, NAME_BYTES),
+            started_by=clean(asked.started_by, NAME_BYTES),
+            locustfile=clean(locustfile, NAME_BYTES),
+            host=clean(host, HOST_BYTES),
             users=users,
             spawn_rate=spawn_rate,
             run_time_s=asked.run_time_s,
             started_at=now,
         )
         self._save(
-            {
-                "kind": "run_started",
-                "run": {**self.run.to_json(), "image_version": self._version},
-            }
+            {"kind": "run_started", "run": {**run.to_json(), "image_version": self._version}}
         )
-        return self.run
+        self.run = run
+        return run
 
     def count(self, worker: str, report: Mapping[str, Any]) -> None:
         """Add a worker's report; one that comes after the end of its run is logged, not counted."""
@@ -97,14 +109,18 @@ class Recorder:
                 logger.warning("%s reported %d requests outside of any run", worker, late)
             return
         for entry in report["stats"]:
-            key = (clean(entry["method"] or ""), clean(entry["name"]))
+            key = (clean(entry["method"] or "", METHOD_BYTES), clean(entry["name"], NAME_BYTES))
+            if key not in self._endpoints and len(self._endpoints) >= ENDPOINTS_LIMIT:
+                key = ("", OTHER)
             self._endpoints[key] = add(self._endpoints.get(key), entry)
         for error in report["errors"].values():
             failure = (
-                clean(error["method"] or ""),
-                clean(error["name"]),
-                clean(str(error["error"])),
+                clean(error["method"] or "", METHOD_BYTES),
+                clean(error["name"], NAME_BYTES),
+                clean(str(error["error"]), ERROR_BYTES),
             )
+            if failure not in self._failures and len(self._failures) >= FAILURES_LIMIT:
+                failure = ("", OTHER, OTHER)
             self._failures[failure] = self._failures.get(failure, 0) + error["occurrences"]
 
     def cut(self, *, users: int, target_users: int, workers: Iterable[str]) -> None:
@@ -142,7 +158,7 @@ class Recorder:
         if self.active is None:
             return
         state = "stopped" if self.stopped_by else "finished"
-        self.event("stopped", {"by": self.stopped_by} if self.stopped_by else {})
+        self.event(state, {"by": self.stopped_by} if self.stopped_by else {})
         self._save(
             {
                 "kind": "run_ended",
@@ -155,12 +171,13 @@ class Recorder:
 
     def event(self, event: str, detail: Mapping[str, Any]) -> None:
         """Note that something happened to the run; without a run there is nothing to note."""
-        if self.run is not None:
+        run = self.active
+        if run is not None:
             self._save(
                 {
                     "kind": "event",
                     "id": str(uuid.uuid4()),
-                    "run_id": self.run.id,
+                    "run_id": run.id,
                     "at": utc_now().isoformat(),
                     "event": event,
                     "detail": dict(detail),
@@ -175,10 +192,10 @@ class Recorder:
                 "kind": "audit",
                 "id": str(uuid.uuid4()),
                 "at": utc_now().isoformat(),
-                "actor": clean(actor),
-                "address": clean(address),
-                "action": action,
-                "detail": {"reason": clean(reason)},
+                "actor": clean(actor, NAME_BYTES),
+                "address": clean(address, NAME_BYTES),
+                "action": clean(action, HOST_BYTES),
+                "detail": {"reason": clean(reason, HOST_BYTES)},
                 "allowed": False,
             }
         )
@@ -192,11 +209,16 @@ class Recorder:
         self._workers = present
 
     def _save(self, record: Record) -> None:
-        """Spool a record; on a full disk it waits in memory, and the oldest is given up last."""
+        """Spool a record; on a full disk it waits in memory, as long as there is room for it."""
+        self.flush()
         if len(self._unsaved) >= UNSAVED_LIMIT:
             logger.error("the spool cannot be written; a result record is lost: %s", record["kind"])
             return
         self._unsaved.append(record)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what a full disk made wait, oldest first."""
         try:
             while self._unsaved:
                 self._spool.put(self._unsaved[0])
@@ -220,7 +242,7 @@ def add(counts: dict[str, Any] | None, entry: Mapping[str, Any]) -> dict[str, An
     return {
         "requests": before["requests"] + entry["num_requests"],
         "failures": before["failures"] + entry["num_failures"],
-        "sum_ms": before["sum_ms"] + entry["total_response_time"],
+        "sum_ms": before["sum_ms"] + finite(entry["total_response_time"]),
         "min_ms": _extreme(min, before["min_ms"], entry["min_response_time"] if timed else None),
         "max_ms": _extreme(max, before["max_ms"], entry["max_response_time"] if timed else None),
         "response_bytes": before["response_bytes"] + entry["total_content_length"],
@@ -228,11 +250,23 @@ def add(counts: dict[str, Any] | None, entry: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def clean(text: str) -> str:
-    """Return text that Postgres can store: without NUL and without half characters."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+def clean(text: str, longest_bytes: int) -> str:
+    """Return text that Postgres can store: without NUL or half characters, and not too long.
+
+    What is cut ends in a mark of the whole, so that two long texts stay two.
+    """
+    raw = text.replace("\x00", "\ufffd").encode("utf-8", "replace")
+    if len(raw) <= longest_bytes:
+        return raw.decode("utf-8")
+    mark = f"…{hashlib.sha256(raw).hexdigest()[:8]}"
+    return raw[: longest_bytes - len(mark.encode())].decode("utf-8", "ignore") + mark
+
+
+def finite(number: float) -> float:
+    """Return a number that JSON can hold; a response time that is none counts as zero."""
+    return number if math.isfinite(number) else 0.0
 
 
 def _extreme(choose: Callable[[list[float]], float], *values: float | None) -> float | None:
-    known = [value for value in values if value is not None]
+    known = [finite(value) for value in values if value is not None]
     return choose(known) if known else None

@@ -32,4 +32,5 @@ def write_reports(environment: Environment, folder: Path) -> None:
     ):
         with (partial / name).open("w", encoding="utf-8", newline="") as file:
             write(csv.writer(file))
+    rmtree(folder, ignore_errors=True)
     partial.replace(folder)

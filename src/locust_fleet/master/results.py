@@ -43,13 +43,12 @@ def remove_old_runs(connection: Connection, days: int, reports_dir: Path) -> lis
     return [run_id for (run_id,) in rows]
 
 
-def _master_started(connection: Connection, record: Record) -> None:
-    """Close runs that an earlier master left open: whatever it had to say is written by now."""
+def _master_started(connection: Connection, _: Record) -> None:
+    """Close runs that an earlier master left open: the spool held its words before these."""
     rows = connection.execute(
         "UPDATE runs SET state = 'lost', ended_at = coalesce("
         "  (SELECT max(at) FROM run_progress WHERE run_id = runs.id), started_at)"
-        " WHERE state = 'running' AND started_at < %(at)s RETURNING id",
-        record,
+        " WHERE state = 'running' RETURNING id"
     ).fetchall()
     for (run_id,) in rows:
         _sum_up(connection, run_id)

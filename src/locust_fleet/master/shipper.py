@@ -56,13 +56,19 @@ class Shipper:
         connection = self._connected()
         try:
             results.write(connection, self._spool.read(path))
+        except psycopg.errors.ProgramLimitExceeded as error:
+            # The only operational error that lies in the record and not in Postgres.
+            self._reject(path, error)
         except psycopg.OperationalError:
             raise
         except (psycopg.Error, ValueError, KeyError) as error:
-            kept = self._spool.reject(path)
-            logger.error("Postgres refuses a result record, kept as %s: %s", kept, error)
+            self._reject(path, error)
         else:
             self._spool.done(path)
+
+    def _reject(self, path: Path, error: Exception) -> None:
+        kept = self._spool.reject(path)
+        logger.error("Postgres refuses a result record, kept as %s: %s", kept, error)
 
     def _remove_old_runs(self) -> None:
         days = self._settings.results_retention_days

@@ -28,9 +28,10 @@ class Spool:
 
     def put(self, record: Record) -> None:
         """Append a record, whole or not at all; raises OSError when the disk is full."""
-        partial = self._folder / "record.partial"
+        file = self._folder / f"{next(self._places):020d}.json"
+        partial = file.with_suffix(".partial")
         partial.write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
-        partial.replace(self._folder / f"{next(self._places):020d}.json")
+        partial.replace(file)
 
     def pending(self) -> list[Path]:
         """Return the records that still wait, oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from locust.env import Environment
-from locust.runners import STATE_INIT, MasterRunner
+from locust.runners import STATE_INIT, STATE_STOPPING, MasterRunner
 from locust.util.timespan import parse_timespan
 
 import hmac
@@ -88,6 +88,7 @@ class Front:
                 host=host,
                 hosts=hosts_of_users(self._environment, host),
                 active=self._recorder.active,
+                stopping=self._runner.state == STATE_STOPPING,
                 only_new="X-Fleet-New-Run" in request.headers,
                 workers=self._runner.worker_count,
                 targets=self._targets,
@@ -103,26 +104,36 @@ class Front:
         self._recorder.expect(
             started_by=user,
             name=unquote(request.headers.get("X-Fleet-Run-Name", ""))[:200],
-            run_time_s=_run_time_s(request.form.get("run_time")),
+            run_time_s=self._planned_run_time_s(),
         )
         return None
 
+    def _planned_run_time_s(self) -> float | None:
+        # A shape decides for itself how long it takes.
+        if self._environment.shape_class:
+            return None
+        return _run_time_s(request.form.get("run_time"))
+
     def _judge_numbers(self) -> guard.Refusal | None:
         try:
-            _run_time_s(request.form.get("run_time"))
-        except ValueError:
+            run_time_s = _run_time_s(request.form.get("run_time"))
+        except (ValueError, OverflowError):
             return guard.Refusal(
                 "bad_input",
                 f"run time '{request.form['run_time']}' is not one; use 60, 90s, 30m or 1h30m",
             )
-        return None
+        users = request.form.get("user_count", "0")
+        # What is no number is Locust's to refuse.
+        return guard.refuse_numbers(
+            users=int(users) if users.isascii() and users.isdigit() else 0, run_time_s=run_time_s
+        )
 
     def _judge_user_setting(self, user: str) -> Answer:
         settings = request.get_json(force=True, silent=True)
         if not isinstance(settings, dict):
             return jsonify({"error": "send a JSON object"}), 400
         refusal = guard.refuse_user_setting(
-            host=settings.get("host"), active=self._recorder.active, targets=self._targets
+            settings=settings, active=self._recorder.active, targets=self._targets
         )
         if refusal:
             return self._refuse(user, "change a user's host", refusal)
@@ -145,6 +156,7 @@ class Front:
             body["run_id"] = self._recorder.expected_run_id
         else:
             body.setdefault("code", "bad_input")
+            self._recorder.expect_nothing()
         response.set_data(json.dumps(body))
         return response
 

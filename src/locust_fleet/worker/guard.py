@@ -1,7 +1,7 @@
 """Keep HTTP users inside the allow-list, whatever URL they were given or redirected to.
 
 Requests (HttpUser) and geventhttpclient (FastHttpUser) are asked at the point through which
-every request or new connection passes. Native clients of other protocols do not pass here.
+every request or new connection passes. Any client but these two does not pass here.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ from urllib.parse import urlsplit
 import geventhttpclient.connectionpool as fast
 import requests.adapters
 import requests.exceptions
+import requests.utils
 from gevent import socket
 
 from locust_fleet.seams import replace
 from locust_fleet.targets import Targets
+
+# Of one run and worker: a scenario may make up names without end.
+REPORTS_LIMIT = 100
 
 
 class TargetRefused(ConnectionRefusedError):
@@ -50,10 +54,14 @@ class Guard:
             raise TargetRefused(self._refuse(f"{scheme}://{host}:{port}"))
 
     def _refuse(self, origin: str) -> str:
-        if origin not in self._reported:
+        if origin not in self._reported and len(self._reported) < REPORTS_LIMIT:
             self._reported.add(origin)
             self._report(origin)
         return self._targets.refusal(origin)
+
+    def forget(self) -> None:
+        """Report each refused address once more: another run begins."""
+        self._reported.clear()
 
 
 def install(guard: Guard) -> None:
@@ -62,6 +70,9 @@ def install(guard: Guard) -> None:
 
     def guarded_send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         guard.check_url(request.url)
+        proxy = requests.utils.select_proxy(request.url, kwargs.get("proxies"))
+        if proxy:
+            guard.check_url(proxy if "://" in proxy else f"http://{proxy}")
         return send(self, request, *args, **kwargs)
 
     create_socket = fast.ConnectionPool._create_socket
@@ -69,6 +80,12 @@ def install(guard: Guard) -> None:
     def guarded_create_socket(self: Any) -> socket.socket:
         scheme = "https" if isinstance(self, fast.SSLConnectionPool) else "http"
         guard.check_connection(scheme, self._request_host, self._request_port)
+        if (self._connection_host, self._connection_port) != (
+            self._request_host,
+            self._request_port,
+        ):
+            # Through a proxy, which is where the bytes really go.
+            guard.check_connection("http", self._connection_host, self._connection_port)
         return create_socket(self)
 
     replace(requests.adapters.HTTPAdapter, "send", guarded_send)

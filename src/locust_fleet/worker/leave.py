@@ -19,6 +19,9 @@ from typing import Any
 
 from locust_fleet.seams import replace
 
+# The message of a worker that begins to leave; master/balance.py acts on it.
+LEAVING = "leaving"
+
 
 class Leave:
     """How a worker stops its users: report first, and then say so."""
@@ -37,6 +40,7 @@ class Leave:
 
     def _stop_users(self, **_: Any) -> None:
         self._leaving = True
+        self._runner.send_message(LEAVING)
         if self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
             self._runner.stop()
 

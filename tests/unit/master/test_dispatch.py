@@ -18,11 +18,8 @@ from typing import cast
 import pytest
 from gevent.pool import Group
 
-from locust_fleet.master.dispatch import (
-    FORGET_AFTER_BEATS,
-    SteadyDispatcher,
-    forget_lost_workers,
-)
+from locust_fleet.master.balance import ALONE_BEATS, FORGET_AFTER_BEATS, Balance
+from locust_fleet.master.dispatch import SteadyDispatcher
 
 
 class Shopper(User):
@@ -33,6 +30,7 @@ def runner_with(clients: WorkerNodes, state: str) -> MasterRunner:
     """A master's runner without its sockets: its states alone are looked at."""
     runner = MasterRunner.__new__(MasterRunner)
     runner.clients, runner.state, runner.greenlet = clients, state, Group()
+    runner._users_dispatcher = None
     return runner
 
 
@@ -111,7 +109,7 @@ def test_a_worker_lost_for_long_is_forgotten_before_locust_would_ramp_up_again()
     ):
         clients[name] = WorkerNode(name, state, heartbeat)
 
-    forget_lost_workers(runner_with(clients, STATE_RUNNING))
+    Balance(runner_with(clients, STATE_RUNNING)).look()
 
     assert list(clients) == ["well", "just missing"]
 
@@ -122,6 +120,20 @@ def test_without_a_run_a_missing_worker_is_forgotten_so_that_locust_counts_as_st
     clients["just missing"] = WorkerNode("just missing", STATE_MISSING, -1)
     runner = runner_with(clients, STATE_STOPPING)
 
-    forget_lost_workers(runner)
+    Balance(runner).look()
 
     assert (list(clients), runner.state) == (["well"], STATE_STOPPED)
+
+
+def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:
+    runner = runner_with(WorkerNodes(), STATE_RUNNING)
+    stops: list[int] = []
+    runner.stop = lambda: stops.append(1)  # type: ignore[method-assign, assignment, misc]
+    balance = Balance(runner)
+
+    for _ in range(ALONE_BEATS):
+        balance.look()
+    before = len(stops)
+    balance.look()
+
+    assert (before, len(stops)) == (0, 1)

@@ -2,7 +2,15 @@
 
 from datetime import UTC, datetime
 
-from locust_fleet.master.guard import Refusal, refuse_hosts, refuse_start, refuse_user_setting
+import pytest
+
+from locust_fleet.master.guard import (
+    Refusal,
+    refuse_hosts,
+    refuse_numbers,
+    refuse_start,
+    refuse_user_setting,
+)
 from locust_fleet.master.run import Run
 from locust_fleet.targets import Targets
 
@@ -26,6 +34,7 @@ def start(
     user: str = "alice",
     host: str | None = SHOP,
     active: Run | None = None,
+    stopping: bool = False,
     only_new: bool = False,
     workers: int = 3,
 ) -> Refusal | None:
@@ -34,6 +43,7 @@ def start(
         host=host,
         hosts=[host],
         active=active,
+        stopping=stopping,
         only_new=only_new,
         workers=workers,
         targets=TARGETS,
@@ -81,17 +91,45 @@ def test_nobody_may_change_the_host_of_a_run() -> None:
 
 
 def test_a_user_class_cannot_be_sent_elsewhere() -> None:
-    refusal = refuse_user_setting(host="http://evil.example", active=None, targets=TARGETS)
+    refusal = refuse_user_setting(
+        settings={"host": "http://evil.example"}, active=None, targets=TARGETS
+    )
 
     assert refusal is not None
 
 
 def test_a_user_class_cannot_be_sent_elsewhere_in_a_run_even_to_an_allowed_target() -> None:
-    assert refuse_user_setting(host=SHOP, active=ALICES, targets=TARGETS) is not None
+    assert refuse_user_setting(settings={"host": SHOP}, active=ALICES, targets=TARGETS) is not None
 
 
 def test_other_settings_of_a_user_class_may_change() -> None:
-    assert refuse_user_setting(host=None, active=ALICES, targets=TARGETS) is None
+    assert refuse_user_setting(settings={"weight": 2}, active=ALICES, targets=TARGETS) is None
+
+
+def test_a_run_that_is_stopping_is_not_changed_by_an_impatient_start() -> None:
+    refusal = start(active=ALICES, stopping=True)
+
+    assert refusal is not None
+    assert "is stopping" in refusal.message
+
+
+@pytest.mark.parametrize("name", ["proxy_host", "client", "__class__"])
+def test_nothing_but_known_settings_of_a_user_class_can_be_set(name: str) -> None:
+    refusal = refuse_user_setting(settings={name: "x"}, active=None, targets=TARGETS)
+
+    assert refusal is not None
+    assert name in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("users", "run_time_s"), [(10_000_001, None), (1, 1e12), (1, 0.0), (1, -1.0)]
+)
+def test_numbers_that_no_run_can_have_are_refused(users: int, run_time_s: float | None) -> None:
+    assert refuse_numbers(users=users, run_time_s=run_time_s) is not None
+
+
+def test_numbers_of_a_run_are_not_refused() -> None:
+    assert refuse_numbers(users=1000, run_time_s=1800.0) is None
 
 
 def test_one_wrong_host_among_the_users_is_enough() -> None:

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.master.recorder import UNSAVED_LIMIT, Recorder
+from locust_fleet.master.recorder import (
+    ENDPOINTS_LIMIT,
+    NAME_BYTES,
+    UNSAVED_LIMIT,
+    Recorder,
+)
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.spool import Spool
 
@@ -143,6 +148,64 @@ def test_text_that_postgres_cannot_store_is_made_storable(tmp_path: Path) -> Non
     assert sample["endpoints"][0]["name"] == "/a\ufffdb?"
 
 
+def test_a_text_too_long_for_a_key_of_postgres_is_cut_and_stays_distinct(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+
+    recorder.count("w1", report(1, name="/" + "ä" * 5000 + "1"))
+    recorder.count("w1", report(1, name="/" + "ä" * 5000 + "2"))
+    cut(recorder)
+
+    [sample] = records(tmp_path, "sample")
+    names = {endpoint["name"] for endpoint in sample["endpoints"]}
+    assert len(names) == 2
+    assert all(len(name.encode()) <= NAME_BYTES for name in names)
+
+
+def test_endpoints_beyond_the_limit_are_counted_together(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+
+    for number in range(ENDPOINTS_LIMIT + 5):
+        recorder.count("w1", report(1, name=f"/{number}"))
+    cut(recorder)
+
+    [sample] = records(tmp_path, "sample")
+    assert len(sample["endpoints"]) == ENDPOINTS_LIMIT + 1
+    assert sample["endpoints"][-1]["requests"] == 5
+
+
+def test_a_response_time_that_is_no_number_does_not_spoil_the_sample(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+    strange = report(1)
+    strange["stats"][0]["total_response_time"] = float("nan")
+
+    recorder.count("w1", strange)
+    cut(recorder)
+
+    [sample] = records(tmp_path, "sample")
+    assert sample["endpoints"][0]["sum_ms"] == 0
+
+
+def test_a_run_that_starts_over_another_closes_it(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+    first = recorder.run
+
+    recorder.start(
+        locustfile="a.py", host="http://a", users=1, spawn_rate=1, run_time_s=None, now=utc_now()
+    )
+
+    assert first is not None
+    assert [ended["run_id"] for ended in records(tmp_path, "run_ended")] == [first.id]
+
+
+def test_what_happens_after_a_run_is_no_event_of_it(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+    recorder.stop()
+
+    recorder.event("statistics reset in the UI", {})
+
+    assert [event["event"] for event in records(tmp_path, "event")] == ["finished"]
+
+
 def test_what_a_full_disk_refuses_is_written_once_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,3 +237,21 @@ def test_memory_stays_bounded_while_the_disk_is_full(
         recorder.audit("alice", "", "start", "one")
 
     assert "a result record is lost" in caplog.text
+
+
+def test_after_the_longest_time_with_a_full_disk_everything_kept_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    recorder = Recorder(spool, "v1")
+
+    def full(_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "put", full)
+        for _ in range(UNSAVED_LIMIT + 1):
+            recorder.audit("alice", "", "start", "one")
+    recorder.flush()
+
+    assert len(records(tmp_path, "audit")) == UNSAVED_LIMIT

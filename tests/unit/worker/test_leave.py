@@ -33,6 +33,9 @@ class Runner:
     def _send_stats(self) -> None:
         self.happened.append("report sent")
 
+    def send_message(self, kind: str) -> None:
+        self.happened.append(f"{kind} sent")
+
     def send(self, message: Message) -> None:
         self.happened.append(f"{message.type} sent")
 
@@ -73,7 +76,7 @@ def test_after_a_stop_the_worker_is_ready_at_once(runner: Any) -> None:
 def test_a_worker_that_quits_stops_its_users_and_reports(runner: Any, events: Events) -> None:
     events.quitting.fire(environment=None, reverse=True)
 
-    assert runner.happened == ["users stopped", "report sent"]
+    assert runner.happened == ["leaving sent", "users stopped", "report sent"]
 
 
 def test_a_worker_that_quits_starts_no_users_again(runner: Any, events: Events) -> None:

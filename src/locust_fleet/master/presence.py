@@ -1,11 +1,14 @@
-"""Bring workers back that this master does not know, because it started after them.
+"""Know which workers are there.
 
-Locust 2.47.0 ignores their heartbeats (``MasterRunner.handle_message``), and a worker says
-that it is ready only once. It is told to quit instead; the engine starts it again at once.
+Locust 2.47.0 (``MasterRunner.handle_message``) takes nothing but a heartbeat for a sign of life,
+so a busy worker counts as missing while its reports arrive. And it ignores the heartbeats of
+workers that it does not know, because it started after them; a worker says only once that it is
+ready. Such a worker is told to quit instead; the engine starts it again at once.
 """
 
 from __future__ import annotations
 
+from locust import runners
 from locust.rpc import Message
 from locust.runners import MasterRunner
 
@@ -20,12 +23,15 @@ PATIENCE_BEATS = 2
 logger = logging.getLogger(__name__)
 
 
-def send_strangers_home(runner: MasterRunner) -> None:
-    """From now on, tell every unknown worker that keeps sending heartbeats to start anew."""
+def know_workers(runner: MasterRunner) -> None:
+    """From now on, every message is a sign of life, and unknown workers start anew."""
     handle = runner.handle_message
     beats: Counter[str] = Counter()
 
     def handle_message(client_id: str, message: Message) -> None:
+        worker = runner.clients.get(message.node_id)
+        if worker is not None:
+            worker.heartbeat = runners.HEARTBEAT_LIVENESS
         handle(client_id, message)
         if message.type != "heartbeat":
             return

@@ -1,0 +1,50 @@
+"""Let a stop be the end of a run.
+
+Locust 2.47.0 does otherwise in three ways. The timer of the run time does not end the ramp-up
+(``WebUI._stop_runners``; only ``/stop`` does), so users are spawned again after the stop. A spawn
+that is just finishing sets the state back to running (``MasterRunner.start``). And a run whose
+workers are all away counts as stopped without having been (``MasterRunner.check_stopped``).
+"""
+
+from __future__ import annotations
+
+from locust.runners import (
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    STATE_STOPPED,
+    STATE_STOPPING,
+    MasterRunner,
+)
+from locust.web import WebUI
+
+from typing import Any
+
+import gevent
+
+from locust_fleet.master.dispatch import SteadyDispatcher
+from locust_fleet.seams import replace
+
+
+def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> None:
+    """From now on, a stop ends the ramp-up first, and nothing but a start leads out of it."""
+    stop, update_state = runner.stop, runner.update_state
+
+    def final_stop(*args: Any, **kwargs: Any) -> None:
+        dispatcher = runner._users_dispatcher
+        if isinstance(dispatcher, SteadyDispatcher):
+            dispatcher.close()
+        ramp_up = web_ui._swarm_greenlet if web_ui else None
+        if ramp_up is not None and ramp_up is not gevent.getcurrent():
+            ramp_up.kill(block=True)
+        stop(*args, **kwargs)
+
+    def guarded_update_state(new_state: str) -> None:
+        # A start sets "spawning" before, and a stop "stopping".
+        stopped = runner.state in (STATE_STOPPING, STATE_STOPPED)
+        runs = runner.state in (STATE_RUNNING, STATE_SPAWNING)
+        if (new_state == STATE_RUNNING and stopped) or (new_state == STATE_STOPPED and runs):
+            return
+        update_state(new_state)
+
+    replace(runner, "stop", final_stop)
+    replace(runner, "update_state", guarded_update_state)

@@ -1,0 +1,152 @@
+"""run_test.sh checks what it is given, and tells a bad test from a stack that is not there."""
+
+import pytest
+
+from tests.scripts.conftest import Checkout
+
+GOOD = ("--users", "5", "--spawn-rate", "1", "--run-time", "10s")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--users, --spawn-rate and --run-time are needed"),
+        ((*GOOD, "--users", "0"), "--users is 0; use a whole number from 1"),
+        ((*GOOD, "--users=many"), "--users is many; use a whole number from 1"),
+        ((*GOOD, "--spawn-rate", "0.0"), "--spawn-rate is 0.0; use a number above 0"),
+        ((*GOOD, "--run-time", "soon"), "--run-time is soon; use 90s, 30m or 1h30m"),
+        ((*GOOD, "--run-time", "0s"), "--run-time is 0s; use 90s, 30m or 1h30m"),
+        ((*GOOD, "--max-failure-ratio", "2"), "--max-failure-ratio is 2; use 0 to 1"),
+        ((*GOOD, "--host", "shop"), "--host is shop; use a URL"),
+        ((*GOOD, "--name"), "--name needs a value"),
+        ((*GOOD, "--fast"), "unknown argument '--fast'"),
+    ],
+)
+def test_wrong_arguments_end_with_2_before_anything(
+    deployed: Checkout, arguments: tuple[str, ...], words: str
+) -> None:
+    done = deployed.run("run_test.sh", *arguments)
+
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert deployed.calls() == []
+
+
+def test_a_stack_that_does_not_run_ends_with_4(configured: Checkout) -> None:
+    done = configured.run("run_test.sh", *GOOD)
+
+    assert done.returncode == 4
+    assert "the stack is not running; scripts/deploy.sh production starts it" in done.stderr
+
+
+def test_an_engine_that_does_not_answer_ends_with_4(deployed: Checkout) -> None:
+    deployed.fake("down")
+
+    assert deployed.run("run_test.sh", *GOOD).returncode == 4
+
+
+@pytest.mark.parametrize(("ends", "code"), [(0, 0), (1, 1), (2, 2), (4, 4), (137, 4)])
+def test_the_end_of_the_run_is_the_end_of_the_script(
+    deployed: Checkout, ends: int, code: int
+) -> None:
+    client(deployed, f"echo 20260101-000000-abcd; exit {ends}")
+
+    done = deployed.run("run_test.sh", *GOOD)
+
+    assert done.returncode == code
+    assert done.stdout.strip() == f"{deployed.folder}/reports/20260101-000000-abcd"
+
+
+def test_a_console_that_cannot_be_asked_is_no_failed_test(deployed: Checkout) -> None:
+    client(deployed, "exit 1")
+
+    assert deployed.run("run_test.sh", *GOOD).returncode == 4
+
+
+def test_what_the_caller_says_reaches_the_client_as_it_is(deployed: Checkout) -> None:
+    client(deployed, "echo 20260101-000000-abcd")
+
+    deployed.run("run_test.sh", *GOOD, '--name=it\'s "mine" $HOME', "--max-failure-ratio", "0.01")
+
+    [call] = [call for call in deployed.calls() if "run-test" in call and "--users=5" in call]
+    assert '--max-failure-ratio=0.01 --name=it\'s "mine" $HOME' in call
+
+
+def test_the_locustfile_in_use_restarts_nothing(deployed: Checkout) -> None:
+    client(deployed, "echo 20260101-000000-abcd")
+    before = deployed.state()
+
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", "demo_shop.py")
+
+    assert done.returncode == 0, done.stderr
+    after = {name: text for name, text in deployed.state().items() if "reports" not in name}
+    assert after == before
+
+
+@pytest.mark.parametrize("path", ["production_test.py", "locustfiles/production_test.py"])
+def test_another_locustfile_is_checked_and_then_used(deployed: Checkout, path: str) -> None:
+    client(deployed, "echo 20260101-000000-abcd")
+
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", path)
+
+    assert done.returncode == 0, done.stderr
+    assert deployed.setting("LOCUSTFILE") == "production_test.py"
+    calls = "\n".join(deployed.calls())
+    order = ("check-locustfile", "--scale locust-worker=3 locust-master locust-worker", "run-test")
+    found = [calls.index(word) for word in order]
+    assert found == sorted(found)
+
+
+def test_a_changed_locustfile_is_used_too(deployed: Checkout) -> None:
+    client(deployed, "echo 20260101-000000-abcd")
+    (deployed.folder / "locustfiles" / "demo_shop.py").write_text("# changed\n")
+
+    deployed.run("run_test.sh", *GOOD, "--locustfile", "demo_shop.py")
+
+    assert [call for call in deployed.calls() if "check-locustfile" in call]
+
+
+def test_a_locustfile_that_does_not_import_changes_nothing(deployed: Checkout) -> None:
+    deployed.fake("fails", "check-locustfile")
+    before = deployed.state()
+
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", "production_test.py")
+
+    assert done.returncode == 2
+    assert "production_test.py cannot be used; nothing was changed" in done.stderr
+    assert deployed.state() == before
+
+
+def test_the_locustfile_of_an_active_run_stays(deployed: Checkout) -> None:
+    deployed.fake("run", "active 20260101-000000-abcd")
+    before = deployed.state()
+
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", "production_test.py")
+
+    assert done.returncode == 3
+    assert deployed.state() == before
+
+
+def test_a_locustfile_elsewhere_is_refused_with_the_folder_to_use(deployed: Checkout) -> None:
+    elsewhere = deployed.docker / "mine.py"
+    elsewhere.write_text("")
+
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", str(elsewhere))
+
+    assert done.returncode == 2
+    assert f"is outside of {deployed.folder}/locustfiles" in done.stderr
+
+
+def test_a_locustfile_that_is_not_there_is_named(deployed: Checkout) -> None:
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", "nothing.py")
+
+    assert done.returncode == 2
+    assert "there is no locustfile nothing.py; put it into" in done.stderr
+
+
+def client(checkout: Checkout, script: str) -> None:
+    """Let the client in the console's container do this."""
+    fake = (checkout.bin / "docker").read_text().splitlines()[1].removeprefix("exec ")
+    checkout.program(
+        "docker", f'{fake}\ncode=$?\ncase "$*" in *"run-test --users"*) {script};; esac\nexit $code'
+    )
