@@ -29,10 +29,11 @@ source "$root/scripts/lib/mounted.sh"
 source "$root/scripts/lib/lock.sh"
 
 readonly reports_dir=$root/reports reports_volume=/var/lib/locust-fleet/reports
-# Run in the console's container. Its input is open as long as the caller is there: when that goes,
+# Run in the console's container. Its input is the token, and open as long as the caller is there: when that goes,
 # in whatever way, the run is stopped.
 # shellcheck disable=SC2016  # expanded in the container
 readonly watched='exec 3<&0
+IFS= read -r FLEET_TOKEN <&3; export FLEET_TOKEN
 locust-fleet run-test "$@" 3<&- & test=$!
 { cat <&3 >/dev/null; kill -TERM "$test" 2>/dev/null; } & watch=$!
 wait "$test"; code=$?
@@ -102,6 +103,8 @@ run_test() {
   client_command "$@" <"$work/caller" >"$work/run_id" &
   client=$!
   exec 8>"$work/caller"
+  # Not in an argument, where every process of the host could read it.
+  printf '%s\n' "${FLEET_TOKEN:-}" >&8
   trap 'exec 8>&-' INT TERM
 
   # A signal ends `wait`, not the client, which then stops its run.
@@ -118,7 +121,7 @@ client_command() {
   local -a terminal=()
   [[ ! -t 2 ]] || terminal=(--terminal)
   cd -- "$root"
-  exec setsid docker compose exec -T --env FLEET_TOKEN="${FLEET_TOKEN:-}" console \
+  exec setsid docker compose exec -T console \
     sh -c "$watched" run-test "$@" "${terminal[@]}"
 }
 
@@ -182,7 +185,8 @@ switch_locustfile() {
   env_set "$root/.env" LOCUSTFILE "$2"
   mv -- "$3" "$root/.deploy/mounted.yml"
   stop_workers
-  compose --progress quiet up --detach --wait --wait-timeout 300 --no-deps \
+  # With its dependencies: Compose would forget them, and recreate everything at the next `up`.
+  compose --progress quiet up --detach --wait --wait-timeout 300 \
     --scale "locust-worker=$workers" locust-master locust-worker >&2 ||
     die 4 "master and workers do not start with $2; see: docker compose logs locust-master"
   compose exec -T console locust-fleet smoke-test --workers "$workers" >&2 ||

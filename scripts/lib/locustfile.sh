@@ -17,15 +17,18 @@ locustfile_name() {
 
 # check_locustfile ENV_FILE: import the LOCUSTFILE of these settings in a container of its own.
 # Its words are on stderr; 1 when it cannot be used.
-check_locustfile() {
+check_locustfile() (
   local file=$1 key value
   local -a variables=()
   while IFS=$'\t' read -r _ key value; do
-    [[ $key != SCENARIO_* ]] || variables+=(--env "$key=$value")
+    [[ $key == SCENARIO_* ]] || continue
+    # By name only: a value may be a secret, and arguments can be read by every process.
+    export "$key=$value"
+    variables+=(--env "$key")
   done < <(env_lines "$file")
   compose --env-file "$file" --progress quiet run --rm --no-deps -T "${variables[@]}" \
     locust-master locust-fleet check-locustfile >&2 </dev/null
-}
+)
 
 # scenario_lines FILE: print the SCENARIO_ settings for env_file, so that Compose expands nothing.
 scenario_lines() {

@@ -95,6 +95,18 @@ class Stack:
             raise AssertionError(f"docker compose {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
+    def plan(self, *arguments: str) -> str:
+        """What `docker compose up` with these arguments would do."""
+        done = subprocess.run(
+            ["docker", "compose", "--dry-run", "create", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stderr
+
     def containers(self, service: str = "") -> list[str]:
         """Ids of the running containers."""
         names = [service] if service else []

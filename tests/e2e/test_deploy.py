@@ -47,6 +47,8 @@ def test_deploying_again_recreates_nothing_and_keeps_the_workers(stack: Stack) -
 
     assert done.returncode == 0, done.stderr
     assert stack.containers() == before
+    stack.scale(3)
+    assert stack.deploy().returncode == 0
 
 
 def test_an_unknown_environment_is_named_with_those_there_are(deployed: Stack) -> None:
