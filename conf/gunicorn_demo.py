@@ -20,7 +20,7 @@ backlog = 4096
 # them: the request is sent, never answered, and counts that should be equal are not.
 keepalive = 75
 
-# On stop, what is being answered may be finished, as long as Docker's grace period of 10 s allows.
+# On stop, what is being answered may be finished, within the grace period of 15 s in Compose.
 graceful_timeout = 8
 
 # A worker is alive as long as its loop turns, however slow single requests are.

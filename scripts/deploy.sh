@@ -98,6 +98,7 @@ deploy() {
   begin_steps 7
   step "the Docker engine"
   ensure_engine "$install"
+  ensure_program openssl "$install"
   step "settings and secrets"
   prepare_settings
   project=$(setting COMPOSE_PROJECT_NAME)

@@ -65,7 +65,7 @@ install_certificate() {
   if [[ -n $cert ]]; then
     { copy_secret "$key" tls_key.pem && copy_secret "$cert" tls_cert.pem; } | tail -n 1
   elif self_signed_is_due; then
-    make_self_signed "$(env_get "$file" ALLOWED_HOSTS)"
+    make_self_signed "$(env_get "$file" ALLOWED_HOSTS),$(env_get "$file" BIND_ADDRESS)"
     echo changed
   fi
 }
@@ -88,7 +88,7 @@ self_signed_is_due() {
   ! openssl x509 -in "$cert" -noout -checkend "$renew_before_s" >/dev/null 2>&1
 }
 
-# make_self_signed ALLOWED_HOSTS
+# make_self_signed NAMES
 make_self_signed() {
   has openssl || die 1 "openssl is needed for a self-signed certificate; install it"
   local names new
@@ -107,12 +107,12 @@ make_self_signed() {
   rm -rf -- "$new"
 }
 
-# subject_names ALLOWED_HOSTS: as openssl wants them, DNS:a,DNS:b,IP:127.0.0.1.
+# subject_names NAMES: as openssl wants them, DNS:a,DNS:b,IP:127.0.0.1.
 subject_names() {
   local host names=DNS:localhost
   while read -r host; do
     case $host in
-      '' | '*' | localhost | *[!A-Za-z0-9.*-]*) ;;
+      '' | '*' | localhost | 0.0.0.0 | *[!A-Za-z0-9.*-]*) ;;
       *[!0-9.]*) names+=,DNS:$host ;;
       *) names+=,IP:$host ;;
     esac

@@ -51,6 +51,19 @@ engine_problem() {
   esac
 }
 
+# ensure_program NAME install|no-install: install a package that is called like its program.
+ensure_program() {
+  ! has "$1" || return 0
+  [[ $2 == install && $EUID == 0 ]] || die 1 "$1 is missing; install it"
+  log "installing $1"
+  if has apt-get; then
+    apt_quietly update
+    apt_quietly install "$1"
+  else
+    dnf -q -y install "$1" >&2 || die 1 "dnf could not install $1; the reason is above"
+  fi
+}
+
 # version_at_least 26.1.5+dfsg1 20.10
 version_at_least() {
   [[ ${1#v} =~ ^([0-9]+)\.([0-9]+) ]] || return 1
@@ -87,12 +100,12 @@ install_with_apt() {
   log "installing the Docker engine and Compose"
   apt_quietly update
   if apt_offers docker-compose-v2 "$compose_wanted"; then
-    apt_quietly install docker.io docker-compose-v2 docker-buildx openssl
+    apt_quietly install docker.io docker-compose-v2 docker-buildx
   elif apt_offers docker-compose "$compose_wanted"; then
-    apt_quietly install docker.io docker-cli docker-compose docker-buildx openssl
+    apt_quietly install docker.io docker-cli docker-compose docker-buildx
   else
     # The older release's containerd and runc stay: they fit, and are what it patches.
-    apt_quietly install docker.io openssl
+    apt_quietly install docker.io
     add_newer_debian
     apt_quietly install --target-release "$debian_release" \
       docker.io docker-cli docker-compose docker-buildx
@@ -139,7 +152,7 @@ install_with_dnf() {
     die 1 "dnf knows no docker-ce; add Docker's repository, or install Docker Engine by hand"
   log "installing the Docker engine and Compose"
   dnf -q -y install docker-ce docker-ce-cli containerd.io docker-buildx-plugin \
-    docker-compose-plugin openssl >&2 || die 1 "dnf could not install docker-ce; the reason is above"
+    docker-compose-plugin >&2 || die 1 "dnf could not install docker-ce; the reason is above"
 }
 
 # --- starting ---

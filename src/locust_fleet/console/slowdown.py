@@ -17,8 +17,9 @@ from redis.exceptions import RedisError
 
 # Pause in seconds before the next attempt, by the number of attempts so far; the last one stays.
 ACCOUNT_PAUSES_S = (0, 0, 0, 1, 2, 4, 8, 16, 32, 60)
-# Behind one address can be a whole office, so it has more tries before the first pause.
-ADDRESS_PAUSES_S = (0,) * 10 + ACCOUNT_PAUSES_S[3:]
+# Behind one address can be a whole office, or everybody where Docker's proxy hides addresses: more
+# tries before the first pause, and no pause so long that one stranger keeps all others out.
+ADDRESS_PAUSES_S = (0,) * 10 + (1, 2, 4)
 # Failures are forgotten after a quarter of an hour without another attempt.
 MEMORY_S = 900
 REMEMBERED = 10_000

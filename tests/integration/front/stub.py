@@ -93,10 +93,9 @@ class Console(Handler):
             questions[:] = [question]
         secret = f"{self.headers.get('Cookie')} {self.headers.get('Authorization')}"
         role = re.search(r"(viewer|operator|admin)\.", secret)
-        cookie = {"Set_Cookie": f"{SESSION}=longer"} if uri == "/prolonged" else {}
         writes = self.headers.get("X-Original-Method") not in ("GET", "HEAD")
         if uri == "/console/sign-in" or uri.startswith("/console/static/"):
-            self.answer(204, **cookie)
+            self.answer(204)
         elif role is None:
             self.answer(401, X_Fleet_Refusal="sign in first")
         elif uri == "/forbidden" or (writes and role[1] == "viewer"):
@@ -104,7 +103,7 @@ class Console(Handler):
         elif uri == "/confused":
             self.answer(500)
         else:
-            self.answer(204, X_Fleet_User="ann", X_Fleet_Role=role[1], **cookie)
+            self.answer(204, X_Fleet_User="ann", X_Fleet_Role=role[1], **{})
 
     def refuse(self) -> None:
         status = int(self.headers.get("X-Fleet-Refusal-Status") or 500)

@@ -204,11 +204,6 @@ def test_the_consoles_answers_to_nginx_are_not_reached_from_outside(
     assert front.ask("GET", path, ADMIN).json["role"] == "master"
 
 
-def test_a_session_that_the_console_prolongs_reaches_the_browser(front: Front) -> None:
-    assert front.ask("GET", "/prolonged", VIEWER).header("Set-Cookie") == f"{SESSION}=longer"
-    assert front.ask("GET", "/", VIEWER).header("Set-Cookie") is None
-
-
 def test_signing_in_gives_the_consoles_cookie(front: Front) -> None:
     answer = front.ask("POST", "/console/sign-in", body="user=ann")
     assert answer.status == 303
