@@ -103,7 +103,7 @@ class Console(Handler):
         elif uri == "/confused":
             self.answer(500)
         else:
-            self.answer(204, X_Fleet_User="ann", X_Fleet_Role=role[1], **{})
+            self.answer(204, X_Fleet_User="ann", X_Fleet_Role=role[1])
 
     def refuse(self) -> None:
         status = int(self.headers.get("X-Fleet-Refusal-Status") or 500)
