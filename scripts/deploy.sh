@@ -34,9 +34,10 @@ source "$root/scripts/lib/keep.sh"
 source "$root/scripts/lib/candidate.sh"
 source "$root/scripts/lib/database.sh"
 source "$root/scripts/lib/progress.sh"
+source "$root/scripts/lib/summary.sh"
 source "$root/scripts/lib/checks.sh"
 
-# What to do when this ends: nothing, or go back.
+# looking, deciding, changing or finished: what to undo when this ends.
 phase=looking
 
 main() {
@@ -60,15 +61,14 @@ main() {
 
   use_settings_file_alone
   trap 'on_exit "$?"' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
+  trap 'exit 130' INT TERM
   check_everything "$version" "$install"
   if [[ $check == yes ]]; then
     log "everything is as it should be; nothing was changed"
     exit
   fi
-
   take_lock
+  phase=deciding
   [[ -z $version ]] || switch_to "$version" "${arguments[@]}"
   deploy "$install" "$end_run"
 }
@@ -124,55 +124,6 @@ deploy() {
   finish
 }
 
-# Only files, which a repeated deployment takes as they are.
-prepare_settings() {
-  local file=$root/.env changed
-  if [[ ! -e $file ]]; then
-    log "making .env from .env.example"
-    cp -p -- "$file.example" "$file.new"
-    chmod 0640 "$file.new"
-    (($(nproc) >= 2)) || env_set "$file.new" MASTER_CPUS 1
-    mv -- "$file.new" "$file"
-  fi
-  [[ -e $deploy_dir/scenario.env ]] || (umask 027 && : >"$deploy_dir/scenario.env")
-  ensure_secrets "$file"
-  changed=$(install_certificate "$file") || exit
-  # Remembered in a file, for the case that this deployment is interrupted.
-  [[ -z $changed ]] || : >"$deploy_dir/certificate_changed"
-  label_secrets
-}
-
-# check_candidate PROJECT RECREATED: not beside a run that goes on with the master it has.
-check_candidate() {
-  local project=$1 recreated=$2
-  if ! grep -qx locust-master <<<"$recreated" && [[ $(run_state "$project") == active* ]]; then
-    return
-  fi
-  check_locustfile "$candidate_env" ||
-    die 2 "LOCUSTFILE is $(setting LOCUSTFILE), which cannot be used; nothing was changed"
-}
-
-# spare_the_run PROJECT RECREATED END_RUN: no run loses what it stands on unless that is wanted.
-spare_the_run() {
-  local project=$1 end_run=$3 affected state
-  affected=$(grep -x 'locust-master\|locust-worker\|redis\|postgres' <<<"$2" | paste -sd ' ') || return 0
-  state=$(run_state "$project")
-  [[ $state != none ]] || return 0
-  if [[ $end_run == yes ]]; then
-    log "ending the run: $state"
-    docker exec "$(running_container "$project" locust-master)" locust-fleet stop-run >&2 ||
-      log "warning: the master does not answer; going on, because --end-run was given"
-    return
-  fi
-  restore_image_names
-  if [[ $state == unknown ]]; then
-    die 3 "the master does not say whether a run is active, and $affected would be recreated;" \
-      "repeat with --end-run if that does not matter"
-  fi
-  die 3 "the run ${state#active } is active, and $affected would be recreated; wait for its end," \
-    "stop it with scripts/stop_run.sh, or repeat with --end-run"
-}
-
 # bring_up_stores PROJECT RECREATED: dump and migrate only when there is something new.
 bring_up_stores() {
   local project=$1 recreated=$2 bundled
@@ -215,32 +166,6 @@ finish() {
   summary
 }
 
-summary() {
-  local host port
-  host=$(setting ALLOWED_HOSTS)
-  host=${host%%,*}
-  case $host in
-    *'*'* | '') host=localhost ;;
-    *) ;;
-  esac
-  if [[ $host == localhost ]]; then host=$(local_name "$(setting BIND_ADDRESS)"); fi
-  port=$(setting HTTPS_PORT)
-  cat <<END
-URL       https://$host$([[ $port == 443 ]] || printf ':%s' "$port")/
-User      $(cut -d : -f 1 "$secrets_dir/web_auth") (the first admin)
-Password  what follows the colon in secrets/web_auth
-Workers   $(setting LOCUST_WORKERS)
-Version   $(setting VERSION)
-END
-}
-
-local_name() {
-  case $1 in
-    0.0.0.0 | 127.0.0.1) echo localhost ;;
-    *) printf '%s\n' "$1" ;;
-  esac
-}
-
 # on_exit CODE: a failed deployment leaves nothing half changed.
 on_exit() {
   local code=$1
@@ -248,16 +173,17 @@ on_exit() {
   trap '' INT TERM
   set +e
   stop_ticking
-  drop_candidate
-  if [[ $phase == changing ]] && ((code == 130 || code == 143)); then
+  # Before we have the lock, it is that of another deployment.
+  [[ $phase == looking ]] || drop_candidate
+  if [[ $phase == changing ]] && ((code == 130)); then
     log "interrupted; repeat the deployment to finish it"
-  elif ((code == 130 || code == 143)); then
+  elif ((code == 130)); then
     log "interrupted; nothing was changed"
   elif [[ $phase == changing ]]; then
     go_back
     code=1
   fi
-  if [[ $phase == looking && -n ${FLEET_CAME_FROM:-} ]] && ((code)); then
+  if [[ $phase != changing && -n ${FLEET_CAME_FROM:-} ]] && ((code)); then
     check_out "$FLEET_CAME_FROM"
   fi
   exit "$code"

@@ -29,8 +29,8 @@ source "$root/scripts/lib/mounted.sh"
 source "$root/scripts/lib/lock.sh"
 
 readonly reports_dir=$root/reports reports_volume=/var/lib/locust-fleet/reports
-# Run in the console's container. Its input is the token, and open as long as the caller is there: when that goes,
-# in whatever way, the run is stopped.
+# Run in the console's container. Its input is a token, and then open as long as the caller is there:
+# when that goes, in whatever way, the run is stopped.
 # shellcheck disable=SC2016  # expanded in the container
 readonly watched='exec 3<&0
 IFS= read -r FLEET_TOKEN <&3; export FLEET_TOKEN

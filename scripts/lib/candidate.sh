@@ -1,6 +1,25 @@
-# The settings of the deployment under way, beside those in use until all is decided.
+# The settings: those that are made if missing, and those of the deployment under way, which stand
+# beside the ones in use until all is decided.
 
 readonly candidate_env=$root/.deploy/candidate.env candidate_labels=$root/.deploy/candidate.yml
+
+# Only files, which a repeated deployment takes as they are.
+prepare_settings() {
+  local file=$root/.env changed
+  if [[ ! -e $file ]]; then
+    log "making .env from .env.example"
+    cp -p -- "$file.example" "$file.new"
+    chmod 0640 "$file.new"
+    (($(nproc) >= 2)) || env_set "$file.new" MASTER_CPUS 1
+    mv -- "$file.new" "$file"
+  fi
+  [[ -e $deploy_dir/scenario.env ]] || (umask 027 && : >"$deploy_dir/scenario.env")
+  ensure_secrets "$file"
+  changed=$(install_certificate "$file") || exit
+  # Remembered in a file, for the case that this deployment is interrupted.
+  [[ -z $changed ]] || : >"$deploy_dir/certificate_changed"
+  label_secrets
+}
 
 # prepare_candidate install|no-install PROJECT: get the images, and write what they are called.
 prepare_candidate() {
@@ -58,6 +77,37 @@ wanted_workers() {
 services_of_scenario() {
   scenario_lines "$candidate_env" | cmp -s - "$root/.deploy/scenario.env" ||
     printf 'locust-master\nlocust-worker\n'
+}
+
+# check_candidate PROJECT RECREATED: not beside a run that goes on with the master it has.
+check_candidate() {
+  local project=$1 recreated=$2
+  if ! grep -qx locust-master <<<"$recreated" && [[ $(run_state "$project") == active* ]]; then
+    return
+  fi
+  check_locustfile "$candidate_env" ||
+    die 2 "LOCUSTFILE is $(setting LOCUSTFILE), which cannot be used; nothing was changed"
+}
+
+# spare_the_run PROJECT RECREATED END_RUN: no run loses what it stands on unless that is wanted.
+spare_the_run() {
+  local project=$1 end_run=$3 affected state
+  affected=$(grep -x 'locust-master\|locust-worker\|redis\|postgres' <<<"$2" | paste -sd ' ') || return 0
+  state=$(run_state "$project")
+  [[ $state != none ]] || return 0
+  if [[ $end_run == yes ]]; then
+    log "ending the run: $state"
+    docker exec "$(running_container "$project" locust-master)" locust-fleet stop-run >&2 ||
+      log "warning: the master does not answer; going on, because --end-run was given"
+    return
+  fi
+  restore_image_names
+  if [[ $state == unknown ]]; then
+    die 3 "the master does not say whether a run is active, and $affected would be recreated;" \
+      "repeat with --end-run if that does not matter"
+  fi
+  die 3 "the run ${state#active } is active, and $affected would be recreated; wait for its end," \
+    "stop it with scripts/stop_run.sh, or repeat with --end-run"
 }
 
 # commit_candidate: from here on, the new settings are those in use.

@@ -27,14 +27,13 @@ check_everything() {
 
 # machine_problems FILE ENGINE_STATE INSTALL
 machine_problems() {
-  local file=$1 state=$2 install=$3 is_root=no project workers docker_dir=/var/lib/docker
+  local file=$1 state=$2 install=$3 is_root=no project docker_dir=/var/lib/docker
   ((EUID != 0)) || is_root=yes
-  project=$(env_get "$file" COMPOSE_PROJECT_NAME)
-  workers=$(env_get "$file" LOCUST_WORKERS)
+  project=$(setting COMPOSE_PROJECT_NAME)
   platform_problem "$(uname -s)" "$(uname -m)"
   engine_problem "$state" "$install" "$is_root"
   cpus_problem "$file" "$(nproc)"
-  memory_problem /proc/meminfo "${workers:-3}"
+  memory_problem /proc/meminfo "$(setting LOCUST_WORKERS)"
   disk_problem "$root" "$(free_mb "$root")"
   if [[ $state == ok ]]; then
     docker_dir=$(docker info --format '{{.DockerRootDir}}')
@@ -52,8 +51,8 @@ port_problems() {
   [[ $state != ok ]] || nginx=$(running_container "$project" nginx)
   [[ -z $nginx ]] || ours=$(docker port "$nginx" | sed 's/.* -> //')
   for key in HTTP_PORT HTTPS_PORT; do
-    grep -qx ".*:$(env_get "$file" "$key")" <<<"$ours" ||
-      port_problem "$file" "$key" "$(env_get "$file" BIND_ADDRESS)" /proc/net/tcp /proc/net/tcp6
+    grep -qx ".*:$(setting "$key")" <<<"$ours" ||
+      port_problem "$file" "$key" "$(setting BIND_ADDRESS)" /proc/net/tcp /proc/net/tcp6
   done
 }
 

@@ -77,7 +77,7 @@ address_problem() {
 port_problem() {
   local file=$1 key=$2 address=$3 port
   shift 3
-  port=$(env_get "$file" "$key")
+  port=$(setting "$key")
   if is_listening "$address" "$port" "$@"; then
     echo "port $port is taken by another program; stop that, or use another port:" \
       "$key ($(where "$file" "$key"))"

@@ -89,42 +89,36 @@ value_remedy() {
 }
 
 text_remedy() {
-  local key=$1 value=$2
-  local host='[A-Za-z0-9._-]+' url='https?://[^[:space:]/]+(/[^[:space:]]*)?'
-  case $key in
-    LOCUST_ENV) matches "$value" production || echo "use production" ;;
+  local value=$2 form='.*' remedy='' host='[A-Za-z0-9._-]+' url='https?://[^[:space:]]+'
+  local file='[A-Za-z0-9_-][A-Za-z0-9._-]*'
+  case $1 in
+    LOCUST_ENV) form=production remedy="use production" ;;
     LOCUST_LOG_LEVEL)
-      matches "$value" 'DEBUG|INFO|WARNING|ERROR|CRITICAL' ||
-        echo "use one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
+      form='DEBUG|INFO|WARNING|ERROR|CRITICAL'
+      remedy="use one of ${form//|/, }"
       ;;
-    IMAGE_SOURCE)
-      matches "$value" 'auto|registry|packages' || echo "use auto, registry or packages"
-      ;;
+    IMAGE_SOURCE) form='auto|registry|packages' remedy="use auto, registry or packages" ;;
     COMPOSE_PROJECT_NAME)
-      matches "$value" '[a-z0-9][a-z0-9_-]*' || echo "use small letters, digits, - and _"
+      form='[a-z0-9][a-z0-9_-]*' remedy="use small letters, digits, - and _"
       ;;
     BIND_ADDRESS)
-      matches "$value" '([0-9]{1,3}\.){3}[0-9]{1,3}' ||
-        echo "use an IPv4 address of this host, or 0.0.0.0 for all"
+      form='([0-9]{1,3}\.){3}[0-9]{1,3}'
+      remedy="use an IPv4 address of this host, or 0.0.0.0 for all"
       ;;
     ALLOWED_HOSTS)
-      matches "$value" '\*|(\*\.)?[A-Za-z0-9._-]+( *, *(\*\.)?[A-Za-z0-9._-]+)*' ||
-        echo "use host names without port, separated by commas, or *"
+      form="\\*|(\\*\\.)?$host( *, *(\\*\\.)?$host)*"
+      remedy="use host names without port, separated by commas, or *"
       ;;
     LOCUSTFILE)
-      matches "$value" '[A-Za-z0-9_][A-Za-z0-9._/-]*\.py' && [[ $value != *..* ]] ||
-        echo "use the name of a file in locustfiles/, such as demo_shop.py"
+      form="($file/)*$file\\.py"
+      remedy="use the name of a file in locustfiles/, such as demo_shop.py"
       ;;
-    TARGET_HOST) matches "$value" "$url" || echo "use a URL such as https://shop.test.example" ;;
-    DEBIAN_MIRROR)
-      matches "$value" "($url)?" || echo "use the URL of a mirror, or leave it empty"
-      ;;
-    POSTGRES_HOST | REDIS_HOST) matches "$value" "$host" || echo "use a host name or address" ;;
-    POSTGRES_DB | POSTGRES_USER)
-      matches "$value" '[a-z_][a-z0-9_]*' || echo "use small letters, digits and _"
-      ;;
-    *) ;;
+    TARGET_HOST) form=$url remedy="use a URL such as https://shop.test.example" ;;
+    DEBIAN_MIRROR) form="($url)?" remedy="use the URL of a mirror, or leave it empty" ;;
+    POSTGRES_HOST | REDIS_HOST) form=$host remedy="use a host name or address" ;;
+    POSTGRES_DB | POSTGRES_USER) form='[a-z_][a-z0-9_]*' remedy="use small letters, digits and _" ;;
   esac
+  matches "$value" "$form" || echo "$remedy"
 }
 
 matches() { [[ $1 =~ ^($2)$ ]]; }

@@ -38,7 +38,15 @@ class Stack:
             # So that the certificate that deploy.sh makes is for this address.
             ALLOWED_HOSTS=ADDRESS,
             LOCUST_WEB_AUTH=f"admin:{PASSWORD}",
+            # Not the defaults: a port that somebody forgot to pass on shows.
+            POSTGRES_PORT="5433",
+            REDIS_PORT="6380",
         )
+        env = folder / ".env"
+        env.write_text(f"SCENARIO_COLOUR=blue $5 'sky'\n{env.read_text()}")
+        secret = folder / "secrets" / "scenario" / "token"
+        secret.parent.mkdir(parents=True)
+        secret.write_text("secret of a scenario")
 
     # --- files ---
 

@@ -11,7 +11,16 @@ from tests.e2e.stack import DEMO, Stack
 from tests.integration.conftest import wait_until
 
 FLAKY = """
+import os
+import pathlib
+import socket
+
 from locust import HttpUser, constant, task
+
+# What a scenario may need: without it, this file does not import.
+assert os.environ["SCENARIO_COLOUR"] == "blue $5 'sky'"
+assert pathlib.Path("/run/secrets/scenario/token").read_text() == "secret of a scenario"
+assert socket.gethostbyname("host.docker.internal")
 
 class Shopper(HttpUser):
     wait_time = constant(0.1)
@@ -41,7 +50,7 @@ def test_a_good_run_ends_with_0_its_table_and_its_reports(stack: Stack) -> None:
     assert stack.recorded(reports.name) == stack.served()
 
 
-def test_failed_requests_beyond_the_limit_end_with_1_and_scaling_stays_harmless(
+def test_another_locustfile_with_failures_beyond_the_limit_ends_with_1(
     stack: Stack,
 ) -> None:
     stack.locustfile("flaky.py", FLAKY)

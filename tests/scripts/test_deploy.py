@@ -94,6 +94,16 @@ def test_a_port_that_is_taken_ends_with_1_and_nothing_changed(checkout: Checkout
     assert checkout.state() == before
 
 
+def test_a_setting_that_is_missing_has_its_default(configured: Checkout) -> None:
+    file = configured.folder / ".env"
+    kept = [line for line in file.read_text().splitlines() if "MASTER" not in line]
+    file.write_text("\n".join(kept) + "\n")
+
+    done = configured.deploy()
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_look_changes_nothing(configured: Checkout) -> None:
     before = configured.state()
 
@@ -302,15 +312,17 @@ def test_a_first_deployment_that_fails_can_be_repeated(configured: Checkout) -> 
 
 
 def test_two_deployments_at_once_are_refused(configured: Checkout) -> None:
-    lock = configured.folder / ".deploy" / "lock"
-    lock.parent.mkdir()
-    with lock.open("w") as held:
+    state = configured.folder / ".deploy"
+    state.mkdir()
+    (state / "candidate.env").write_text("of the first")
+    with (state / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         done = configured.deploy()
 
     assert done.returncode == 3
     assert "another deployment is under way" in done.stderr
     assert not (configured.folder / "secrets").exists()
+    assert (state / "candidate.env").read_text() == "of the first"
 
 
 @pytest.mark.parametrize("at", ["build ", "check-locustfile", "--wait postgres", "smoke-test"])
