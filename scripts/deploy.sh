@@ -183,7 +183,7 @@ on_exit() {
     go_back
     code=1
   fi
-  if [[ $phase != changing && -n ${FLEET_CAME_FROM:-} ]] && ((code)); then
+  if [[ $phase == looking || $phase == deciding ]] && [[ -n ${FLEET_CAME_FROM:-} ]] && ((code)); then
     check_out "$FLEET_CAME_FROM"
   fi
   exit "$code"
