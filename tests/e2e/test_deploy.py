@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.e2e.stack import ADDRESS, DEMO, Stack
-from tests.integration.conftest import free_port, wait_until
+from tests.integration.conftest import INTERRUPTIBLE, free_port, wait_until
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def test_a_deployment_that_was_interrupted_can_be_repeated(stack: Stack) -> None
     with changed(code, '"""Interrupted."""\n'):
         script = stack.folder / "scripts" / "deploy.sh"
         process = subprocess.Popen(
-            [script, "production"],
+            [*INTERRUPTIBLE, script, "production"],
             cwd=stack.folder,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

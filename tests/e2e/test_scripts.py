@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 
 from tests.e2e.stack import DEMO, Stack
-from tests.integration.conftest import wait_until
+from tests.integration.conftest import INTERRUPTIBLE, wait_until
 
 FLAKY = """
 import os
@@ -96,7 +96,11 @@ def test_a_target_that_is_away_ends_with_4(stack: Stack) -> None:
 
 def test_ctrl_c_stops_the_run(stack: Stack, operator: requests.Session) -> None:
     process = subprocess.Popen(
-        [stack.folder / "scripts" / "run_test.sh", "--users=5", "--spawn-rate=5", "--run-time=5m"],
+        [
+            *INTERRUPTIBLE,
+            stack.folder / "scripts" / "run_test.sh",
+            *("--users=5", "--spawn-rate=5", "--run-time=5m"),
+        ],
         cwd=stack.folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

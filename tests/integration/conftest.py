@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "postgres" / "migrations"
 ADDRESS = "127.0.0.31"
 START_TIMEOUT_S = 60.0
+# A shell cannot trap a signal that was ignored when it started, as in what a script runs in the
+# background; the tests may be such a thing.
+INTERRUPTIBLE = ("env", "--default-signal=INT,TERM")
 
 
 def docker(*arguments: str) -> str:

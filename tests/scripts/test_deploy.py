@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import free_port, wait_until
+from tests.integration.conftest import INTERRUPTIBLE, free_port, wait_until
 from tests.scripts.conftest import ADDRESS, Checkout
 
 
@@ -334,7 +334,7 @@ def test_an_interrupted_deployment_can_be_repeated(configured: Checkout, at: str
         f" esac\n{(configured.bin / 'docker').read_text().splitlines()[1]}",
     )
     process = subprocess.Popen(
-        [configured.folder / "scripts" / "deploy.sh", "production"],
+        [*INTERRUPTIBLE, configured.folder / "scripts" / "deploy.sh", "production"],
         env=configured.env(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
