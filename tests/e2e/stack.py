@@ -43,7 +43,7 @@ class Stack:
             REDIS_PORT="6380",
         )
         env = folder / ".env"
-        env.write_text(f"SCENARIO_COLOUR=blue $5 'sky'\n{env.read_text()}")
+        env.write_text(f"SCENARIO_COLOUR=blue 'sky'\n{env.read_text()}")
         secret = folder / "secrets" / "scenario" / "token"
         secret.parent.mkdir(parents=True)
         secret.write_text("secret of a scenario")
