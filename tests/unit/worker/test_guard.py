@@ -70,11 +70,11 @@ def guard(monkeypatch: pytest.MonkeyPatch, refused: list[str]) -> None:
     install(Guard(Targets.parse([ALLOWED]), refused.append))
 
 
-def get(kind: type[HttpUser] | type[FastHttpUser], host: str, path: str) -> Any:
+def get(kind: type[HttpUser] | type[FastHttpUser], host: str, path: str, **attributes: Any) -> Any:
     """Make one request of a fresh user; returns the statistics."""
     environment = Environment(user_classes=[], events=Events())
     environment.create_local_runner()
-    user = type("Shopper", (kind,), {"host": host})(environment)
+    user = type("Shopper", (kind,), {"host": host, **attributes})(environment)
     with closing(user.client if kind is HttpUser else user.client.client):
         user.client.get(path)
     return environment.stats
@@ -127,3 +127,21 @@ def test_each_refused_address_is_reported_once(
     get(kind, forbidden.url, "/b")
 
     assert refused == [forbidden.url]
+
+
+def test_a_proxy_of_a_fast_user_does_not_lead_out(allowed: Server, forbidden: Server) -> None:
+    port = int(forbidden.url.rpartition(":")[2])
+
+    stats = get(FastHttpUser, allowed.url, "/", proxy_host=FORBIDDEN, proxy_port=port)
+
+    assert (forbidden.served, stats.total.num_failures) == ([], 1)
+
+
+def test_a_proxy_from_the_environment_does_not_lead_out(
+    allowed: Server, forbidden: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", forbidden.url)
+
+    get(HttpUser, allowed.url, "/")
+
+    assert forbidden.served == []
