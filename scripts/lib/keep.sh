@@ -30,7 +30,7 @@ copy_deployment() (
   find "$folder" -name __pycache__ -prune -exec rm -rf -- {} +
   for image in "${runtime_images[@]}"; do
     image=$(env_get .env "$image")
-    docker image inspect --format "$image {{.Id}}" "$image" 2>/dev/null || true
+    docker image inspect --format "$image {{.Id}}" "$image" 2>/dev/null || true # not there yet
   done >"$folder/images"
 )
 

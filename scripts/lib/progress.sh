@@ -24,7 +24,7 @@ start_ticking() {
 
 stop_ticking() {
   [[ -n $ticker ]] || return 0
-  kill "$ticker" 2>/dev/null || true
+  kill "$ticker" 2>/dev/null || true # ended by itself
   ticker=''
   printf '\r\033[K' >&2
 }

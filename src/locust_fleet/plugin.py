@@ -105,7 +105,7 @@ def observer(listener: Callable[..., None]) -> Callable[..., None]:
     def safe(*args: Any, **kwargs: Any) -> None:
         try:
             listener(*args, **kwargs)
-        except Exception:
+        except Exception:  # an observer must not end a run; logged below
             logger.exception("%s failed; nothing else is affected", listener.__name__)
 
     return safe

@@ -39,7 +39,7 @@ class Shipper:
                 self._remove_old_runs()
             except (StoreUnavailable, psycopg.OperationalError) as error:
                 self._lost(error)
-            except Exception:
+            except Exception:  # whatever it is, the next round tries again; logged below
                 logger.exception("shipping results failed; trying again")
                 self.close()
             gevent.sleep(PAUSE_S)
