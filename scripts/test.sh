@@ -118,7 +118,7 @@ run_layer() {
   if [[ $layer == lint ]]; then
     lint
   else
-    pytest -q "tests/$layer" "$@"
+    pytest -q --numprocesses 2 --maxschedchunk 1 "tests/$layer" "$@"
   fi
 }
 

@@ -1,5 +1,5 @@
 # Where the images come from: the registry, or the packages of Debian when no registry answers.
-# Sourced after common.sh. Every function prints its result on stdout and its story on stderr.
+# Sourced after common.sh and engine.sh. Every function prints its result on stdout and its story on stderr.
 #
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # root is set by common.sh
@@ -202,11 +202,9 @@ ensure_debootstrap() {
     die 1 "building images from packages needs debootstrap; install it"
   fi
   log "installing debootstrap"
-  {
-    apt-get update -qq
-    # The keyring is what the packages are checked against; Ubuntu does not bring it by itself.
-    apt-get install -qq --yes --no-install-recommends debootstrap debian-archive-keyring
-  } >&2 || die 1 "debootstrap could not be installed; install it by hand"
+  apt_quietly update
+  # The keyring is what the packages are checked against; Ubuntu does not bring it by itself.
+  apt_quietly install debootstrap debian-archive-keyring
 }
 
 # Print the mirror: DEBIAN_MIRROR of .env, else the first of apt's own that has the release.

@@ -56,7 +56,8 @@ failing_services() {
   local states
   states=$(containers "$1" '' '{{.Label "com.docker.compose.service"}} {{.State}} {{.Status}}')
   grep -E ' (restarting|dead) | exited Exited \([^0]| running .*\(unhealthy\)' <<<"$states" ||
-    grep -vE '^$|^migrate | running .*\(healthy\)' <<<"$states" || true
+    grep -vE '^$|^migrate | running .*\(healthy\)' <<<"$states" ||
+    : "none fails"
 }
 
 # show_failing PROJECT: name the services that fail, each with the last words one of it said.
@@ -64,6 +65,7 @@ show_failing() {
   local service
   while read -r service; do
     log "$service fails; its last lines:"
-    docker logs --tail 20 "$(containers "$1" "$service" | head -n 1)" >&2 || true
+    docker logs --tail 20 "$(containers "$1" "$service" | head -n 1)" >&2 ||
+      log "$service has no container left"
   done < <(failing_services "$1" | cut -d ' ' -f 1 | sort -u)
 }

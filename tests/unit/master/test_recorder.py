@@ -206,14 +206,15 @@ def test_what_happens_after_a_run_is_no_event_of_it(tmp_path: Path) -> None:
     assert [event["event"] for event in records(tmp_path, "event")] == ["finished"]
 
 
+def full(_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_what_a_full_disk_refuses_is_written_once_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path)
     recorder = Recorder(spool, "v1")
-
-    def full(_: Any) -> None:
-        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(spool, "put", full)
@@ -229,9 +230,6 @@ def test_memory_stays_bounded_while_the_disk_is_full(
     spool = Spool(tmp_path)
     recorder = Recorder(spool, "v1")
 
-    def full(_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(spool, "put", full)
     for _ in range(UNSAVED_LIMIT + 1):
         recorder.audit("alice", "", "start", "one")
@@ -244,9 +242,6 @@ def test_after_the_longest_time_with_a_full_disk_everything_kept_is_written(
 ) -> None:
     spool = Spool(tmp_path)
     recorder = Recorder(spool, "v1")
-
-    def full(_: Any) -> None:
-        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(spool, "put", full)
