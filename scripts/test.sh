@@ -115,11 +115,12 @@ run_layers() {
 run_layer() {
   local layer=$1
   shift
-  if [[ $layer == lint ]]; then
-    lint
-  else
-    pytest -q --numprocesses 2 --maxschedchunk 1 "tests/$layer" "$@"
-  fi
+  case $layer in
+    lint) lint ;;
+    # Importing Locust makes waiting gevent's, also that of pytest-xdist for its next test.
+    unit) pytest -q "tests/$layer" "$@" ;;
+    *) pytest -q --numprocesses 2 --dist loadgroup "tests/$layer" "$@" ;;
+  esac
 }
 
 # Every linter runs, so that one look shows everything.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from locust_fleet.errors import FleetError, SettingsError
+from locust_fleet.seams import replace
 
 HEALTH_URL = "http://127.0.0.1:8080/health"
 MASTER_URL = "http://127.0.0.1:8089"
@@ -116,7 +117,9 @@ def _trust_target_ca() -> None:
         Path(certifi.where()).read_text(encoding="utf-8") + own.read_text(encoding="utf-8"),
         encoding="utf-8",
     )
-    os.environ["SSL_CERT_FILE"] = os.environ["REQUESTS_CA_BUNDLE"] = str(bundle)
+    os.environ["SSL_CERT_FILE"] = str(bundle)
+    # Sessions of Locust 2.47.0 do not look at the environment; requests asks this when imported.
+    replace(certifi, "where", lambda: str(bundle))
 
 
 def _check_locustfile(arguments: argparse.Namespace) -> int:

@@ -23,6 +23,8 @@ def write_reports(environment: Environment, folder: Path) -> None:
     rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     html = get_html_report(environment, show_download_link=False)
+    # Its icons, from where they are relative to Locust's own page of the report.
+    html = html.replace("../../assets/", "/assets/")
     (partial / "report.html").write_text(html, encoding="utf-8")
     tables = StatsCSV(environment, PERCENTILES_TO_REPORT)
     for name, write in (

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import wait_until
-from tests.integration.front.conftest import ADDRESS, PAGE, VIEWER, Front, untrusting
+from tests.integration.front.conftest import ADDRESS, PAGE, VIEWER, Answer, Front, untrusting
 from tests.integration.front.stub import SESSION
 
 pytestmark = pytest.mark.docker
