@@ -97,6 +97,8 @@ text_remedy() {
       form='DEBUG|INFO|WARNING|ERROR|CRITICAL'
       remedy="use one of ${form//|/, }"
       ;;
+    LOG_FORMAT) form='json|text' remedy="use json or text" ;;
+    LOG_FILE) form='true|false' remedy="use true or false" ;;
     IMAGE_SOURCE) form='auto|registry|packages' remedy="use auto, registry or packages" ;;
     COMPOSE_PROJECT_NAME)
       form='[a-z0-9][a-z0-9_-]*' remedy="use small letters, digits, - and _"

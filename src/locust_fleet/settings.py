@@ -79,19 +79,21 @@ class HeartbeatSettings:
 
 @dataclass(frozen=True)
 class LogSettings:
-    """How much is logged, and the folder of rotating files besides stdout; None for no file."""
+    """How much is logged, how, and the folder of rotating files besides stdout, if any."""
 
     level: str
+    format: str
     folder: Path | None
 
     @classmethod
     def from_env(cls, env: Environ) -> LogSettings:
-        folder = env.get("LOG_DIR", "")
+        to_file = one_of(env, "LOG_FILE", "false", ("TRUE", "FALSE")) == "TRUE"
         return cls(
             level=one_of(
                 env, "LOCUST_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
             ),
-            folder=Path(folder) if folder else None,
+            format=one_of(env, "LOG_FORMAT", "json", ("JSON", "TEXT")),
+            folder=Path(text(env, "LOG_DIR", "/var/log/locust-fleet")) if to_file else None,
         )
 
 

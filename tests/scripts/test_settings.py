@@ -33,6 +33,8 @@ def test_the_example_is_right(checkout: Checkout) -> None:
         ("LOCUST_ENV", "staging", "LOCUST_ENV is staging; use production"),
         ("IMAGE_SOURCE", "hub", "IMAGE_SOURCE is hub; use auto, registry or packages"),
         ("LOCUST_LOG_LEVEL", "loud", "LOCUST_LOG_LEVEL is loud; use one of DEBUG, INFO, WARNING,"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT is xml; use json or text"),
+        ("LOG_FILE", "fleet.log", "LOG_FILE is fleet.log; use true or false"),
         ("COMPOSE_PROJECT_NAME", "My Fleet", "COMPOSE_PROJECT_NAME is My Fleet; use small letters"),
         ("TARGET_HOST", "shop.example", "TARGET_HOST is shop.example; use a URL such as"),
         ("LOCUSTFILE", "../x.py", "LOCUSTFILE is ../x.py; use the name of a file in locustfiles/"),
