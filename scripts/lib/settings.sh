@@ -80,6 +80,7 @@ value_remedy() {
     MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;
+    METRICS_RETENTION_DAYS) whole_remedy "$value" 1 3650 ;;
     RESULTS_RETENTION_DAYS) whole_remedy "$value" 0 36500 ;;
     NOFILE) whole_remedy "$value" 1024 1048576 ;;
     *_MEMORY_LIMIT) memory_remedy "$value" ;;
@@ -97,6 +98,7 @@ text_remedy() {
       form='DEBUG|INFO|WARNING|ERROR|CRITICAL'
       remedy="use one of ${form//|/, }"
       ;;
+    MONITORING_ENABLED) form='true|false' remedy="use true or false" ;;
     IMAGE_SOURCE) form='auto|registry|packages' remedy="use auto, registry or packages" ;;
     COMPOSE_PROJECT_NAME)
       form='[a-z0-9][a-z0-9_-]*' remedy="use small letters, digits, - and _"
