@@ -18,7 +18,7 @@ readonly mounted_by_monitoring='
 prometheus monitoring/prometheus
 alertmanager monitoring/alertmanager secrets/alert_token
 redis-exporter monitoring/redis-exporter secrets/redis_password
-postgres-exporter secrets/reader_password
+postgres-exporter monitoring/postgres-exporter secrets/reader_password
 grafana monitoring/grafana secrets/reader_password
 '
 
