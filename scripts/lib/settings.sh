@@ -80,6 +80,7 @@ value_remedy() {
     MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;
+    METRICS_RETENTION_DAYS) whole_remedy "$value" 1 3650 ;;
     RESULTS_RETENTION_DAYS) whole_remedy "$value" 0 36500 ;;
     ALERT_ERROR_RATE_PERCENT | ALERT_CPU_PERCENT) number_remedy "$value" 100 ;;
     ALERT_P95_MS) number_remedy "$value" 3600000 ;;
@@ -102,7 +103,7 @@ text_remedy() {
       remedy="use one of ${form//|/, }"
       ;;
     LOG_FORMAT) form='json|text' remedy="use json or text" ;;
-    LOG_FILE) form='true|false' remedy="use true or false" ;;
+    LOG_FILE | MONITORING_ENABLED) form='true|false' remedy="use true or false" ;;
     IMAGE_SOURCE) form='auto|registry|packages' remedy="use auto, registry or packages" ;;
     COMPOSE_PROJECT_NAME)
       form='[a-z0-9][a-z0-9_-]*' remedy="use small letters, digits, - and _"

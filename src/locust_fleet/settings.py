@@ -202,11 +202,12 @@ class ConsoleSettings:
 
 @dataclass(frozen=True)
 class MigrateSettings:
-    """What the one-shot migration needs: the database, its SQL files and the first admin."""
+    """What the one-shot migration needs: the database, its SQL files, first admin and reader."""
 
     postgres: PostgresSettings
     migrations_dir: Path
     web_auth: str
+    reader_password: str
 
     @classmethod
     def from_env(cls, env: Environ) -> MigrateSettings:
@@ -214,6 +215,7 @@ class MigrateSettings:
             postgres=PostgresSettings.from_env(env),
             migrations_dir=Path(text(env, "MIGRATIONS_DIR", "/migrations")),
             web_auth=secret(env, "WEB_AUTH"),
+            reader_password=secret(env, "READER_PASSWORD"),
         )
 
 
