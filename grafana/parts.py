@@ -180,6 +180,10 @@ def buckets(title: str, tells: str, *questions: Question, width: int = 12) -> he
     panel = panel.color(
         colours.scheme("Spectral").steps(64).scale(heatmap_shapes.HeatmapColorScale.EXPONENTIAL)
     )
+    # Prometheus has made the buckets, and their ends are the axis.
+    panel = panel.scale_distribution(
+        common.ScaleDistributionConfig().type(shapes.ScaleDistribution.LINEAR)
+    )
     panel = panel.calculate(False).cell_values(heatmap.CellValues().unit("short")).unit("short")
     return panel.title(title).description(tells).span(width).height(9)
 
