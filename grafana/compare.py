@@ -18,7 +18,7 @@ CHOSEN = "(VALUES ('before', '$before'), ('after', '$after')) AS chosen (side, r
 # The samples of both runs, each with the time since the start of its run and how long it took.
 STEPS = f"""
     steps AS (
-        SELECT side, progress.run_id, seq, users,
+        SELECT side, progress.run_id, seq, progress.users,
             timestamptz '{START}' + (at - started_at) AS since_start,
             extract(epoch FROM at - lag(at, 1, started_at) OVER (PARTITION BY side ORDER BY seq))
                 AS seconds

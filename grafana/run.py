@@ -268,7 +268,8 @@ def _response_times() -> list[Chart]:
                     histogram_percentile(histogram_merge(histogram), 0.95) AS p95,
                     histogram_percentile(histogram_merge(histogram), 0.99) AS p99
                 FROM run_samples JOIN runs ON runs.id = run_samples.run_id
-                WHERE run_id = '$run' AND name IN ($endpoint) AND $__timeFilter(at)
+                WHERE run_id = '$run' AND run_samples.name IN ($endpoint)
+                    AND $__timeFilter(at)
                 GROUP BY 1 ORDER BY 1
                 """,
                 series=True,
