@@ -19,7 +19,7 @@ prometheus monitoring/prometheus
 alertmanager monitoring/alertmanager secrets/alert_token
 redis-exporter monitoring/redis-exporter secrets/redis_password
 postgres-exporter monitoring/postgres-exporter secrets/reader_password
-grafana monitoring/grafana secrets/reader_password
+grafana grafana secrets/reader_password
 '
 
 # Print a Compose file with the labels of all services.
