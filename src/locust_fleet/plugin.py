@@ -24,6 +24,7 @@ from locust_fleet.master import guard
 from locust_fleet.master.balance import Balance
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.intake import Intake
 from locust_fleet.master.presence import know_workers
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
@@ -32,12 +33,15 @@ from locust_fleet.master.run import utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
 from locust_fleet.master.web import Front, hosts_of_users
+from locust_fleet.names import bound_names
 from locust_fleet.seams import replace
 from locust_fleet.settings import HeartbeatSettings, MasterSettings, WorkerSettings
 from locust_fleet.targets import without_credentials
+from locust_fleet.wire import shorten
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.steps import count_in_steps
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
@@ -49,12 +53,15 @@ logger = logging.getLogger(__name__)
 def attach_worker(settings: WorkerSettings) -> None:
     """Make this process a worker of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
+    count_in_steps()
+    bound_names(settings.max_names)
     runner_of: list[WorkerRunner] = []
     health.serve(settings.health_port, lambda: _worker_readiness(runner_of, settings.heartbeat))
 
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         logs.adopt_locust(settings.logs, "worker")
         runner_of.append(runner)
+        environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
         Leave(runner).attach(environment)
         guard = WorkerGuard(
             settings.targets,
@@ -69,6 +76,7 @@ def attach_worker(settings: WorkerSettings) -> None:
 def attach_master(settings: MasterSettings) -> None:
     """Make this process the master of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
+    bound_names(settings.max_names)
     runner_of: list[MasterRunner] = []
     health.serve(settings.health_port, lambda: _master_readiness(runner_of))
 
@@ -79,7 +87,9 @@ def attach_master(settings: MasterSettings) -> None:
         runner_of.append(runner)
         spool = Spool(settings.spool_dir)
         recorder = Recorder(spool, settings.version)
-        problems = Problems(settings.spool_dir)
+        intake = Intake(runner.stats, settings.max_names)
+        intake.attach(environment)
+        problems = Problems(settings.spool_dir, intake.problems)
         shipper = Shipper(spool, settings)
         environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)

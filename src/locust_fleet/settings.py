@@ -103,6 +103,7 @@ class WorkerSettings:
     heartbeat: HeartbeatSettings
     logs: LogSettings
     health_port: int
+    max_names: int
 
     @classmethod
     def from_env(cls, env: Environ) -> WorkerSettings:
@@ -111,6 +112,7 @@ class WorkerSettings:
             heartbeat=HeartbeatSettings.from_env(env),
             logs=LogSettings.from_env(env),
             health_port=port(env, "HEALTH_PORT", 8080),
+            max_names=max_names(env),
         )
 
 
@@ -122,6 +124,7 @@ class MasterSettings:
     heartbeat: HeartbeatSettings
     logs: LogSettings
     health_port: int
+    max_names: int
     postgres: PostgresSettings
     front_secret: str
     reports_dir: Path
@@ -136,6 +139,7 @@ class MasterSettings:
             heartbeat=HeartbeatSettings.from_env(env),
             logs=LogSettings.from_env(env),
             health_port=port(env, "HEALTH_PORT", 8080),
+            max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
             front_secret=secret(env, "FRONT_SECRET"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
@@ -205,6 +209,11 @@ def allowed_targets(env: Environ) -> Targets:
         return Targets.parse(patterns)
     except ValueError as error:
         raise SettingsError(f"ALLOWED_TARGETS: {error}") from None
+
+
+def max_names(env: Environ) -> int:
+    """Return how many names of requests master and workers tell apart."""
+    return whole(env, "MAX_NAMES", 2000, lowest=1, highest=100_000)
 
 
 def origin(name: str, url: str) -> str:
