@@ -25,6 +25,7 @@ from locust_fleet.master.balance import Balance
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.halt import make_stop_final
 from locust_fleet.master.intake import Intake
+from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
 from locust_fleet.master.presence import know_workers
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
@@ -77,6 +78,7 @@ def attach_master(settings: MasterSettings) -> None:
     """Make this process the master of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
     bound_names(settings.max_names)
+    keep_snapshots_small()
     runner_of: list[MasterRunner] = []
     health.serve(settings.health_port, lambda: _master_readiness(runner_of))
 
@@ -212,6 +214,7 @@ def _watch(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None
         observer(_cut)(runner, recorder)
         observer(recorder.flush)()
         observer(problems.log_changes)()
+        observer(forget_the_past)(runner.stats)
 
 
 def _cut(runner: MasterRunner, recorder: Recorder) -> None:

@@ -16,11 +16,12 @@ from locust_fleet.wire import shorten
 class Worker:
     """What of a worker counts requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stock: bool = False) -> None:
         self.stats = RequestStats(use_response_times_cache=False)
         self._events = Events()
         setup_distributed_stats_event_listeners(self._events, self.stats)
-        self._events.report_to_master.add_listener(lambda data, **_: shorten(data))
+        if not stock:
+            self._events.report_to_master.add_listener(lambda data, **_: shorten(data))
 
     def report(self) -> bytes:
         """Return the next report, ready to be sent."""
@@ -32,11 +33,12 @@ class Worker:
 class Master:
     """What of the master reads reports."""
 
-    def __init__(self, most_names: int = 2000) -> None:
+    def __init__(self, most_names: int = 2000, *, keep_reports: bool = True) -> None:
         self.stats = RequestStats()
         self.seen: list[dict[str, Any]] = []
         events = Events()
-        events.worker_report.add_listener(lambda data, **_: self.seen.append(data))
+        if keep_reports:
+            events.worker_report.add_listener(lambda data, **_: self.seen.append(data))
         setup_distributed_stats_event_listeners(events, self.stats)
         self.intake = Intake(self.stats, most_names)
         self.intake.attach(cast(Any, SimpleNamespace(events=events)))
