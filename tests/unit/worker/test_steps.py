@@ -1,19 +1,24 @@
 """A worker's response times reach the master within a percent of what they were."""
 
 from locust import stats as locust_stats
+from locust.stats import RequestStats
 
 import math
 import random
 from collections.abc import Callable, Iterator
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.bench.clock import simulated_clock
 from tests.unit.fleet import Master, Worker
 
 from locust_fleet.stats import merge, percentile, step_of
+from locust_fleet.worker import steps
 from locust_fleet.worker.steps import count_in_steps
 
+LOCUSTS_OWN: Callable[..., None] = RequestStats.log_request
 Distribution = Callable[[random.Random], float]
 FRACTIONS = [number / 100 for number in range(1, 100)] + [0.995, 0.999, 0.9999]
 DISTRIBUTIONS: dict[str, Distribution] = {
@@ -26,10 +31,11 @@ DISTRIBUTIONS: dict[str, Distribution] = {
 
 
 @pytest.fixture(autouse=True, scope="module")
-def steps() -> Iterator[None]:
+def counted_in_steps() -> Iterator[None]:
     """Count in steps, and as before when the tests here are done."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(locust_stats, "bucket_response_time", locust_stats.bucket_response_time)
+    with pytest.MonkeyPatch.context() as undo:
+        undo.setattr(locust_stats, "bucket_response_time", locust_stats.bucket_response_time)
+        undo.setattr(RequestStats, "log_request", RequestStats.log_request)
         count_in_steps()
         yield
 
@@ -43,10 +49,31 @@ def test_locust_asks_our_function_for_each_response_time() -> None:
     assert dict(worker.stats.total.response_times) == {step_of(147.3): 1}
 
 
-def test_a_locust_without_the_seam_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(locust_stats, "bucket_response_time")
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.floats(0, 1e9)), max_size=30))
+def test_a_request_is_counted_as_locust_itself_counts_it(
+    requests: list[tuple[str, float | None]],
+) -> None:
+    with simulated_clock() as clock, patch.object(steps, "time", clock):
+        theirs, ours = (RequestStats(use_response_times_cache=False) for _ in range(2))
+        for name, response_time in requests:
+            clock.now += 0.3
+            LOCUSTS_OWN(theirs, "GET", name, response_time, 9)
+            ours.log_request("GET", name, response_time, 9)  # type: ignore[arg-type]
 
-    with pytest.raises(AttributeError, match="bucket_response_time"):
+    assert ours.total.serialize() == theirs.total.serialize()
+    assert ours.serialize_stats() == theirs.serialize_stats()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(locust_stats, "bucket_response_time"), (RequestStats, "log_request")]
+)
+def test_a_locust_without_the_seams_is_an_error(
+    owner: object, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(owner, name)
+
+    with pytest.raises(AttributeError, match=name):
         count_in_steps()
 
 
