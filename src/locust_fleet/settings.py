@@ -125,6 +125,7 @@ class WorkerSettings:
     health_port: int
     metrics_port: int
     identity: IdentitySettings
+    max_names: int
 
     @classmethod
     def from_env(cls, env: Environ) -> WorkerSettings:
@@ -135,6 +136,7 @@ class WorkerSettings:
             health_port=port(env, "HEALTH_PORT", 8080),
             metrics_port=port(env, "METRICS_PORT", 9090),
             identity=IdentitySettings.from_env(env),
+            max_names=max_names(env),
         )
 
 
@@ -148,6 +150,7 @@ class MasterSettings:
     health_port: int
     metrics_port: int
     thresholds: Thresholds
+    max_names: int
     postgres: PostgresSettings
     front_secret: str
     reports_dir: Path
@@ -164,6 +167,7 @@ class MasterSettings:
             health_port=port(env, "HEALTH_PORT", 8080),
             metrics_port=port(env, "METRICS_PORT", 9090),
             thresholds=thresholds(env),
+            max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
             front_secret=secret(env, "FRONT_SECRET"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
@@ -246,6 +250,11 @@ def thresholds(env: Environ) -> dict[str, float]:
         "SystemResourceHigh": number(env, "ALERT_CPU_PERCENT", 80, highest=100),
         "LocustHighMemoryUsage": number(env, "ALERT_MEMORY_MB", 1500, highest=1_000_000) * 1e6,
     }
+
+
+def max_names(env: Environ) -> int:
+    """Return how many names of requests master and workers tell apart."""
+    return whole(env, "MAX_NAMES", 2000, lowest=1, highest=100_000)
 
 
 def origin(name: str, url: str) -> str:
