@@ -18,7 +18,7 @@ from locust_fleet.errors import FleetError
 REGISTRY = CollectorRegistry()
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # Of ours, of prometheus_client, and of Prometheus itself.
-RESERVED = ("locust_", "fleet_", "process_", "python_", "scrape_", "up")
+RESERVED = ("locust_", "fleet_", "process_", "python_", "scrape_")
 RESERVED_LABELS = ("le", "quantile", "job", "instance")
 
 Metric = Counter | Gauge | Histogram
