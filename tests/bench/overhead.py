@@ -27,7 +27,7 @@ from tests.integration.conftest import ROOT, free_port, wait_until
 
 ADDRESS = "127.0.0.62"
 USERS = 20
-SETTLE_S = 1.0
+SETTLE_S = 0.5
 FLEET = (sys.executable, "-c", "from locust_fleet.cli import main; main()")
 LOCUST = (sys.executable, "-m", "locust")
 SHOPPER = """
