@@ -1,10 +1,11 @@
 """What a worker of the fleet costs beside one of bare Locust: CPU time per request, as a ratio.
 
-Usage: python -m tests.bench.overhead [PAIRS [SECONDS]]
+Usage: python -m tests.bench.overhead [WINDOWS [SECONDS]]
 
-Both workers ask the same demo target with FastHttpUser, in turn, so many times for so many
-seconds each, under a stock master each. Prometheus and Docker ask the one of the fleet meanwhile,
-more often than they would. Prints microseconds per request, and the median of the pairs' ratios.
+Both workers make requests with FastHttpUser at the same time, each at a demo target of its own
+and under a stock master of its own, and are looked at so many times for so many seconds: whatever
+else the machine does, it does to both. Prometheus and Docker ask the one of the fleet meanwhile,
+more often than they would. Prints microseconds per request, and the median of the ratios.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.integration.conftest import ROOT, free_port, wait_until
 
 ADDRESS = "127.0.0.62"
 USERS = 20
-SETTLE_S = 0.5
+SETTLE_S = 5.0
 FLEET = (sys.executable, "-c", "from locust_fleet.cli import main; main()")
 LOCUST = (sys.executable, "-m", "locust")
 SHOPPER = """
@@ -42,51 +43,45 @@ class Shopper(FastHttpUser):
 
 @dataclass(frozen=True)
 class Side:
-    """A worker, and where its master is."""
+    """A worker, its master and its target, and what is asked of it besides."""
 
     pid: int
     master: str
+    target: str
     asked: tuple[str, ...] = ()
 
 
-def main(pairs: int, seconds: float) -> None:
-    ratios, costs = [], dict[str, list[float]](bare=[], fleet=[])
+def main(windows: int, seconds: float) -> None:
+    costs: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        target = stack.enter_context(demo_target())
         locustfile = Path(folder) / "shopper.py"
         locustfile.write_text(SHOPPER)
-        bare = stack.enter_context(side((*LOCUST, "--worker"), locustfile, target))
-        fleet = stack.enter_context(side((*FLEET, "worker"), locustfile, target))
-        for number in range(pairs):
-            # Who begins changes, as the machine may get warmer or slower.
-            turns = {"bare": bare, "fleet": fleet}
-            for name in sorted(turns, reverse=number % 2 == 1):
-                costs[name].append(cost_us(turns[name], target, seconds))
-            ratios.append(costs["fleet"][-1] / costs["bare"][-1])
-            print(
-                f"bare {costs['bare'][-1]:.1f} us, fleet {costs['fleet'][-1]:.1f} us,"
-                f" ratio {ratios[-1]:.3f}",
-                flush=True,
-            )
-    print(
-        f"median: bare {statistics.median(costs['bare']):.1f} us,"
-        f" fleet {statistics.median(costs['fleet']):.1f} us, ratio {statistics.median(ratios):.3f}"
-    )
+        bare = stack.enter_context(side((*LOCUST, "--worker"), locustfile))
+        fleet = stack.enter_context(side((*FLEET, "worker"), locustfile))
+        for one in (bare, fleet):
+            start = {"user_count": USERS, "spawn_rate": USERS, "host": one.target}
+            ask(f"{one.master}/swarm", start)
+        time.sleep(SETTLE_S)
+        for _ in range(windows):
+            costs.append(costs_us((bare, fleet), seconds))
+            print("bare {:.1f} us, fleet {:.1f} us".format(*costs[-1]), flush=True)
+    ratio = statistics.median(of_fleet / of_bare for of_bare, of_fleet in costs)
+    of_bare, of_fleet = (statistics.median(column) for column in zip(*costs, strict=True))
+    print(f"median: bare {of_bare:.1f} us, fleet {of_fleet:.1f} us, ratio {ratio:.3f}")
 
 
-def cost_us(of: Side, target: str, seconds: float) -> float:
-    """Return the CPU time of a worker per request of it, in microseconds."""
-    start = {"user_count": USERS, "spawn_rate": USERS, "host": target}
-    ask(f"{of.master}/swarm", start)
-    time.sleep(SETTLE_S)
-    served, spent = requests_of(target), cpu_s(of.pid)
-    for url in of.asked:
+def costs_us(sides: tuple[Side, Side], seconds: float) -> tuple[float, float]:
+    """Return the CPU time of each worker per request of it, in microseconds."""
+    before = [(requests_of(one.target), cpu_s(one.pid)) for one in sides]
+    for url in [url for one in sides for url in one.asked]:
         urllib.request.urlopen(url, timeout=5).read()
     time.sleep(seconds)
-    served, spent = requests_of(target) - served, cpu_s(of.pid) - spent
-    ask(f"{of.master}/stop")
-    time.sleep(SETTLE_S)
-    return 1e6 * spent / served
+    after = [(requests_of(one.target), cpu_s(one.pid)) for one in sides]
+    of_bare, of_fleet = (
+        1e6 * (spent - spent_before) / (served - served_before)
+        for (served_before, spent_before), (served, spent) in zip(before, after, strict=True)
+    )
+    return of_bare, of_fleet
 
 
 def cpu_s(pid: int) -> float:
@@ -100,9 +95,8 @@ def requests_of(target: str) -> int:
         return int(json.load(answer)["total"])
 
 
-def ask(url: str, form: dict[str, object] | None = None) -> None:
-    data = urllib.parse.urlencode(form or {}).encode()
-    urllib.request.urlopen(url, data, timeout=60).read()
+def ask(url: str, form: dict[str, object]) -> None:
+    urllib.request.urlopen(url, urllib.parse.urlencode(form).encode(), timeout=60).read()
 
 
 @contextmanager
@@ -117,8 +111,8 @@ def demo_target() -> Iterator[str]:
 
 
 @contextmanager
-def side(worker: tuple[str, ...], locustfile: Path, target: str) -> Iterator[Side]:
-    """Yield a worker under a stock master."""
+def side(worker: tuple[str, ...], locustfile: Path) -> Iterator[Side]:
+    """Yield a worker under a stock master, with its target."""
     web, bind = str(free_port(ADDRESS)), str(free_port(ADDRESS))
     health, metrics = free_port("0.0.0.0"), free_port("0.0.0.0")
     file = ("--locustfile", str(locustfile))
@@ -131,11 +125,11 @@ def side(worker: tuple[str, ...], locustfile: Path, target: str) -> Iterator[Sid
         "MASTER_TIMEOUT": "600",
     }
     master = (*LOCUST, "--master", *file, *at, "--web-host", ADDRESS, "--web-port", web)
-    with process(master), process((*worker, *file, *to), **env) as pid:
+    with demo_target() as target, process(master), process((*worker, *file, *to), **env) as pid:
         url = f"http://{ADDRESS}:{web}"
         wait_until(lambda: workers_of(url) == 1, "the worker ready")
         asked = (f"http://{ADDRESS}:{metrics}/metrics", f"http://{ADDRESS}:{health}/health")
-        yield Side(pid, url, asked if worker[: len(FLEET)] == FLEET else ())
+        yield Side(pid, url, target, asked if worker[: len(FLEET)] == FLEET else ())
 
 
 @contextmanager
@@ -172,4 +166,4 @@ def answers(url: str) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10, float(sys.argv[2]) if sys.argv[2:] else 5.0)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30, float(sys.argv[2]) if sys.argv[2:] else 3.0)
