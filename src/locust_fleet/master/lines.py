@@ -19,8 +19,8 @@ SHARES = tuple(map(float, FRACTIONS))
 class Template:
     """The text of an endpoint's lines with gaps for the numbers; made once."""
 
-    def __init__(self, pairs: Mapping[str, str]) -> None:
-        self._labels = labels(pairs)
+    def __init__(self, method: str, name: str) -> None:
+        self._labels = labels({"method": method, "name": name})
         self.run = ""
         self.refreshed = 0
         self._run_of: Times = {}

@@ -21,7 +21,8 @@ from locust_fleet.master.lines import Template
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
 
-AGGREGATED = {"method": "", "name": "Aggregated"}
+# As Locust calls all endpoints together.
+AGGREGATED = ("", "Aggregated")
 TURN_S = 0.003
 # What a scrape may spend on percentiles since the run began; enough for some hundred names.
 RUN_PERCENTILES_S = 0.025
@@ -49,7 +50,7 @@ class MasterMetrics:
         self._version = version
         self._process = process_metrics()
         self._templates: dict[Endpoint, Template] = {}
-        self._aggregated = Template(AGGREGATED)
+        self._aggregated = Template(*AGGREGATED)
         self._scrapes = 0
 
     def render(self) -> Iterator[bytes]:
@@ -192,8 +193,9 @@ class MasterMetrics:
             errors += [
                 template.error(error, occurrences) for error, occurrences in endpoint.errors.items()
             ]
-            recent = self._counts.recent(endpoint, now).times
-            percentiles += [template.run, template.recent(recent)]
+            if (endpoint.method, endpoint.name) != AGGREGATED:
+                recent = self._counts.recent(endpoint, now).times
+                percentiles += [template.run, template.recent(recent)]
         yield head("locust_requests_total", "counter", "Requests that ended.")
         yield "".join(requests)
         yield head(
@@ -243,7 +245,7 @@ class MasterMetrics:
     def _template(self, endpoint: Endpoint) -> Template:
         template = self._templates.get(endpoint)
         if template is None:
-            template = Template({"method": endpoint.method, "name": endpoint.name})
+            template = Template(endpoint.method, endpoint.name)
             self._templates[endpoint] = template
         return template
 

@@ -23,7 +23,7 @@ def test_percentiles_are_those_of_every_other_page(histogram: dict[float, int]) 
 def test_a_name_with_percent_signs_stays_what_it_is() -> None:
     endpoint = Endpoint("GET", "/a%20b%d", ("/a%20b%d", "GET"), successes=3)
 
-    text = Template({"method": "GET", "name": endpoint.name}).duration(endpoint)
+    text = Template("GET", endpoint.name).duration(endpoint)
 
     assert {
         sample.labels["name"]
@@ -45,7 +45,7 @@ def test_times_are_in_order_as_a_histogram_grows_and_begins_anew() -> None:
 
 
 def test_an_empty_histogram_has_no_percentiles() -> None:
-    template = Template({"method": "", "name": "/"})
+    template = Template("", "/")
 
     template.refresh({10.0: 1}, 1)
     template.refresh({}, 0)
@@ -54,7 +54,7 @@ def test_an_empty_histogram_has_no_percentiles() -> None:
 
 
 def test_percentiles_of_a_run_wait_only_while_it_has_no_more_requests() -> None:
-    template, histogram = Template({"method": "", "name": "/"}), {10.0: 1}
+    template, histogram = Template("", "/"), {10.0: 1}
     template.refresh(histogram, 1)
 
     assert not template.is_stale(histogram, 1)
