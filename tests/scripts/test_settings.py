@@ -31,6 +31,8 @@ def test_the_example_is_right(checkout: Checkout) -> None:
         ("MASTER_MEMORY_LIMIT", "64M", "MASTER_MEMORY_LIMIT is 64M; use at least 256M"),
         ("WORKER_CPUS", "0", "WORKER_CPUS is 0; use a number of cores above 0, such as 2 or 0.5"),
         ("LOCUST_ENV", "staging", "LOCUST_ENV is staging; use production"),
+        ("MONITORING_ENABLED", "yes", "MONITORING_ENABLED is yes; use true or false"),
+        ("METRICS_RETENTION_DAYS", "0", "METRICS_RETENTION_DAYS is 0; use 1 to 3650"),
         ("IMAGE_SOURCE", "hub", "IMAGE_SOURCE is hub; use auto, registry or packages"),
         ("LOCUST_LOG_LEVEL", "loud", "LOCUST_LOG_LEVEL is loud; use one of DEBUG, INFO, WARNING,"),
         ("COMPOSE_PROJECT_NAME", "My Fleet", "COMPOSE_PROJECT_NAME is My Fleet; use small letters"),
