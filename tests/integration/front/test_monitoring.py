@@ -1,8 +1,9 @@
-"""Prometheus, Alertmanager and Grafana behind the front: who is said to come, and what is missing."""
+"""Prometheus, Alertmanager and Grafana behind the front: who comes, and what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -13,6 +14,10 @@ from tests.integration.front.stub import SESSION
 pytestmark = pytest.mark.docker
 
 
+def answers(front: Front, place: str) -> bool:
+    return front.ask("GET", f"/{place}/", ADMIN).status == 200
+
+
 @pytest.fixture(scope="module")
 def watched(front: Front) -> Iterator[Front]:
     """The front with Grafana and Prometheus, and no Alertmanager."""
@@ -20,9 +25,7 @@ def watched(front: Front) -> Iterator[Front]:
         front.start_stub(name, name)
     try:
         for name in ("grafana", "prometheus"):
-            wait_until(
-                lambda name=name: front.ask("GET", f"/{name}/", ADMIN).status == 200, name, 20
-            )
+            wait_until(partial(answers, front, name), f"the stub of {name} answering", 20)
         yield front
     finally:
         for name in ("grafana", "prometheus"):
@@ -33,13 +36,13 @@ def watched(front: Front) -> Iterator[Front]:
     ("who", "role"), [(VIEWER, "Viewer"), (OPERATOR, "Editor"), (ADMIN, "Admin")]
 )
 def test_grafana_is_told_name_and_role(watched: Front, who: dict[str, str], role: str) -> None:
-    forged = {"X-WEBAUTH-USER": "root", "X-WEBAUTH-ROLE": "Admin"}
+    forged = {"X-Fleet-User": "root", "X-Grafana-Role": "Admin"}
 
     answer = watched.ask("GET", "/grafana/d/run?var-run=x", who | forged)
 
     assert answer.json["path"] == "/grafana/d/run?var-run=x"
-    assert answer.received("X-WEBAUTH-USER") == ["ann"]
-    assert answer.received("X-WEBAUTH-ROLE") == [role]
+    assert answer.received("X-Fleet-User") == ["ann"]
+    assert answer.received("X-Grafana-Role") == [role]
 
 
 @pytest.mark.parametrize("place", ["grafana", "prometheus"])
