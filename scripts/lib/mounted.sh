@@ -19,7 +19,7 @@ prometheus prometheus
 alertmanager alertmanager secrets/alert_token
 redis-exporter redis-exporter secrets/redis_password
 postgres-exporter postgres-exporter secrets/reader_password
-grafana grafana secrets/reader_password
+grafana grafana/grafana.ini grafana/provisioning grafana/dashboards secrets/reader_password
 '
 
 # Print a Compose file with the labels of all services.

@@ -18,7 +18,7 @@ ENV_EXAMPLE = ROOT / ".env.example"
 
 MARK = "# --- written by deploy.sh, do not edit below ---"
 # ${NAME} and ${NAME:-default}; $$ is a dollar for the container.
-REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?::-([^}]*))?\}")
+REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::-([^}]*))?\}")
 
 
 def settings() -> dict[str, str]:
