@@ -15,11 +15,11 @@ redis redis secrets/redis_password
 postgres postgres/postgresql.conf
 '
 readonly mounted_by_monitoring='
-prometheus monitoring/prometheus
-alertmanager monitoring/alertmanager secrets/alert_token
-redis-exporter monitoring/redis-exporter secrets/redis_password
-postgres-exporter monitoring/postgres-exporter secrets/reader_password
-grafana grafana secrets/reader_password
+prometheus prometheus
+alertmanager alertmanager secrets/alert_token
+redis-exporter redis-exporter secrets/redis_password
+postgres-exporter postgres-exporter secrets/reader_password
+grafana grafana/grafana.ini grafana/provisioning grafana/dashboards secrets/reader_password
 '
 
 # Print a Compose file with the labels of all services.
