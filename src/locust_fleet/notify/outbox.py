@@ -7,7 +7,7 @@ alone knows the channels, makes one delivery per channel of it and tries them on
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from locust_fleet.notify.backoff import Answer, Next, Result, Standing
 from locust_fleet.notify.message import Message
 
 Connection = psycopg.Connection[TupleRow]
+Connect = Callable[[], Connection]
 
 # What is settled is kept so long, for whoever asks what was told.
 KEEP = timedelta(days=30)
@@ -239,24 +240,27 @@ def read_unsettled(connection: Connection, limit: int) -> list[Unsettled]:
 
 def retry(connection: Connection, message_id: uuid.UUID, channel: str) -> bool:
     """Make a delivery due now, its refusals forgotten; False when there is none to retry."""
-    if not _lock(connection, message_id, channel):
-        return False
-    connection.execute(
-        "UPDATE outbox_deliveries SET state = 'pending', refusals = 0, next_try_at = now()"
-        " WHERE message_id = %s AND channel = %s",
-        (message_id, channel),
-    )
+    with connection.transaction():
+        if not _lock(connection, message_id, channel):
+            return False
+        connection.execute(
+            "UPDATE outbox_deliveries SET state = 'pending', refusals = 0, next_try_at = now()"
+            " WHERE message_id = %s AND channel = %s",
+            (message_id, channel),
+        )
     return True
 
 
 def discard(connection: Connection, message_id: uuid.UUID, channel: str) -> bool:
     """Give a delivery up; False when there is none, or when it is being tried just now."""
-    if not _lock(connection, message_id, channel):
-        return False
-    connection.execute(
-        "UPDATE outbox_deliveries SET state = 'discarded' WHERE message_id = %s AND channel = %s",
-        (message_id, channel),
-    )
+    with connection.transaction():
+        if not _lock(connection, message_id, channel):
+            return False
+        connection.execute(
+            "UPDATE outbox_deliveries SET state = 'discarded'"
+            " WHERE message_id = %s AND channel = %s",
+            (message_id, channel),
+        )
     return True
 
 
