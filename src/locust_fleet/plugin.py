@@ -22,11 +22,14 @@ from typing import Any
 
 import gevent
 
-from locust_fleet import health, logs, visitor
+from locust_fleet import exporter, health, logs, visitor
 from locust_fleet.master import guard
+from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
+from locust_fleet.master.counts import Counts
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.presence import know_workers
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
@@ -46,12 +49,15 @@ from locust_fleet.targets import without_credentials
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.metrics import WorkerMetrics
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
 TARGET_REFUSED = "target_refused"
 # Locust sends options that are not its own to the workers with each spawn message.
 RUN_OPTION = "fleet_run"
+# More distinct names than this are counted as (other).
+NAMES_LIMIT = 2000
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +72,9 @@ def attach_worker(settings: WorkerSettings) -> None:
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
         Leave(runner).attach(environment)
+        metrics = WorkerMetrics(runner, settings.identity)
+        metrics.attach()
+        exporter.serve(settings.metrics_port, metrics.render)
         guard = WorkerGuard(
             settings.targets,
             lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
@@ -98,7 +107,13 @@ def attach_master(settings: MasterSettings) -> None:
         shipper = Shipper(spool, settings)
         environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)
-        know_workers(runner)
+        attendance, counts = Attendance(), Counts(NAMES_LIMIT)
+        know_workers(runner, attendance)
+        metrics = MasterMetrics(
+            runner, recorder, spool, counts, attendance, settings.thresholds, settings.version
+        )
+        exporter.serve(settings.metrics_port, metrics.render)
+        _measure(environment, counts, attendance)
         balance = Balance(runner)
         balance.attach()
         _guard_start(environment, runner, recorder, settings)
@@ -107,6 +122,7 @@ def attach_master(settings: MasterSettings) -> None:
             front = Front(environment, runner, recorder, settings, problems, spool)
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
+        gevent.spawn(_look, metrics)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
 
@@ -212,6 +228,26 @@ def _record(
     environment.events.quitting.add_listener(quitting)
 
 
+def _measure(environment: Environment, counts: Counts, attendance: Attendance) -> None:
+    """Count for Prometheus what the workers report."""
+
+    @observer
+    def test_start(**_: Any) -> None:
+        counts.start_run()
+
+    @observer
+    def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
+        counts.add(client_id, data, time.monotonic())
+
+    @observer
+    def test_stop(**_: Any) -> None:
+        attendance.end_run()
+
+    environment.events.test_start.add_listener(test_start)
+    environment.events.worker_report.add_listener(worker_report)
+    environment.events.test_stop.add_listener(test_stop)
+
+
 def _guard_start(
     environment: Environment, runner: MasterRunner, recorder: Recorder, settings: MasterSettings
 ) -> None:
@@ -235,6 +271,13 @@ def _guard_start(
 
     replace(runner, "start", guarded_start)
     runner.register_message(TARGET_REFUSED, observer(target_refused))
+
+
+def _look(metrics: MasterMetrics) -> None:
+    """See each heartbeat which workers are there."""
+    while True:
+        gevent.sleep(runners.HEARTBEAT_INTERVAL)
+        observer(metrics.look)()
 
 
 def _watch(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None:

@@ -30,6 +30,8 @@ def test_the_example_is_right(checkout: Checkout) -> None:
         ),
         ("MASTER_MEMORY_LIMIT", "64M", "MASTER_MEMORY_LIMIT is 64M; use at least 256M"),
         ("WORKER_CPUS", "0", "WORKER_CPUS is 0; use a number of cores above 0, such as 2 or 0.5"),
+        ("ALERT_P95_MS", "fast", "ALERT_P95_MS is fast; use a number from 0 to 3600000"),
+        ("ALERT_CPU_PERCENT", "100.5", "ALERT_CPU_PERCENT is 100.5; use a number from 0 to 100"),
         ("LOCUST_ENV", "staging", "LOCUST_ENV is staging; use production"),
         ("IMAGE_SOURCE", "hub", "IMAGE_SOURCE is hub; use auto, registry or packages"),
         ("LOCUST_LOG_LEVEL", "loud", "LOCUST_LOG_LEVEL is loud; use one of DEBUG, INFO, WARNING,"),
