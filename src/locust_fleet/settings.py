@@ -181,6 +181,7 @@ class ConsoleSettings:
     redis: RedisSettings
     logs: LogSettings
     front_secret: str
+    alert_token: str
     session_key: str
     session_hours: int
     master_url: str
@@ -193,6 +194,7 @@ class ConsoleSettings:
             redis=RedisSettings.from_env(env),
             logs=LogSettings.from_env(env),
             front_secret=secret(env, "FRONT_SECRET"),
+            alert_token=secret(env, "ALERT_TOKEN"),
             session_key=secret(env, "SESSION_KEY"),
             session_hours=whole(env, "SESSION_HOURS", 12, lowest=1, highest=720),
             master_url=text(env, "MASTER_URL", "http://locust-master:8089"),

@@ -56,6 +56,9 @@ def _fields(message: Message) -> list[tuple[str, str]]:
     fields += [(name, value) for name, value in message.labels.items() if name not in HIDDEN_LABELS]
     if message.run_id and "run" not in dict(fields):
         fields.append(("run", message.run_id))
+    if message.runbook_url and not _is_url(message.runbook_url):
+        # A page in the checkout.
+        fields = [*fields[: FIELDS - 1], ("runbook", message.runbook_url)]
     return [(cut(name, 40), cut(value, LONGEST_FIELD)) for name, value in fields[:FIELDS]]
 
 
@@ -63,11 +66,13 @@ def _links(message: Message, public_url: str) -> list[tuple[str, str]]:
     links = []
     if public_url and message.run_id:
         links.append(("Run", f"{public_url}/console/runs/{message.run_id}"))
-    if message.runbook_url.startswith(("https://", "http://")):
+    if _is_url(message.runbook_url):
         links.append(("Runbook", message.runbook_url))
-    elif message.runbook_url.startswith("/") and public_url:
-        links.append(("Runbook", public_url + message.runbook_url))
     return links
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("https://", "http://"))
 
 
 def cut(text: str, longest: int) -> str:
