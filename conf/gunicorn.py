@@ -3,6 +3,11 @@
 import os
 from typing import Any
 
+from gunicorn.glogging import Logger
+
+from locust_fleet import logs
+from locust_fleet.settings import LogSettings
+
 # Only nginx and Alertmanager reach the container, over its internal networks.
 bind = "0.0.0.0:8000"
 
@@ -47,6 +52,18 @@ loglevel = "info"
 
 # Gunicorn's remote control would want to write below a home directory that does not exist.
 control_socket_disable = True
+
+
+class OurLines(Logger):
+    """Gunicorn's own lines in the format of ours."""
+
+    def setup(self, cfg: Any) -> None:
+        """Replace the handlers that gunicorn has just set up."""
+        super().setup(cfg)
+        logs.configure(LogSettings.from_env(os.environ), "console")
+
+
+logger_class = OurLines
 
 
 def post_worker_init(worker: Any) -> None:

@@ -1,5 +1,13 @@
 """Settings of the gunicorn that serves the demo target."""
 
+import os
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from locust_fleet import logs
+from locust_fleet.settings import LogSettings
+
 # Only the fleet network reaches the container.
 bind = "0.0.0.0:8000"
 
@@ -36,3 +44,15 @@ loglevel = "warning"
 
 # Gunicorn's remote control would want to write below a home directory that does not exist.
 control_socket_disable = True
+
+
+class OurLines(Logger):
+    """Gunicorn's own lines in the format of ours."""
+
+    def setup(self, cfg: Any) -> None:
+        """Replace the handlers that gunicorn has just set up."""
+        super().setup(cfg)
+        logs.configure(LogSettings.from_env(os.environ), "demo")
+
+
+logger_class = OurLines

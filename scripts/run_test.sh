@@ -2,7 +2,7 @@
 # Run one test on the deployed stack and judge it, as a pipeline would.
 #
 # Usage: scripts/run_test.sh --users N --spawn-rate R --run-time T [--locustfile F] [--host URL]
-#                            [--max-failure-ratio X] [--name TEXT]
+#                            [--max-failure-ratio X] [--name TEXT] [--alert NAME=VALUE]...
 #
 #   --users N              how many users in all
 #   --spawn-rate R         how many of them start per second
@@ -11,6 +11,8 @@
 #   --host URL             the system under test; default: TARGET_HOST
 #   --max-failure-ratio X  the share of requests that may fail, 0 to 1; default: 0
 #   --name TEXT            what the run is called in the console
+#   --alert NAME=VALUE     the threshold of an alert until this run ends, such as HighResponseTime=15
+#                          (seconds); 0 switches it off. May be given several times.
 #
 # The run is started through the front with a token of its own; FLEET_TOKEN in the environment is
 # used instead if it is set. Ctrl-C stops the run. Prints the folder of the reports on stdout.
@@ -42,11 +44,12 @@ exit "$code"'
 
 main() {
   local users='' rate='' time='' locustfile='' host='' ratio=0 name=''
+  local -a alerts=()
   while (($#)); do
     [[ $1 != --*=* ]] || set -- "${1%%=*}" "${1#*=}" "${@:2}"
     case $1 in
       -h | --help) usage && exit ;;
-      --users | --spawn-rate | --run-time | --locustfile | --host | --max-failure-ratio | --name)
+      --users | --spawn-rate | --run-time | --locustfile | --host | --max-failure-ratio | --name | --alert)
         (($# > 1)) || die 2 "$1 needs a value (try --help)"
         ;;
       *) die 2 "unknown argument '$1' (try --help)" ;;
@@ -58,6 +61,11 @@ main() {
       --locustfile) locustfile=$2 ;;
       --host) host=$2 ;;
       --max-failure-ratio) ratio=$2 ;;
+      --alert)
+        matches "$2" '[A-Za-z]+=[0-9]+(\.[0-9]+)?' ||
+          die 2 "--alert is $2; use a name and a number from 0, such as HighResponseTime=15"
+        alerts+=("--alert=$2")
+        ;;
       *) name=$2 ;;
     esac
     shift 2
@@ -68,7 +76,7 @@ main() {
   [[ -z $locustfile ]] || use_locustfile "$locustfile"
 
   run_test "--users=$users" "--spawn-rate=$rate" "--run-time=$time" ${host:+"--host=$host"} \
-    "--max-failure-ratio=$ratio" "--name=$name"
+    "--max-failure-ratio=$ratio" "--name=$name" "${alerts[@]}"
 }
 
 check_arguments() {

@@ -4,7 +4,7 @@
 # Usage: scripts/test.sh [--quick] [--layer LAYER] [-- PYTEST_ARGUMENT...]
 #
 #   --quick         only what needs no Docker: lint, unit, scripts
-#   --layer LAYER   only one of lint, unit, scripts, config, integration, e2e
+#   --layer LAYER   only one of lint, unit, scripts, config, alerts, integration, e2e
 #
 # Needs root where the engine or a browser must be installed first.
 # Exit codes: 0 all passed, 1 something failed, 2 bad arguments.
@@ -20,7 +20,7 @@ source "$root/scripts/lib/engine.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/images.sh
 source "$root/scripts/lib/images.sh"
 
-readonly all_layers=(lint unit scripts config integration e2e)
+readonly all_layers=(lint unit scripts config alerts integration e2e)
 readonly chromium=/usr/bin/chromium
 
 main() {
@@ -50,7 +50,8 @@ main() {
 prepare() {
   prepared "Python packages" prepare_python
   export PATH=$root/.venv/bin:$PATH
-  if [[ " $* " == *' config '* || " $* " == *' integration '* || " $* " == *' e2e '* ]]; then
+  if [[ " $* " == *' config '* || " $* " == *' alerts '* || " $* " == *' integration '* ||
+    " $* " == *' e2e '* ]]; then
     prepared "Docker engine" ensure_engine install
     prepared "images" prepare_images
   fi

@@ -16,9 +16,18 @@ prepare_settings() {
   [[ -e $deploy_dir/scenario.env ]] || (umask 027 && : >"$deploy_dir/scenario.env")
   ensure_secrets "$file"
   changed=$(install_certificate "$file") || exit
+  write_metrics
   # Remembered in a file, for the case that this deployment is interrupted.
   [[ -z $changed ]] || : >"$deploy_dir/certificate_changed"
   label_secrets
+}
+
+# What the node exporter tells Prometheus for us. A file appears at once and whole.
+write_metrics() {
+  local folder=$deploy_dir/metrics
+  # Read under another user id.
+  (umask 022 && mkdir -p -- "$folder" && certificate_metric >"$folder/certificate.prom.new")
+  mv -- "$folder/certificate.prom.new" "$folder/certificate.prom"
 }
 
 # prepare_candidate install|no-install PROJECT: get the images, and write what they are called.
@@ -37,25 +46,42 @@ prepare_candidate() {
 # write_candidate PROJECT VERSION THIRD_PARTY OWN
 write_candidate() {
   local project=$1 profiles
-  profiles=$(profiles_of "$root/.env")
+  profiles=$(profiles_of "$root/.env" "$3")
   cp -p -- "$root/.env" "$candidate_env"
   local -a block
   mapfile -t block <<<"$3"$'\n'"$4"
   write_block "$candidate_env" \
-    "COMPOSE_FILE=$(env_get "$root/.env.example" COMPOSE_FILE):.deploy/candidate.yml" \
+    "COMPOSE_FILE=$(compose_files):.deploy/candidate.yml" \
     "COMPOSE_PROFILES=$profiles" \
     "LOCUST_WORKERS=$(wanted_workers "$project")" \
     "NOFILE=$(open_files_limit)" \
     "$2" "${block[@]}"
 }
 
-# profiles_of FILE: the bundled stores that these settings use.
+# Print the files of the stack.
+compose_files() {
+  local files
+  files=$(env_get "$root/.env.example" COMPOSE_FILE)
+  [[ $(setting MONITORING_ENABLED) != false ]] || files=${files/:docker-compose.monitoring.yml/}
+  printf '%s\n' "$files"
+}
+
+# profiles_of FILE [IMAGES]: the bundled stores that these settings use, and Grafana where its image is.
 profiles_of() {
-  local profiles='' host
+  local profiles='' host grafana
   host=$(env_get "$1" POSTGRES_HOST)
   [[ ${host:-postgres} != postgres ]] || profiles=postgres
   host=$(env_get "$1" REDIS_HOST)
   [[ ${host:-redis} != redis ]] || profiles+=${profiles:+,}redis
+  grafana=$(sed -n 's/^GRAFANA_IMAGE=//p' <<<"${2:-}")
+  if [[ -n $grafana && $(setting MONITORING_ENABLED) != false ]]; then
+    if image_is_there "$grafana"; then
+      profiles+=${profiles:+,}grafana
+    else
+      log "note: Grafana is left out: $grafana is not on this machine and no registry gave it;" \
+        "load it with 'docker load' and deploy again to have it"
+    fi
+  fi
   printf '%s\n' "$profiles"
 }
 

@@ -48,6 +48,15 @@ ca_problem() {
 
 end_date() { openssl x509 -in "$1" -noout -enddate | cut -d = -f 2; }
 
+# Print when the certificate of the front expires, in seconds since 1970, as a metric.
+certificate_metric() {
+  local seconds
+  seconds=$(date -d "$(end_date "$secrets_dir/tls_cert.pem")" +%s)
+  echo '# HELP fleet_certificate_expires_timestamp_seconds When the certificate of the front expires.'
+  echo '# TYPE fleet_certificate_expires_timestamp_seconds gauge'
+  echo "fleet_certificate_expires_timestamp_seconds $seconds"
+}
+
 # absolute PATH: a path in .env counts from the checkout.
 absolute() {
   case $1 in

@@ -86,7 +86,7 @@ write_block() {
 
 # Print the names of the settings that only deploy.sh writes.
 block_keys() {
-  sed "1,/^$block_mark\$/d" "$root/.env.example" | sed -n 's/^\([A-Z_]*\)=.*/\1/p'
+  sed "1,/^$block_mark\$/d" "$root/.env.example" | sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p'
 }
 
 # Compose prefers variables of the shell to those of .env: leave it none of ours.

@@ -7,6 +7,10 @@
 readonly debian_release=trixie
 # What our images are built from; also the label that says what an image was built from.
 readonly inputs_label=fleet.inputs
+# No package of Debian holds it: without a registry it is left out, unless it is there already.
+readonly official_only=GRAFANA_IMAGE
+readonly monitoring_images='PROMETHEUS_IMAGE ALERTMANAGER_IMAGE NODE_EXPORTER_IMAGE REDIS_EXPORTER_IMAGE
+POSTGRES_EXPORTER_IMAGE NGINX_EXPORTER_IMAGE GRAFANA_IMAGE'
 
 # resolve_image_source auto|registry|packages
 # Print registry or packages. `auto` keeps what this machine already runs on.
@@ -33,11 +37,21 @@ resolve_image_source() {
 third_party_images() {
   local source=$1 variable image
   while IFS='=' read -r variable image; do
-    if [[ $source == packages ]]; then
+    if [[ $source == packages && $variable != "$official_only" ]]; then
       image=locust-fleet/$(image_folder "$variable"):packages
     fi
     printf '%s=%s\n' "$variable" "$image"
   done < <(sed -n '/^[A-Z_]*_IMAGE=/{/=locust-fleet\//!p;}' "$root/.env.example")
+}
+
+# needed_images registry|packages: the same list, without what this deployment leaves out.
+needed_images() {
+  local line enabled
+  enabled=$(image_setting MONITORING_ENABLED)
+  while IFS= read -r line; do
+    [[ $enabled != false || $'\n'${monitoring_images// /$'\n'}$'\n' != *$'\n'"${line%%=*}"$'\n'* ]] || continue
+    printf '%s\n' "$line"
+  done < <(third_party_images "$1")
 }
 
 # ensure_third_party_images registry|packages [install|no-install]
@@ -78,9 +92,11 @@ image_source_in_use() {
   local image
   [[ -f $root/.env ]] || return 1
   image=$(image_setting NGINX_IMAGE)
-  docker image inspect "$image" >/dev/null 2>&1 || return 1
+  image_is_there "$image" || return 1
   if [[ $image == locust-fleet/*:packages ]]; then echo packages; else echo registry; fi
 }
+
+image_is_there() { docker image inspect "$1" >/dev/null 2>&1; }
 
 # The first question is the client's, the second the engine's: it may know a mirror that the client
 # does not, and the client may be signed in where the engine is not.
@@ -110,14 +126,13 @@ image_folder() {
 # --- from the registry ---
 
 pull_missing_images() {
-  local image
-  while IFS='=' read -r _ image; do
-    if ! docker image inspect "$image" >/dev/null 2>&1; then
-      log "pulling $image"
-      docker pull --quiet "$image" >&2 ||
-        die 1 "$image could not be pulled; check the way to the registry, or set IMAGE_SOURCE=packages in .env"
-    fi
-  done < <(third_party_images registry)
+  local variable image
+  while IFS='=' read -r variable image; do
+    ! image_is_there "$image" || continue
+    log "pulling $image"
+    docker pull --quiet "$image" >&2 || [[ $variable == "$official_only" ]] ||
+      die 1 "$image could not be pulled; check the way to the registry, or set IMAGE_SOURCE=packages in .env"
+  done < <(needed_images registry)
 }
 
 # --- from packages ---
@@ -126,9 +141,10 @@ build_packages_images() {
   local install=$1 variable folder
   local -a outdated=()
   while IFS='=' read -r variable _; do
+    [[ $variable != "$official_only" ]] || continue
     folder=$(image_folder "$variable")
     image_is_current "$folder" || outdated+=("$folder")
-  done < <(third_party_images packages)
+  done < <(needed_images packages)
   ((${#outdated[@]})) || return 0
 
   image_is_current base || build_base "$install"

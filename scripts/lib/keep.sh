@@ -1,9 +1,11 @@
 # Keep what a deployment consists of, besides data: to go back to it when the next one fails.
 
 readonly deploy_dir=$root/.deploy
-readonly -a kept_folders=(conf locustfiles nginx postgres redis)
+readonly -a kept_folders=(conf locustfiles monitoring nginx postgres redis)
 readonly -a kept_files=('docker-compose.*.yml' .env .deploy/mounted.yml .deploy/scenario.env)
-readonly -a runtime_images=(NGINX_IMAGE REDIS_IMAGE POSTGRES_IMAGE LOCUST_IMAGE CONSOLE_IMAGE)
+readonly -a runtime_images=(NGINX_IMAGE REDIS_IMAGE POSTGRES_IMAGE LOCUST_IMAGE CONSOLE_IMAGE
+  PROMETHEUS_IMAGE ALERTMANAGER_IMAGE NODE_EXPORTER_IMAGE REDIS_EXPORTER_IMAGE
+  POSTGRES_EXPORTER_IMAGE NGINX_EXPORTER_IMAGE GRAFANA_IMAGE)
 
 # keep_deployed: remember what runs now as .deploy/deployed, and the one before as .deploy/previous.
 keep_deployed() {

@@ -7,12 +7,19 @@
 readonly mounted='
 nginx nginx secrets/front_secret
 console conf/gunicorn.py secrets/front_secret secrets/redis_password secrets/session_key
-migrate postgres/migrations
+migrate postgres/migrations secrets/reader_password
 locust-master conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario secrets/front_secret
 locust-worker conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario
 demo-target conf/gunicorn_demo.py
 redis redis secrets/redis_password
 postgres postgres/postgresql.conf
+'
+readonly mounted_by_monitoring='
+prometheus monitoring/prometheus
+alertmanager monitoring/alertmanager secrets/alert_token
+redis-exporter monitoring/redis-exporter secrets/redis_password
+postgres-exporter monitoring/postgres-exporter secrets/reader_password
+grafana grafana secrets/reader_password
 '
 
 # Print a Compose file with the labels of all services.
@@ -23,7 +30,10 @@ mounted_labels() {
   while read -r service paths; do
     # shellcheck disable=SC2086  # several paths
     [[ -z $service ]] || mounted_label "$service" $paths
-  done <<<"$mounted"
+  done < <(
+    printf '%s\n' "$mounted"
+    [[ $(setting MONITORING_ENABLED) == false ]] || printf '%s\n' "$mounted_by_monitoring"
+  )
 }
 
 # refreshed_labels FILE SERVICE...: print FILE with new labels of these services alone.

@@ -5,7 +5,7 @@ readonly secrets_dir=$root/secrets
 # secrets_problems FILE: what is wrong with what is there already.
 secrets_problems() {
   local name file
-  for name in web_auth postgres_password redis_password front_secret session_key; do
+  for name in web_auth postgres_password reader_password redis_password front_secret session_key alert_token; do
     file=$secrets_dir/$name
     [[ -e $file ]] || continue
     if [[ ! -f $file ]]; then
@@ -30,6 +30,8 @@ ensure_secrets() {
   chmod 0755 "$secrets_dir/scenario"
   ensure_secret front_secret "" 64
   ensure_secret session_key "" 64
+  ensure_secret alert_token "" 64
+  ensure_secret reader_password "" 32
   ensure_secret postgres_password "$(env_get "$file" POSTGRES_PASSWORD)" 32
   ensure_secret redis_password "$(env_get "$file" REDIS_PASSWORD)" 32
   web_auth=$(env_get "$file" LOCUST_WEB_AUTH)

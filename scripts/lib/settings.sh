@@ -5,7 +5,7 @@ settings_problems() {
   local file=$1 name=${1##*/} number key value problem known
   local -A seen=()
   line_problems "$file"
-  known=$(sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$root/.env.example")
+  known=$(sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p' "$root/.env.example")
   while IFS=$'\t' read -r number key value; do
     if [[ -n ${seen[$key]:-} ]]; then
       problem="$key is set twice; keep one of the lines ${seen[$key]} and $number"
@@ -79,8 +79,14 @@ value_remedy() {
     HEARTBEAT_LIVENESS) whole_remedy "$value" 2 1000 ;;
     MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
+    MAX_NAMES) whole_remedy "$value" 1 100000 ;;
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;
+    METRICS_RETENTION_DAYS) whole_remedy "$value" 1 3650 ;;
     RESULTS_RETENTION_DAYS) whole_remedy "$value" 0 36500 ;;
+    ALERT_ERROR_RATE_PERCENT | ALERT_CPU_PERCENT) number_remedy "$value" 100 ;;
+    ALERT_P95_MS) number_remedy "$value" 3600000 ;;
+    ALERT_MIN_RPS) number_remedy "$value" 10000000 ;;
+    ALERT_MEMORY_MB) number_remedy "$value" 1000000 ;;
     NOFILE) whole_remedy "$value" 1024 1048576 ;;
     *_MEMORY_LIMIT) memory_remedy "$value" ;;
     *_CPUS) cpus_remedy "$value" ;;
@@ -97,6 +103,8 @@ text_remedy() {
       form='DEBUG|INFO|WARNING|ERROR|CRITICAL'
       remedy="use one of ${form//|/, }"
       ;;
+    LOG_FORMAT) form='json|text' remedy="use json or text" ;;
+    LOG_FILE | MONITORING_ENABLED) form='true|false' remedy="use true or false" ;;
     IMAGE_SOURCE) form='auto|registry|packages' remedy="use auto, registry or packages" ;;
     COMPOSE_PROJECT_NAME)
       form='[a-z0-9][a-z0-9_-]*' remedy="use small letters, digits, - and _"
@@ -126,6 +134,12 @@ matches() { [[ $1 =~ ^($2)$ ]]; }
 # No leading zeros, so that Bash cannot take a number for an octal one.
 whole_remedy() {
   matches "$1" '0|[1-9][0-9]{0,8}' && (($1 >= $2 && $1 <= $3)) || echo "use $2 to $3"
+}
+
+# number_remedy VALUE HIGHEST
+number_remedy() {
+  matches "$1" '(0|[1-9][0-9]{0,7})(\.[0-9]+)?' && ((${1%.*} < $2 || $1 == $2)) ||
+    echo "use a number from 0 to $2"
 }
 
 memory_remedy() {

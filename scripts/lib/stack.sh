@@ -56,7 +56,7 @@ failing_services() {
   local states
   states=$(containers "$1" '' '{{.Label "com.docker.compose.service"}} {{.State}} {{.Status}}')
   grep -E ' (restarting|dead) | exited Exited \([^0]| running .*\(unhealthy\)' <<<"$states" ||
-    grep -vE '^$|^migrate | running .*\(healthy\)' <<<"$states" ||
+    grep -vE '^$|^migrate | running .*\(healthy\)| running Up [^(]*$' <<<"$states" ||
     : "none fails"
 }
 

@@ -3,7 +3,8 @@
 FleetError
 ├── SettingsError      the process cannot start: fix the named setting and restart
 ├── StoreUnavailable   Redis or Postgres did not answer: retry
-└── MigrationError     the schema could not be brought up to date: nothing was changed
+├── MigrationError     the schema could not be brought up to date: nothing was changed
+└── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
 """
 
 

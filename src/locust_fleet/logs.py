@@ -1,4 +1,4 @@
-"""Log to stdout and, when asked, to a file that is rotated.
+"""Log to stdout and, when asked, to a file that is rotated: JSON, or text for people's eyes.
 
 Locust's ``--logfile`` replaces its console handler, so container logs would go empty; the
 file is added beside it instead.
@@ -6,49 +6,112 @@ file is added beside it instead.
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import socket
 import sys
+import threading
 import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
+from locust_fleet.seams import replace
 from locust_fleet.settings import LogSettings
 
-FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+TEXT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 FILE_SIZE_BYTES = 100 * 1024 * 1024
 FILES = 5
-# Each container writes files of its own; those of containers that are gone are kept so long.
+# Each process writes files of its own; those of processes that are gone are kept so long.
 KEEP_DAYS = 14
+# Locust and gunicorn set up these with handlers of their own.
+LOCUST_LOGGERS = ("", "locust", "locust.stats_logger")
+GUNICORN_LOGGERS = ("gunicorn.error", "gunicorn.access")
+
+# What is known while a line is logged, such as {"run_id": "…", "worker": "…"}; read for each.
+Known = Callable[[], Mapping[str, str]]
 
 
-def formatter() -> logging.Formatter:
-    """Return the line format of every process of ours: UTC, level, logger, message."""
-    lines = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+class JsonLines(logging.Formatter):
+    """One JSON object per record: timestamp (UTC), level, logger, message, module, function,
+    line, exception if there is one, and what is known, such as ``run_id`` and ``user_id``."""
+
+    def __init__(self, known: Known) -> None:
+        super().__init__()
+        self._known = known
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, Any] = {
+            "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "module": record.module,
+            "function": record.funcName,
+            "line": record.lineno,
+            **self._known(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = record.stack_info
+        return json.dumps(line, ensure_ascii=False)
+
+
+def nothing() -> Mapping[str, str]:
+    """Know nothing beyond the record."""
+    return {}
+
+
+def text_lines() -> logging.Formatter:
+    """Return the format for people: UTC, level, logger, message."""
+    lines = logging.Formatter(TEXT, datefmt="%Y-%m-%dT%H:%M:%S")
     lines.converter = time.gmtime
     return lines
 
 
-def configure(settings: LogSettings, process: str) -> None:
+def configure(settings: LogSettings, process: str, known: Known = nothing) -> None:
     """Send this process's log to stdout and its file; for processes that Locust does not set up."""
+    lines = _lines(settings, known)
     stream = logging.StreamHandler(sys.stdout)
-    stream.setFormatter(formatter())
+    stream.setFormatter(lines)
     logging.basicConfig(level=settings.level, handlers=[stream], force=True)
-    _add_file(settings, process, [logging.getLogger()])
+    for name in GUNICORN_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    _add_file(settings, process, lines, [logging.getLogger()])
+    _log_the_uncaught()
 
 
-def adopt_locust(settings: LogSettings, process: str) -> None:
-    """Give the handlers that Locust has set up our format and stdout, and add the file."""
-    loggers = [logging.getLogger(), logging.getLogger("locust")]
-    for logger in loggers:
-        for handler in logger.handlers:
-            handler.setFormatter(formatter())
-            if type(handler) is logging.StreamHandler:
+def adopt_locust(settings: LogSettings, process: str, known: Known) -> None:
+    """Give the handlers that Locust 2.47.0 has set up our format and stdout, and add the file.
+
+    The UI's page of logs shows text whatever the format.
+    """
+    lines = _lines(settings, known)
+    for name in LOCUST_LOGGERS:
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setFormatter(lines)
                 handler.setStream(sys.stdout)
-    _add_file(settings, process, loggers)
+            else:
+                handler.setFormatter(text_lines())
+    _add_file(settings, process, lines, [logging.getLogger(name) for name in LOCUST_LOGGERS])
+    _log_the_uncaught()
 
 
-def _add_file(settings: LogSettings, process: str, loggers: list[logging.Logger]) -> None:
+def _lines(settings: LogSettings, known: Known) -> logging.Formatter:
+    return JsonLines(known) if settings.format == "JSON" else text_lines()
+
+
+def _add_file(
+    settings: LogSettings, process: str, lines: logging.Formatter, loggers: list[logging.Logger]
+) -> None:
     """A folder that cannot be written costs a warning, not the process."""
     if settings.folder is None:
         return
@@ -56,7 +119,7 @@ def _add_file(settings: LogSettings, process: str, loggers: list[logging.Logger]
         settings.folder.mkdir(parents=True, exist_ok=True)
         _remove_old(settings.folder)
         handler = RotatingFileHandler(
-            settings.folder / f"{process}-{socket.gethostname()}.log",
+            settings.folder / f"{process}-{socket.gethostname()}-{os.getpid()}.log",
             maxBytes=FILE_SIZE_BYTES,
             backupCount=FILES - 1,
             encoding="utf-8",
@@ -64,7 +127,7 @@ def _add_file(settings: LogSettings, process: str, loggers: list[logging.Logger]
     except OSError as error:
         logging.getLogger(__name__).warning("no log file in %s: %s", settings.folder, error)
         return
-    handler.setFormatter(formatter())
+    handler.setFormatter(lines)
     for logger in loggers:
         logger.addHandler(handler)
 
@@ -73,3 +136,29 @@ def _remove_old(folder: Path) -> None:
     for file in folder.glob("*.log*"):
         if file.stat().st_mtime < time.time() - KEEP_DAYS * 86400:
             file.unlink(missing_ok=True)
+
+
+def _log_the_uncaught() -> None:
+    """Log what would be printed: warnings, and errors that end a process, thread or greenlet."""
+    logger = logging.getLogger("uncaught")
+
+    def of_process(kind: Any, error: Any, trace: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            logger.critical("the process ends", exc_info=(kind, error, trace))
+
+    def of_thread(args: threading.ExceptHookArgs) -> None:
+        error = args.exc_value or args.exc_type()
+        name = args.thread.name if args.thread else "a thread"
+        logger.error("%s ends", name, exc_info=(args.exc_type, error, args.exc_traceback))
+
+    def of_greenlet(context: object, kind: Any, error: Any, trace: Any) -> None:
+        logger.error("%s ends", context, exc_info=(kind, error, trace))
+
+    logging.captureWarnings(True)
+    sys.excepthook = of_process
+    threading.excepthook = of_thread
+    if gevent := sys.modules.get("gevent"):
+        # gevent 25 has no hook but this method of each thread's hub.
+        replace(gevent.get_hub(), "print_exception", of_greenlet)

@@ -6,42 +6,61 @@ an error. Every later listener logs and goes on: a run is never harmed by what w
 
 from __future__ import annotations
 
+import locust.main
 from locust import events, runners
 from locust.env import Environment
+from locust.log import setup_logging
 from locust.runners import STATE_STOPPING, MasterRunner, WorkerRunner
 from locust.web import WebUI
 
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import gevent
 
-from locust_fleet import health, logs
+from locust_fleet import exporter, health, logs, visitor
 from locust_fleet.master import guard
+from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
+from locust_fleet.master.counts import Counts
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.intake import Intake
+from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
+from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.presence import know_workers
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
 from locust_fleet.master.reports import write_reports
-from locust_fleet.master.run import utc_now
+from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
 from locust_fleet.master.web import Front, hosts_of_users
+from locust_fleet.names import bound_names
 from locust_fleet.seams import replace
-from locust_fleet.settings import HeartbeatSettings, MasterSettings, WorkerSettings
+from locust_fleet.settings import (
+    HeartbeatSettings,
+    LogSettings,
+    MasterSettings,
+    WorkerSettings,
+)
 from locust_fleet.targets import without_credentials
+from locust_fleet.wire import shorten
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.metrics import WorkerMetrics
+from locust_fleet.worker.steps import count_in_steps
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
 TARGET_REFUSED = "target_refused"
+# Locust sends options that are not its own to the workers with each spawn message.
+RUN_OPTION = "fleet_run"
 
 logger = logging.getLogger(__name__)
 
@@ -49,18 +68,27 @@ logger = logging.getLogger(__name__)
 def attach_worker(settings: WorkerSettings) -> None:
     """Make this process a worker of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
+    count_in_steps()
+    bound_names(settings.max_names)
     runner_of: list[WorkerRunner] = []
+    _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
     health.serve(settings.health_port, lambda: _worker_readiness(runner_of, settings.heartbeat))
 
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
-        logs.adopt_locust(settings.logs, "worker")
         runner_of.append(runner)
+        environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
         Leave(runner).attach(environment)
+        metrics = WorkerMetrics(runner, settings.identity)
+        metrics.attach()
+        exporter.serve(settings.metrics_port, metrics.render)
         guard = WorkerGuard(
             settings.targets,
             lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
         )
         environment.events.test_start.add_listener(lambda **_: guard.forget())
+        environment.events.test_stop.add_listener(
+            lambda **_: setattr(environment.parsed_options, RUN_OPTION, {})
+        )
         install(guard)
 
     events.init.add_listener(init)
@@ -69,21 +97,33 @@ def attach_worker(settings: WorkerSettings) -> None:
 def attach_master(settings: MasterSettings) -> None:
     """Make this process the master of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
+    bound_names(settings.max_names)
+    keep_snapshots_small()
     runner_of: list[MasterRunner] = []
+    recorder_of: list[Recorder] = []
+    _log(settings.logs, "master", lambda: _known_to_master(recorder_of))
     health.serve(settings.health_port, lambda: _master_readiness(runner_of))
 
     def init(
         environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
-        logs.adopt_locust(settings.logs, "master")
         runner_of.append(runner)
         spool = Spool(settings.spool_dir)
         recorder = Recorder(spool, settings.version)
-        problems = Problems(settings.spool_dir)
+        recorder_of.append(recorder)
+        intake = Intake(runner.stats, settings.max_names)
+        intake.attach(environment)
+        problems = Problems(settings.spool_dir, intake.problems)
         shipper = Shipper(spool, settings)
         environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)
-        know_workers(runner)
+        attendance, counts = Attendance(), Counts(settings.max_names)
+        know_workers(runner, attendance)
+        metrics = MasterMetrics(
+            runner, recorder, spool, counts, attendance, settings.thresholds, settings.version
+        )
+        exporter.serve(settings.metrics_port, metrics.render)
+        _measure(environment, counts, attendance)
         balance = Balance(runner)
         balance.attach()
         _guard_start(environment, runner, recorder, settings)
@@ -92,6 +132,7 @@ def attach_master(settings: MasterSettings) -> None:
             front = Front(environment, runner, recorder, settings, problems, spool)
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
+        gevent.spawn(_look, metrics)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
 
@@ -111,6 +152,34 @@ def observer(listener: Callable[..., None]) -> Callable[..., None]:
     return safe
 
 
+def _log(settings: LogSettings, process: str, known: logs.Known) -> None:
+    """Follow Locust 2.47.0's setup of logging, which is long before ``init``, with our own."""
+
+    def set_up(level: str, file: str | None = None) -> None:
+        setup_logging(level, file)
+        logs.adopt_locust(settings, process, known)
+
+    replace(locust.main, "setup_logging", set_up)
+
+
+def _known_to_worker(runner_of: list[WorkerRunner]) -> Mapping[str, str]:
+    if not runner_of:
+        return {}
+    [runner] = runner_of
+    run = getattr(runner.environment.parsed_options, RUN_OPTION, {})
+    return {"worker": runner.client_id, **run}
+
+
+def _known_to_master(recorder_of: list[Recorder]) -> Mapping[str, str]:
+    run = recorder_of[0].active if recorder_of else None
+    return {**(_known_of(run) if run else {}), **visitor.known()}
+
+
+def _known_of(run: Run) -> dict[str, str]:
+    name = run.name or Path(run.locustfile).name
+    return {"run_id": run.id, "test_name": name, "user_id": run.started_by}
+
+
 def _record(
     environment: Environment,
     runner: MasterRunner,
@@ -123,7 +192,7 @@ def _record(
     @observer
     def test_start(**_: Any) -> None:
         options = environment.parsed_options
-        recorder.start(
+        run = recorder.start(
             locustfile=str(environment.locustfile),
             host=" ".join(
                 sorted({without_credentials(host) for host in hosts_of_users(environment) if host})
@@ -133,6 +202,7 @@ def _record(
             run_time_s=options.run_time if options else None,
             now=utc_now(),
         )
+        setattr(options, RUN_OPTION, _known_of(run))
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -168,6 +238,26 @@ def _record(
     environment.events.quitting.add_listener(quitting)
 
 
+def _measure(environment: Environment, counts: Counts, attendance: Attendance) -> None:
+    """Count for Prometheus what the workers report."""
+
+    @observer
+    def test_start(**_: Any) -> None:
+        counts.start_run()
+
+    @observer
+    def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
+        counts.add(client_id, data, time.monotonic())
+
+    @observer
+    def test_stop(**_: Any) -> None:
+        attendance.end_run()
+
+    environment.events.test_start.add_listener(test_start)
+    environment.events.worker_report.add_listener(worker_report)
+    environment.events.test_stop.add_listener(test_stop)
+
+
 def _guard_start(
     environment: Environment, runner: MasterRunner, recorder: Recorder, settings: MasterSettings
 ) -> None:
@@ -193,6 +283,13 @@ def _guard_start(
     runner.register_message(TARGET_REFUSED, observer(target_refused))
 
 
+def _look(metrics: MasterMetrics) -> None:
+    """See each heartbeat which workers are there."""
+    while True:
+        gevent.sleep(runners.HEARTBEAT_INTERVAL)
+        observer(metrics.look)()
+
+
 def _watch(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None:
     """Cut a sample every interval, on time however long the cut itself takes."""
     due = time.monotonic()
@@ -202,6 +299,7 @@ def _watch(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None
         observer(_cut)(runner, recorder)
         observer(recorder.flush)()
         observer(problems.log_changes)()
+        observer(forget_the_past)(runner.stats)
 
 
 def _cut(runner: MasterRunner, recorder: Recorder) -> None:

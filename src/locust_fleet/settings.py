@@ -7,12 +7,14 @@ stops with the name of the one that is not.
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from locust_fleet.alerts import Thresholds
 from locust_fleet.errors import SettingsError
 from locust_fleet.targets import Targets
 
@@ -79,19 +81,37 @@ class HeartbeatSettings:
 
 @dataclass(frozen=True)
 class LogSettings:
-    """How much is logged, and the folder of rotating files besides stdout; None for no file."""
+    """How much is logged, how, and the folder of rotating files besides stdout, if any."""
 
     level: str
+    format: str
     folder: Path | None
 
     @classmethod
     def from_env(cls, env: Environ) -> LogSettings:
-        folder = env.get("LOG_DIR", "")
+        to_file = one_of(env, "LOG_FILE", "false", ("TRUE", "FALSE")) == "TRUE"
         return cls(
             level=one_of(
                 env, "LOCUST_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
             ),
-            folder=Path(folder) if folder else None,
+            format=one_of(env, "LOG_FORMAT", "json", ("JSON", "TEXT")),
+            folder=Path(text(env, "LOG_DIR", "/var/log/locust-fleet")) if to_file else None,
+        )
+
+
+@dataclass(frozen=True)
+class IdentitySettings:
+    """Which node a worker runs on, and words that describe it."""
+
+    node_id: str
+    tags: tuple[str, ...]
+
+    @classmethod
+    def from_env(cls, env: Environ) -> IdentitySettings:
+        tags = (tag.strip() for tag in env.get("NODE_TAGS", "").split(","))
+        return cls(
+            node_id=text(env, "NODE_ID", socket.gethostname()),
+            tags=tuple(sorted({tag for tag in tags if tag})),
         )
 
 
@@ -103,6 +123,9 @@ class WorkerSettings:
     heartbeat: HeartbeatSettings
     logs: LogSettings
     health_port: int
+    metrics_port: int
+    identity: IdentitySettings
+    max_names: int
 
     @classmethod
     def from_env(cls, env: Environ) -> WorkerSettings:
@@ -111,6 +134,9 @@ class WorkerSettings:
             heartbeat=HeartbeatSettings.from_env(env),
             logs=LogSettings.from_env(env),
             health_port=port(env, "HEALTH_PORT", 8080),
+            metrics_port=port(env, "METRICS_PORT", 9090),
+            identity=IdentitySettings.from_env(env),
+            max_names=max_names(env),
         )
 
 
@@ -122,6 +148,9 @@ class MasterSettings:
     heartbeat: HeartbeatSettings
     logs: LogSettings
     health_port: int
+    metrics_port: int
+    thresholds: Thresholds
+    max_names: int
     postgres: PostgresSettings
     front_secret: str
     reports_dir: Path
@@ -136,6 +165,9 @@ class MasterSettings:
             heartbeat=HeartbeatSettings.from_env(env),
             logs=LogSettings.from_env(env),
             health_port=port(env, "HEALTH_PORT", 8080),
+            metrics_port=port(env, "METRICS_PORT", 9090),
+            thresholds=thresholds(env),
+            max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
             front_secret=secret(env, "FRONT_SECRET"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
@@ -174,11 +206,12 @@ class ConsoleSettings:
 
 @dataclass(frozen=True)
 class MigrateSettings:
-    """What the one-shot migration needs: the database, its SQL files and the first admin."""
+    """What the one-shot migration needs: the database, its SQL files, first admin and reader."""
 
     postgres: PostgresSettings
     migrations_dir: Path
     web_auth: str
+    reader_password: str
 
     @classmethod
     def from_env(cls, env: Environ) -> MigrateSettings:
@@ -186,6 +219,7 @@ class MigrateSettings:
             postgres=PostgresSettings.from_env(env),
             migrations_dir=Path(text(env, "MIGRATIONS_DIR", "/migrations")),
             web_auth=secret(env, "WEB_AUTH"),
+            reader_password=secret(env, "READER_PASSWORD"),
         )
 
 
@@ -205,6 +239,22 @@ def allowed_targets(env: Environ) -> Targets:
         return Targets.parse(patterns)
     except ValueError as error:
         raise SettingsError(f"ALLOWED_TARGETS: {error}") from None
+
+
+def thresholds(env: Environ) -> dict[str, float]:
+    """Return the thresholds of alerts in the units of locust_fleet.alerts; 0 switches one off."""
+    return {
+        "HighErrorRate": number(env, "ALERT_ERROR_RATE_PERCENT", 5, highest=100),
+        "HighResponseTime": number(env, "ALERT_P95_MS", 2000, highest=3_600_000) / 1000,
+        "LowThroughput": number(env, "ALERT_MIN_RPS", 50, highest=10_000_000),
+        "SystemResourceHigh": number(env, "ALERT_CPU_PERCENT", 80, highest=100),
+        "LocustHighMemoryUsage": number(env, "ALERT_MEMORY_MB", 1500, highest=1_000_000) * 1e6,
+    }
+
+
+def max_names(env: Environ) -> int:
+    """Return how many names of requests master and workers tell apart."""
+    return whole(env, "MAX_NAMES", 2000, lowest=1, highest=100_000)
 
 
 def origin(name: str, url: str) -> str:
@@ -251,6 +301,17 @@ def whole(env: Environ, name: str, default: int, *, lowest: int, highest: int) -
         return int(value)
 
     return _parsed(env, name, str(default), parse, f"use {lowest} to {highest}")
+
+
+def number(env: Environ, name: str, default: int, *, highest: int) -> float:
+    """Return a setting that is a number from 0, such as 5 or 0.5."""
+
+    def parse(value: str) -> float:
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) or float(value) > highest:
+            raise ValueError
+        return float(value)
+
+    return _parsed(env, name, str(default), parse, f"use a number from 0 to {highest}")
 
 
 def port(env: Environ, name: str, default: int) -> int:

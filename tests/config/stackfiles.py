@@ -13,11 +13,12 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.prod.yml"
+MONITORING_FILE = ROOT / "docker-compose.monitoring.yml"
 ENV_EXAMPLE = ROOT / ".env.example"
 
 MARK = "# --- written by deploy.sh, do not edit below ---"
 # ${NAME} and ${NAME:-default}; $$ is a dollar for the container.
-REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?::-([^}]*))?\}")
+REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::-([^}]*))?\}")
 
 
 def settings() -> dict[str, str]:
@@ -28,20 +29,25 @@ def settings() -> dict[str, str]:
 
 
 def references() -> dict[str, set[str | None]]:
-    """Return each variable of the compose file with the defaults it has there, None for none."""
+    """Return each variable of the compose files with the defaults it has there, None for none."""
     found: dict[str, set[str | None]] = {}
-    for name, default in REFERENCE.findall(COMPOSE_FILE.read_text(encoding="utf-8")):
-        found.setdefault(name, set()).add(default)
+    for file in (COMPOSE_FILE, MONITORING_FILE):
+        for name, default in REFERENCE.findall(file.read_text(encoding="utf-8")):
+            found.setdefault(name, set()).add(default)
     return found
 
 
 def raw_compose() -> dict[str, Any]:
-    """Return the compose file as YAML reads it, with anchors resolved and variables as written."""
-    return dict(yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8")))
+    """Return both compose files as YAML reads them, anchors resolved and variables as written."""
+    files = [
+        yaml.safe_load(file.read_text(encoding="utf-8")) for file in (COMPOSE_FILE, MONITORING_FILE)
+    ]
+    parts = ("services", "secrets", "volumes", "networks")
+    return {part: {**files[0][part], **files[1][part]} for part in parts}
 
 
 def resolved_compose(folder: Path, **environment: str) -> dict[str, Any]:
-    """Return the compose file as Docker Compose understands it, with the values of .env.example.
+    """Return the compose files as Docker Compose understands them, with the values of .env.example.
 
     The environment wins over those values. The folder stands in for the checkout: what deploy.sh
     makes is made there. Fails with Compose's words when it does not accept the file.
@@ -52,7 +58,8 @@ def resolved_compose(folder: Path, **environment: str) -> dict[str, Any]:
     done = subprocess.run(
         [
             *("docker", "compose", "--env-file", str(ENV_EXAMPLE)),
-            *("--file", str(COMPOSE_FILE), "--project-directory", str(folder)),
+            *("--file", str(COMPOSE_FILE), "--file", str(MONITORING_FILE)),
+            *("--project-directory", str(folder)),
             *("config", "--format", "json"),
         ],
         env=inherited | environment,

@@ -1,4 +1,4 @@
-"""The compose file keeps what the stack promises about every service."""
+"""The compose files keep what the stack promises about every service."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.config.stackfiles import raw_compose, resolved_compose, settings
+import yaml
+from tests.config.stackfiles import (
+    COMPOSE_FILE,
+    MONITORING_FILE,
+    raw_compose,
+    resolved_compose,
+    settings,
+)
 
 ONE_SHOT = {"migrate"}
+# Its official image holds nothing to ask with.
+NOT_ASKED = {"nginx-exporter"}
 SERVICES: dict[str, dict[str, Any]] = raw_compose()["services"]
 LONG_RUNNING = sorted(set(SERVICES) - ONE_SHOT)
 BOTH = pytest.mark.parametrize("name", sorted(SERVICES))
@@ -18,14 +27,16 @@ THIRD_PARTY = {name: image for name, image in settings().items() if name.endswit
 
 @pytest.mark.docker
 def test_compose_accepts_the_file(tmp_path: Path) -> None:
-    assert set(resolved_compose(tmp_path)["services"]) == set(SERVICES)
+    services = resolved_compose(tmp_path, COMPOSE_PROFILES="postgres,redis,grafana")["services"]
+
+    assert set(services) == set(SERVICES)
 
 
 @pytest.mark.docker
 def test_stores_elsewhere_leave_out_the_bundled_ones(tmp_path: Path) -> None:
     services = resolved_compose(tmp_path, COMPOSE_PROFILES="")["services"]
 
-    assert set(SERVICES) - set(services) == {"postgres", "redis"}
+    assert set(SERVICES) - set(services) == {"grafana", "postgres", "redis"}
 
 
 def test_only_nginx_publishes_ports() -> None:
@@ -38,7 +49,10 @@ def test_no_service_has_a_fixed_container_name() -> None:
 
 @EACH_LONG_RUNNING
 def test_long_running_service_is_asked_whether_it_is_well(name: str) -> None:
-    assert SERVICES[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    asked = "healthcheck" in SERVICES[name]
+
+    assert asked is (name not in NOT_ASKED)
+    assert not asked or SERVICES[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
 
 
 @EACH_LONG_RUNNING
@@ -121,6 +135,19 @@ def test_secret_that_a_setting_points_to_is_given(name: str) -> None:
 
 def test_data_network_has_no_way_out() -> None:
     assert raw_compose()["networks"]["data"]["internal"] is True
+
+
+def test_both_files_mean_the_same_by_a_service() -> None:
+    first, second = (
+        yaml.safe_load(file.read_text(encoding="utf-8"))["x-service"]
+        for file in (COMPOSE_FILE, MONITORING_FILE)
+    )
+
+    assert first == second
+
+
+def test_what_watches_hosts_and_stores_has_no_way_out() -> None:
+    assert raw_compose()["networks"]["monitoring"]["internal"] is True
 
 
 @pytest.mark.parametrize("name", ["redis", "postgres"])

@@ -192,8 +192,8 @@ def test_only_who_the_front_signed_in_gets_in() -> None:
     assert not grafana.getboolean("auth.basic", "enabled")
     assert grafana.getboolean("auth", "disable_login_form")
     assert grafana.getboolean("auth.proxy", "enabled")
-    assert grafana["auth.proxy"]["header_name"] == "X-WEBAUTH-USER"
-    assert grafana["auth.proxy"]["headers"] == "Role:X-WEBAUTH-ROLE"
+    assert grafana["auth.proxy"]["header_name"] == "X-Fleet-User"
+    assert grafana["auth.proxy"]["headers"] == "Role:X-Grafana-Role"
 
 
 def test_grafana_is_served_below_its_path() -> None:

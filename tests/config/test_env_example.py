@@ -35,7 +35,7 @@ def words_of_scripts() -> set[str]:
 
 def names_in_settings_module() -> set[str]:
     source = (ROOT / "src/locust_fleet/settings.py").read_text(encoding="utf-8")
-    return set(re.findall(r'"([A-Z][A-Z_]+)"', source))
+    return set(re.findall(r'"([A-Z][A-Z0-9_]+)"', source))
 
 
 @pytest.mark.parametrize("name", sorted(references()))
@@ -86,7 +86,7 @@ def test_every_group_of_settings_is_explained() -> None:
 
 
 def test_setting_that_a_script_reads_is_in_the_example() -> None:
-    names = r"\b(?:setting|image_setting|env_get \S+) ([A-Z][A-Z_]+)"
+    names = r"\b(?:setting|image_setting|env_get \S+) ([A-Z][A-Z0-9_]+)"
     read = re.findall(names, code_of_scripts())
 
     assert set(read) <= set(settings())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from tests.config.stackfiles import ROOT
+from tests.config.stackfiles import ROOT, settings
 
 # A docker that knows the images in a file, and a registry if there is a file of that name.
 FAKE_DOCKER = """#!/bin/bash
@@ -22,6 +23,8 @@ case "$1 $2" in
   *) exit 1 ;;
 esac
 """
+
+WITHOUT_PACKAGE = [f"GRAFANA_IMAGE={settings()['GRAFANA_IMAGE']}"]
 
 
 @pytest.fixture
@@ -109,13 +112,15 @@ def test_images_from_packages_are_named_for_what_they_are(checkout: Path) -> Non
     images = run(checkout, "third_party_images packages").stdout.splitlines()
 
     assert "NGINX_IMAGE=locust-fleet/nginx:packages" in images
-    assert all(image.endswith(":packages") for image in images)
+    assert all(image.endswith(":packages") for image in images if image not in WITHOUT_PACKAGE)
 
 
-def test_every_third_party_image_can_be_built_from_packages(checkout: Path) -> None:
+def test_every_third_party_image_but_grafana_can_be_built_from_packages(checkout: Path) -> None:
     images = run(checkout, "third_party_images packages").stdout.splitlines()
 
     for image in images:
+        if image in WITHOUT_PACKAGE:
+            continue
         name = image.partition("/")[2].removesuffix(":packages")
         assert (checkout / "images" / name / "Dockerfile").is_file()
 
@@ -135,6 +140,25 @@ def test_image_that_cannot_be_pulled_is_named_with_a_remedy(checkout: Path) -> N
     assert done.returncode == 1
     assert "nginx:" in done.stderr
     assert "IMAGE_SOURCE=packages" in done.stderr
+
+
+def test_grafana_that_cannot_be_pulled_stops_nothing(checkout: Path) -> None:
+    images = run(checkout, "third_party_images registry").stdout.splitlines()
+    known = "".join(f"{line.partition('=')[2]} \n" for line in images if "GRAFANA" not in line)
+    (checkout / "bin" / "docker.images").write_text(known)
+
+    assert run(checkout, "ensure_third_party_images registry").returncode == 0
+    assert "pull --quiet grafana/" in calls(checkout)
+
+
+def test_images_of_the_monitoring_are_not_needed_without_it(checkout: Path) -> None:
+    (checkout / ".env").write_text("MONITORING_ENABLED=false\n")
+
+    images = run(checkout, "needed_images registry").stdout
+
+    assert "NGINX_IMAGE=" in images
+    assert "PYTHON_IMAGE=" in images
+    assert not re.search("(?m)^(PROMETHEUS|ALERTMANAGER|GRAFANA|.*EXPORTER)_IMAGE=", images)
 
 
 def test_image_is_current_until_what_it_is_made_from_changes(checkout: Path) -> None:

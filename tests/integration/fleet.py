@@ -26,6 +26,7 @@ class Fleet:
         self._locustfile = folder / "busy.py"
         self._locustfile.write_text(locustfile)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._metrics_ports: dict[str, int] = {}
         self._web_port, self._bind_port = free_port(ADDRESS), free_port(ADDRESS)
         self.target = f"http://{ADDRESS}:{free_port(ADDRESS)}"
         self._env = {
@@ -114,6 +115,13 @@ class Fleet:
     def stop(self) -> None:
         self.ask("/stop", {})
 
+    def reset(self) -> None:
+        """Press the button of Locust's page."""
+        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        request = urllib.request.Request(self.web + "/stats/reset", b"", headers)
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
     def state(self) -> Any:
         return self.ask("/fleet/run")
 
@@ -130,6 +138,15 @@ class Fleet:
     def wait_for_requests(self, count: int) -> None:
         wait_until(lambda: self.state()["totals"]["requests"] >= count, f"{count} requests")
 
+    def metrics(self, name: str) -> dict[str, float]:
+        """Scrape a master or worker; returns each line's value by what stands before it."""
+        with urllib.request.urlopen(
+            f"http://{ADDRESS}:{self._metrics_ports[name]}/metrics", timeout=5
+        ) as answer:
+            lines = answer.read().decode().splitlines()
+        pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+        return {series: float(value) for series, _, value in pairs}
+
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
@@ -137,12 +154,21 @@ class Fleet:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command,
-                env={**self._env, "HEALTH_PORT": str(free_port("0.0.0.0")), **env},
+                env={
+                    **self._env,
+                    "HEALTH_PORT": str(free_port("0.0.0.0")),
+                    "METRICS_PORT": str(self._metrics_port(name)),
+                    **env,
+                },
                 cwd=self.folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
+
+    def _metrics_port(self, name: str) -> int:
+        self._metrics_ports[name] = free_port("0.0.0.0")
+        return self._metrics_ports[name]
 
     def _answers(self, url: str) -> bool:
         request = urllib.request.Request(url, headers={"X-Fleet-Front": FRONT_SECRET})

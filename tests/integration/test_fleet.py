@@ -1,5 +1,6 @@
 """Requests made are requests counted, and users stay at their target, whoever leaves."""
 
+import json
 import signal
 import threading
 import urllib.error
@@ -44,6 +45,17 @@ class Complainer(HttpUser):
     def complain(self):
         with self.client.get("/products", catch_response=True) as answer:
             answer.failure(str([random.random() for _ in range(2000)]))
+"""
+CHATTY = """
+import logging
+from locust import HttpUser, constant, task
+
+class Chatterer(HttpUser):
+    wait_time = constant(0.2)
+
+    @task
+    def talk(self):
+        logging.getLogger("shop").warning("bought")
 """
 REDIRECTED = """
 from locust import FastHttpUser, constant, task
@@ -323,3 +335,24 @@ def test_a_run_outlives_the_restart_of_every_worker(
 
     wait_for_end(connection)
     assert fleet.served() == recorded(connection)
+
+
+def test_every_line_of_the_log_is_json_and_names_worker_and_run(fleet: Fleet) -> None:
+    fleet.start("w1", locustfile=CHATTY)
+    fleet.swarm(1)
+    wait_until(lambda: "bought" in fleet.log("w1"), "a line of the scenario")
+    run = fleet.state()["run"]["id"]
+    fleet.stop()
+    assert fleet.end("w1") == 0
+
+    lines = {
+        name: [json.loads(line) for line in fleet.log(name).splitlines()]
+        for name in ("master", "w1", "target")
+    }
+
+    [said, *_] = [line for line in lines["w1"] if line["message"] == "bought"]
+    assert (said["level"], said["logger"]) == ("WARNING", "shop")
+    assert (said["run_id"], said["test_name"]) == (run, "busy.py")
+    assert said["worker"]
+    assert "run_id" not in lines["w1"][-1]
+    assert (run, "alice") in {(line.get("run_id"), line.get("user_id")) for line in lines["master"]}

@@ -18,6 +18,7 @@ GOOD = ("--users", "5", "--spawn-rate", "1", "--run-time", "10s")
         ((*GOOD, "--run-time", "0s"), "--run-time is 0s; use 90s, 30m or 1h30m"),
         ((*GOOD, "--max-failure-ratio", "2"), "--max-failure-ratio is 2; use 0 to 1"),
         ((*GOOD, "--host", "shop"), "--host is shop; use a URL"),
+        ((*GOOD, "--alert", "slow"), "--alert is slow; use a name and a number from 0"),
         ((*GOOD, "--name"), "--name needs a value"),
         ((*GOOD, "--fast"), "unknown argument '--fast'"),
     ],

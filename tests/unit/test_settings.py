@@ -1,5 +1,6 @@
 """A process starts with settings that are right, or says which one is not."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 from locust_fleet.errors import SettingsError
 from locust_fleet.settings import (
     HeartbeatSettings,
+    IdentitySettings,
     LogSettings,
     PostgresSettings,
     WorkerSettings,
     secret,
+    thresholds,
 )
 
 
@@ -30,6 +33,32 @@ def test_an_empty_setting_means_its_default() -> None:
 def test_a_port_outside_its_bounds_is_named_with_the_bounds(value: str) -> None:
     with pytest.raises(SettingsError, match=f"POSTGRES_PORT is {value}; use 1 to 65535"):
         PostgresSettings.from_env({"POSTGRES_PASSWORD": "x", "POSTGRES_PORT": value})
+
+
+def test_thresholds_are_in_the_units_of_their_alerts() -> None:
+    env = {"ALERT_P95_MS": "1500", "ALERT_MEMORY_MB": "2", "ALERT_ERROR_RATE_PERCENT": "0.5"}
+
+    assert thresholds(env) == {
+        "HighErrorRate": 0.5,
+        "HighResponseTime": 1.5,
+        "LowThroughput": 50,
+        "SystemResourceHigh": 80,
+        "LocustHighMemoryUsage": 2e6,
+    }
+
+
+def test_a_threshold_that_is_no_number_is_named() -> None:
+    with pytest.raises(SettingsError, match="ALERT_MIN_RPS is -1; use a number from 0 to"):
+        thresholds({"ALERT_MIN_RPS": "-1"})
+
+
+def test_a_node_is_named_by_its_host_unless_it_has_a_name() -> None:
+    assert IdentitySettings.from_env({}).node_id == socket.gethostname()
+    assert IdentitySettings.from_env({"NODE_ID": "rack 7"}).node_id == "rack 7"
+
+
+def test_tags_of_a_node_are_told_apart_and_sorted() -> None:
+    assert IdentitySettings.from_env({"NODE_TAGS": " lab,10g,,lab"}).tags == ("10g", "lab")
 
 
 def test_a_secret_comes_from_its_file(tmp_path: Path) -> None:

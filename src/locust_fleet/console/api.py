@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
+from locust_fleet.alerts import Thresholds, read_thresholds
 from locust_fleet.console import web
 from locust_fleet.console.audit import read_last
 from locust_fleet.console.history import NoSuchRun
@@ -25,7 +26,7 @@ STATUS_OF_REFUSAL = {
 RUNS_AT_ONCE = 200
 LONGEST_NAME = 200
 RUN_TIME = re.compile(r"(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s?)?", re.ASCII)
-FIELDS = ("users", "spawn_rate", "run_time", "host", "name")
+FIELDS = ("users", "spawn_rate", "run_time", "host", "name", "alerts")
 
 
 class BadInput(Exception):
@@ -111,7 +112,19 @@ def read_order(body: object) -> Order:
         run_time=_run_time(body.get("run_time")),
         host=_text(body, "host", 2000) or None,
         name=_text(body, "name", LONGEST_NAME),
+        alerts=_alerts(body.get("alerts")),
     )
+
+
+def _alerts(value: object) -> Thresholds:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise BadInput('alerts is not an object such as {"HighResponseTime": 15}.')
+    try:
+        return read_thresholds(value)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
 
 
 def _run_time(value: object) -> str | None:

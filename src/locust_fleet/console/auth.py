@@ -29,6 +29,7 @@ VERBS = {
     "/stats/reset": "reset the statistics",
     "/user": "change a user setting",
     "/api/v1/runs": "start a run",
+    "/alertmanager/api/v2/silences": "silence alerts",
 }
 WRONG = "Name or password is wrong."
 NO_STORE = "Signing in needs the database, which does not answer. Try again in a moment."

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from locust_fleet import postgres
+from locust_fleet.alerts import parse_threshold
 from locust_fleet.console import front, tokens
 from locust_fleet.console.front import Api, RefusedError
 from locust_fleet.console.roles import Role
@@ -47,6 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--run-time", required=True)
     parser.add_argument("--host")
     parser.add_argument("--name", default="")
+    parser.add_argument("--alert", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--max-failure-ratio", type=float, default=0.0)
     parser.add_argument("--terminal", action="store_true", help="show progress in place")
     parser.add_argument("--url", default=front.URL)
@@ -59,6 +61,11 @@ def main(arguments: argparse.Namespace) -> int:
     Returns 0 good, 1 too many failures, 2 bad arguments, 4 infrastructure, 130 interrupted.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        arguments.alerts = dict(parse_threshold(text) for text in arguments.alert)
+    except ValueError as error:
+        say(f"--alert: {error}")
+        return BAD_ARGUMENTS
     try:
         with api_of(arguments.url) as api:
             return run_test(api, arguments)
@@ -77,6 +84,7 @@ def run_test(api: Api, arguments: argparse.Namespace) -> int:
         "spawn_rate": arguments.spawn_rate,
         "run_time": arguments.run_time,
         "name": arguments.name,
+        "alerts": arguments.alerts,
     }
     if arguments.host:
         order["host"] = arguments.host

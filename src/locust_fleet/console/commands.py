@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from locust_fleet import logs, postgres
+from locust_fleet import logs, postgres, reader
 from locust_fleet.console import accounts, audit, tokens
 from locust_fleet.console.accounts import AccountError, LastAdmin
 from locust_fleet.console.database import Connection
@@ -81,6 +81,7 @@ def migrate(_: argparse.Namespace) -> int:
     with postgres.connect(settings.postgres) as connection:
         applied = postgres.migrate(connection, settings.migrations_dir)
         admin = accounts.ensure_first_admin(connection, settings.web_auth)
+        reader.ensure(connection, settings.reader_password)
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     if admin:
         print(f"created the first admin: {admin}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
@@ -13,6 +13,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from gevent import Timeout
 
+from locust_fleet.alerts import Thresholds
 from locust_fleet.console.directory import Identity
 from locust_fleet.errors import FleetError
 
@@ -45,6 +46,8 @@ class Order:
     run_time: str | None = None
     host: str | None = None
     name: str = ""
+    # Thresholds of alerts, valid until the run ends.
+    alerts: Thresholds = field(default_factory=dict)
 
     def form(self) -> dict[str, str]:
         """Return the fields of Locust's own start form."""
@@ -73,7 +76,11 @@ class Master:
     def start(self, order: Order, by: Identity) -> str:
         """Start a run and return its id; raises StartRefused or MasterUnavailable."""
         # Otherwise a second start of the same user is a change of the run that goes on.
-        headers = {"X-Fleet-Run-Name": quote(order.name), "X-Fleet-New-Run": "1"}
+        headers = {
+            "X-Fleet-Run-Name": quote(order.name),
+            "X-Fleet-Run-Alerts": json.dumps(dict(order.alerts)),
+            "X-Fleet-New-Run": "1",
+        }
         answer = self._ask("/swarm", order.form(), by, headers, patience_s=START_S)
         if not answer.get("success"):
             raise StartRefused(

@@ -31,6 +31,7 @@ class Role(Enum):
 
 RANK = {role: rank for rank, role in enumerate(Role)}
 ANYONE = None
+ANY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # Who at least (ANYONE: without signing in), method, path. "<x>" is one segment, "*" any number.
 RULES: tuple[tuple[Role | None, str, str], ...] = (
@@ -76,6 +77,18 @@ RULES: tuple[tuple[Role | None, str, str], ...] = (
     (Role.OPERATOR, "POST", "/api/v1/runs"),
     (Role.OPERATOR, "POST", "/api/v1/runs/<id>/stop"),
     (Role.ADMIN, "GET", "/api/v1/audit"),
+    # Monitoring: Grafana is told the role and has rules of its own; the others know no users.
+    *((Role.VIEWER, method, f"/grafana{path}") for path in ("/", "/*") for method in ANY_METHOD),
+    (Role.VIEWER, "GET", "/grafana"),
+    (Role.ADMIN, "GET", "/prometheus"),
+    (Role.ADMIN, "GET", "/prometheus/"),
+    (Role.ADMIN, "GET", "/prometheus/*"),
+    (Role.ADMIN, "POST", "/prometheus/api/v1/*"),
+    (Role.ADMIN, "GET", "/alertmanager"),
+    (Role.ADMIN, "GET", "/alertmanager/"),
+    (Role.ADMIN, "GET", "/alertmanager/*"),
+    (Role.ADMIN, "POST", "/alertmanager/api/v2/silences"),
+    (Role.ADMIN, "DELETE", "/alertmanager/api/v2/silence/<id>"),
 )
 
 

@@ -15,6 +15,7 @@ from locust.runners import MasterRunner
 import logging
 from collections import Counter
 
+from locust_fleet.master.attendance import Attendance
 from locust_fleet.seams import replace
 
 # One stray heartbeat may overtake a worker's own goodbye.
@@ -23,12 +24,13 @@ PATIENCE_BEATS = 2
 logger = logging.getLogger(__name__)
 
 
-def know_workers(runner: MasterRunner) -> None:
+def know_workers(runner: MasterRunner, attendance: Attendance) -> None:
     """From now on, every message is a sign of life, and unknown workers start anew."""
     handle = runner.handle_message
     beats: Counter[str] = Counter()
 
     def handle_message(client_id: str, message: Message) -> None:
+        attendance.hear(message.node_id, message.type)
         worker = runner.clients.get(message.node_id)
         if worker is not None:
             worker.heartbeat = runners.HEARTBEAT_LIVENESS

@@ -16,8 +16,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from locust_fleet.alerts import Thresholds
 from locust_fleet.master.run import Request, Run, new_run_id, utc_now
 from locust_fleet.master.spool import Record, Spool
+from locust_fleet.names import OTHER
 from locust_fleet.stats import merge
 
 SAMPLE_INTERVAL_S = 5.0
@@ -28,7 +30,6 @@ METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
 HOST_BYTES = 2000
 # Of one interval; what is beyond is counted as OTHER.
 ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
-OTHER = "(other)"
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +60,26 @@ class Recorder:
         """The id of the run that was asked for last, started or not."""
         return self._request.run_id if self._request else self.run.id if self.run else None
 
-    def expect(self, *, started_by: str, name: str, run_time_s: float | None) -> Request:
+    @property
+    def unsaved_age_s(self) -> float:
+        """How long the oldest record waits in memory, because the disk is full."""
+        if not self._unsaved:
+            return 0.0
+        record = self._unsaved[0]
+        at = record["at"] if "at" in record else record["run"]["started_at"]
+        return max(0.0, (utc_now() - datetime.fromisoformat(at)).total_seconds())
+
+    def expect(
+        self,
+        *,
+        started_by: str,
+        name: str,
+        run_time_s: float | None,
+        alerts: Thresholds | None = None,
+    ) -> Request:
         """Remember who asked for the run that is about to start; returns it with its id."""
-        self._request = Request(new_run_id(utc_now()), started_by, name, run_time_s)
+        run_id = new_run_id(utc_now())
+        self._request = Request(run_id, started_by, name, run_time_s, alerts or {})
         return self._request
 
     def expect_nothing(self) -> None:
@@ -94,6 +112,7 @@ class Recorder:
             spawn_rate=spawn_rate,
             run_time_s=asked.run_time_s,
             started_at=now,
+            alerts=asked.alerts,
         )
         self._save(
             {"kind": "run_started", "run": {**run.to_json(), "image_version": self._version}}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from locust_fleet.alerts import Thresholds
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Request:
     started_by: str
     name: str
     run_time_s: float | None
+    alerts: Thresholds = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Run:
     run_time_s: float | None
     started_at: datetime
     state: str = "running"
+    # Thresholds of alerts that this run brought, valid until it ends.
+    alerts: Thresholds = field(default_factory=dict)
 
     @property
     def ends_at(self) -> datetime | None:
@@ -61,6 +66,7 @@ class Run:
             "started_at": self.started_at.isoformat(),
             "ends_at": self.ends_at.isoformat() if self.ends_at else None,
             "state": self.state,
+            "alerts": dict(self.alerts),
         }
 
 

@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits: files, their bytes, and the seconds that the oldest has waited."""
+
+    files: int
+    size: int
+    age_s: float
 
 
 class Spool:
@@ -36,6 +48,23 @@ class Spool:
     def pending(self) -> list[Path]:
         """Return the records that still wait, oldest first."""
         return sorted(self._folder.glob("*.json"))
+
+    def backlog(self) -> Backlog:
+        """Return how much still waits."""
+        files = size = 0
+        oldest = math.inf
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if not entry.name.endswith(".json"):
+                    continue
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    # Shipped in this moment.
+                    continue
+                files, size = files + 1, size + status.st_size
+                oldest = min(oldest, status.st_mtime)
+        return Backlog(files, size, max(0.0, time.time() - oldest) if files else 0.0)
 
     def read(self, path: Path) -> Record:
         """Return a waiting record; raises ValueError when its file was damaged."""

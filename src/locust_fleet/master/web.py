@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from flask import Flask, Response, jsonify, request
 
+from locust_fleet.alerts import Thresholds, read_thresholds
 from locust_fleet.csp import policy_for
 from locust_fleet.master import guard
 from locust_fleet.master.problems import Problems
@@ -94,6 +95,7 @@ class Front:
                 targets=self._targets,
             )
             or self._judge_numbers()
+            or _judge_alerts()
         )
         if refusal:
             return self._refuse(user, f"start a run against {host}", refusal)
@@ -105,6 +107,7 @@ class Front:
             started_by=user,
             name=unquote(request.headers.get("X-Fleet-Run-Name", ""))[:200],
             run_time_s=self._planned_run_time_s(),
+            alerts=_alerts(),
         )
         return None
 
@@ -209,6 +212,22 @@ def _finish_page(response: Response) -> Response:
             response.set_data(html)
         response.headers["Content-Security-Policy"] = policy_for(html)
     return response
+
+
+def _judge_alerts() -> guard.Refusal | None:
+    try:
+        _alerts()
+    except ValueError as error:
+        return guard.Refusal("bad_input", str(error))
+    return None
+
+
+def _alerts() -> Thresholds:
+    """Return the thresholds that a run brings; ValueError says what is wrong with them."""
+    given = json.loads(request.headers.get("X-Fleet-Run-Alerts", "{}"))
+    if not isinstance(given, dict):
+        raise ValueError("The thresholds of alerts are not a JSON object.")
+    return read_thresholds(given)
 
 
 def _run_time_s(text: str | None) -> float | None:

@@ -216,7 +216,7 @@ def settings(
     return ConsoleSettings(
         postgres=postgres_settings,
         redis=redis_settings,
-        logs=LogSettings("INFO", None),
+        logs=LogSettings("INFO", "JSON", None),
         front_secret=FRONT_SECRET,
         session_key="key",
         session_hours=1,

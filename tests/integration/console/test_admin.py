@@ -304,7 +304,11 @@ class TestCommandLine:
 class TestMigrate:
     @pytest.fixture
     def environ(self, shell: None, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
-        values = {"MIGRATIONS_DIR": str(MIGRATIONS), "WEB_AUTH": "root:first password: x"}
+        values = {
+            "MIGRATIONS_DIR": str(MIGRATIONS),
+            "WEB_AUTH": "root:first password: x",
+            "READER_PASSWORD": "only to look",
+        }
         for name, value in values.items():
             monkeypatch.setenv(name, value)
         return values

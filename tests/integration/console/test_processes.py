@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -303,6 +304,17 @@ def test_a_wrong_setting_stops_it_with_the_name_of_the_setting(
 
     assert console.process.wait(30) != 0
     assert "SESSION_KEY is not set" in console.log.read_text()
+
+
+def test_a_line_of_the_log_tells_whose_request_it_was(running: Running, link: Link) -> None:
+    link.close()
+
+    asker = {"X-Fleet-User": "vera", "X-Fleet-Role": "viewer", "X-Request-ID": "4f2a"}
+    wait_until(lambda: running.get("/api/v1/runs", asker)[0] == 503, "Postgres missed")
+
+    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    [line, *_] = [line for line in lines if "GET /api/v1/runs" in line["message"]]
+    assert (line["user_id"], line["request_id"]) == ("vera", "4f2a")
 
 
 def timed(action: Callable[[], object]) -> float:

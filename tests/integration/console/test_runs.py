@@ -238,6 +238,29 @@ def test_a_start_goes_to_the_master_in_the_name_of_who_asked(olga: Front, master
     assert unquote(headers["X-Fleet-Run-Name"]) == "n\u00e4chtlich 1%"
 
 
+def test_a_run_brings_its_own_thresholds(olga: Front, master: Master) -> None:
+    body = {"users": 1, "spawn_rate": 1, "alerts": {"HighResponseTime": 15}}
+
+    assert olga.ask("POST", "/api/v1/runs", json=body).status_code == 201
+    [(_, _, headers)] = master.asked
+    assert json.loads(headers["X-Fleet-Run-Alerts"]) == {"HighResponseTime": 15}
+
+
+@pytest.mark.parametrize(
+    ("alerts", "words"),
+    [
+        ({"Slow": 1}, "There is no alert Slow with a threshold; use HighErrorRate"),
+        ({"LowThroughput": "many"}, "The threshold of LowThroughput is many; use a number from 0"),
+        ([], "alerts is not an object"),
+    ],
+)
+def test_wrong_thresholds_are_named(olga: Front, alerts: object, words: str) -> None:
+    answer = olga.ask("POST", "/api/v1/runs", json={"users": 1, "spawn_rate": 1, "alerts": alerts})
+
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "bad_input")
+    assert answer.get_json()["error"].startswith(words)
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [("target_refused", 403), ("run_active", 409), ("no_workers", 503), ("bad_input", 422)],

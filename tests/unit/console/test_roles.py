@@ -44,8 +44,13 @@ READS_OF_A_VIEWER = [
     "/api/v1/runs?limit=3",
     "/api/v1/runs/20260102-030405-abcd",
     "/api/v1/workers",
+    "/grafana",
+    "/grafana/",
+    "/grafana/d/run/run?var-run=x",
+    "/grafana/api/live/ws",
 ]
-WRITES_OF_A_VIEWER = ["/console/sign-out", "/console/account"]
+# What Grafana lets a viewer do is its own decision; a query is a POST.
+WRITES_OF_A_VIEWER = ["/console/sign-out", "/console/account", "/grafana/api/ds/query"]
 WRITES_OF_AN_OPERATOR = [
     "/swarm",
     "/stop",
@@ -64,6 +69,12 @@ ONLY_ADMIN = [
     ("GET", "/api/v1/audit"),
     ("POST", "/console/admin/accounts"),
     ("POST", "/console/admin/tokens"),
+    ("GET", "/prometheus"),
+    ("GET", "/prometheus/graph"),
+    ("POST", "/prometheus/api/v1/query"),
+    ("GET", "/alertmanager/"),
+    ("POST", "/alertmanager/api/v2/silences"),
+    ("DELETE", "/alertmanager/api/v2/silence/0ddf0b7c-2f8b"),
 ]
 OF_NOBODY = [
     ("GET", "/stop"),
@@ -81,6 +92,9 @@ OF_NOBODY = [
     ("GET", "/login"),
     ("GET", "/static/x.js"),
     ("GET", "/metrics"),
+    ("POST", "/alerts"),
+    ("POST", "/prometheus/-/quit"),
+    ("POST", "/alertmanager/api/v2/alerts"),
     ("GET", "/console/runs/a/b"),
     ("GET", "/console/reports/a"),
     ("GET", "/console/reports/a/b/c"),

@@ -1,0 +1,45 @@
+"""The thresholds of alerts: what a stack has by default, and what a run may bring of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+# Each alert with the unit of its threshold.
+UNITS = {
+    "HighErrorRate": "percent of requests",
+    "HighResponseTime": "seconds, 95th percentile",
+    "LowThroughput": "requests per second",
+    "SystemResourceHigh": "percent of CPU",
+    "LocustHighMemoryUsage": "bytes",
+}
+
+Thresholds = Mapping[str, float]
+
+
+def read_thresholds(given: Mapping[str, object]) -> dict[str, float]:
+    """Return the thresholds of a run; 0 switches an alert off.
+
+    Raises ValueError, with a sentence that names the alert and what would be right.
+    """
+    for alert, value in given.items():
+        if alert not in UNITS:
+            raise ValueError(f"There is no alert {alert} with a threshold; use {', '.join(UNITS)}.")
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= float(str(value)) < math.inf:
+            raise ValueError(
+                f"The threshold of {alert} is {value}; use a number from 0 ({UNITS[alert]})."
+            )
+    return {alert: float(str(value)) for alert, value in given.items()}
+
+
+def parse_threshold(text: str) -> tuple[str, float]:
+    """Return what NAME=VALUE says; ValueError says what would be right."""
+    alert, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"'{text}' is not NAME=VALUE, such as HighResponseTime=15.")
+    try:
+        number: object = float(value)
+    except ValueError:
+        number = value
+    return alert, read_thresholds({alert: number})[alert]

@@ -1,0 +1,292 @@
+"""Tell Prometheus how the run, the workers and the recording stand.
+
+What needs the past is counted as reports arrive (counts.py, attendance.py); everything else is
+read when Prometheus asks, so there is no second copy and no cost while nobody looks.
+"""
+
+from __future__ import annotations
+
+from locust.runners import STATE_MISSING, MasterRunner
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+
+import gevent
+
+from locust_fleet.alerts import Thresholds
+from locust_fleet.exporter import family, head, labels, process_metrics
+from locust_fleet.master.attendance import Attendance
+from locust_fleet.master.counts import BUCKETS_S, Counts, Endpoint
+from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.spool import Spool
+
+Times = Mapping[float, int] | Mapping[int, int]
+
+FRACTIONS = ("0.5", "0.95", "0.99")
+AGGREGATED = {"method": "", "name": "Aggregated"}
+# Between two of them, other greenlets have their turn: no report waits for a scrape.
+PATIENCE_S = 0.003
+
+
+class MasterMetrics:
+    """Makes the text of a scrape."""
+
+    def __init__(
+        self,
+        runner: MasterRunner,
+        recorder: Recorder,
+        spool: Spool,
+        counts: Counts,
+        attendance: Attendance,
+        thresholds: Thresholds,
+        version: str,
+    ) -> None:
+        self._runner = runner
+        self._recorder = recorder
+        self._spool = spool
+        self._counts = counts
+        self._attendance = attendance
+        self._thresholds = thresholds
+        self._version = version
+        self._process = process_metrics()
+        self._templates: dict[Endpoint, _Template] = {}
+
+    def render(self) -> Iterator[bytes]:
+        """Return the text in parts."""
+        now = time.monotonic()
+        for part in (self._load, self._run, self._workers, self._results):
+            yield "".join(part(now)).encode()
+        yield self._process()
+        for text in self._endpoints(now):
+            yield text.encode()
+
+    def look(self) -> None:
+        """See which workers are there; to be called at least once per heartbeat."""
+        clients = self._runner.clients.values()
+        self._attendance.look([client.id for client in clients if client.state != STATE_MISSING])
+
+    def _load(self, now: float) -> Iterator[str]:
+        runner, active = self._runner, self._recorder.active is not None
+        recent, total = self._counts.recent_total(now), runner.stats.total
+        yield gauge("locust_current_users", "Users that run now.", runner.user_count)
+        yield gauge(
+            "locust_target_users",
+            "Users that the run is to have.",
+            runner.target_user_count if active else 0,
+        )
+        yield gauge(
+            "locust_requests_per_second",
+            "Requests per second of all endpoints, over ten seconds.",
+            self._counts.requests_per_second(now) if active else 0,
+        )
+        yield gauge(
+            "locust_error_rate_percent",
+            "Share of the last ten seconds' requests that failed.",
+            100 * recent.failures / recent.requests if recent.requests else 0,
+        )
+        averages = {
+            "run": (total.total_response_time, total.num_requests - total.num_none_requests),
+            "recent": (recent.sum_ms, sum(recent.times.values())),
+        }
+        yield family(
+            "locust_average_response_time_seconds",
+            "gauge",
+            "Mean response time of all endpoints, since the run began or in the last ten seconds.",
+            [
+                ({"window": window}, sum_ms / requests / 1000)
+                for window, (sum_ms, requests) in averages.items()
+                if requests > 0
+            ],
+        )
+
+    def _run(self, _: float) -> Iterator[str]:
+        run = self._recorder.active
+        yield gauge("locust_test_running", "1 while a run is active.", run is not None)
+        yield family(
+            "locust_run_info",
+            "gauge",
+            "1 for the active run.",
+            [({"run_id": run.id, "locustfile": run.locustfile, "host": run.host}, 1)]
+            if run
+            else [],
+        )
+        yield gauge(
+            "locust_run_started_timestamp_seconds",
+            "When the active run began; 0 without one.",
+            run.started_at.timestamp() if run else 0,
+        )
+        thresholds = {**self._thresholds, **(run.alerts if run else {})}
+        yield family(
+            "locust_alert_threshold",
+            "gauge",
+            "Beyond which an alert fires, in its own unit; 0 switches it off.",
+            [({"alert": alert}, value) for alert, value in thresholds.items()],
+        )
+        yield family(
+            "locust_master_info",
+            "gauge",
+            "1 for this master.",
+            [({"role": "leader", "version": self._version}, 1)],
+        )
+
+    def _workers(self, _: float) -> Iterator[str]:
+        self.look()
+        attendance = self._attendance
+        yield gauge("locust_workers_connected", "Workers that are there.", attendance.connected)
+        yield gauge(
+            "locust_workers_missing",
+            "Workers that vanished and that nobody has replaced.",
+            attendance.missing,
+        )
+        yield gauge(
+            "locust_workers_expected", "Workers connected and missing.", attendance.expected
+        )
+        yield family(
+            "locust_worker_disconnects_total",
+            "counter",
+            "Workers that vanished without saying goodbye.",
+            [({}, attendance.disconnects)],
+        )
+        yield family(
+            "locust_users_per_worker",
+            "gauge",
+            "Users that run on a worker.",
+            [
+                ({"worker": client.id}, client.user_count)
+                for client in self._runner.clients.values()
+                if client.state != STATE_MISSING
+            ],
+        )
+
+    def _results(self, _: float) -> Iterator[str]:
+        backlog = self._spool.backlog()
+        yield gauge(
+            "locust_recorder_lag_seconds",
+            "Age of the oldest result that is not in Postgres yet.",
+            max(backlog.age_s, self._recorder.unsaved_age_s),
+        )
+        yield gauge("locust_spool_files", "Results that wait for Postgres.", backlog.files)
+        yield gauge("locust_spool_bytes", "Size of the results that wait.", backlog.size)
+        yield gauge(
+            "locust_names_over_limit",
+            "1 when some requests are counted as (other), because of too many names.",
+            self._counts.over_limit,
+        )
+
+    def _endpoints(self, now: float) -> Iterator[str]:
+        """Return what there is of each endpoint; a metric's lines must stand together."""
+        requests, durations, errors, percentiles = [], [], [], []
+        stats, endpoints = self._runner.stats, self._counts.endpoints()
+        if len(self._templates) > len(endpoints):
+            self._templates.clear()
+        percentiles.append(
+            _Template(AGGREGATED).percentiles(
+                stats.total.response_times, self._counts.recent_total(now).times
+            )
+        )
+        patience = time.monotonic() + PATIENCE_S
+        for endpoint in endpoints:
+            template = self._template(endpoint)
+            requests.append(template.requests % (endpoint.successes, endpoint.failures))
+            durations.append(template.duration(endpoint))
+            errors += [
+                template.error(error, occurrences) for error, occurrences in endpoint.errors.items()
+            ]
+            entry = stats.entries.get(endpoint.key_in_locust)
+            if entry is not None:
+                recent = self._counts.recent(endpoint, now).times
+                percentiles.append(template.percentiles(entry.response_times, recent))
+            if time.monotonic() > patience:
+                gevent.sleep(0)
+                patience = time.monotonic() + PATIENCE_S
+        yield head("locust_requests_total", "counter", "Requests that ended.")
+        yield "".join(requests)
+        yield head(
+            "locust_request_duration_seconds", "histogram", "Response times of all requests."
+        )
+        yield "".join(durations)
+        yield head("locust_failures_total", "counter", "Requests that failed, by their error.")
+        yield "".join(errors)
+        yield head(
+            "locust_response_time_percentile_seconds",
+            "gauge",
+            "Response time that a share of requests stayed within, since the run began or in the"
+            " last ten seconds.",
+        )
+        yield "".join(percentiles)
+
+    def _template(self, endpoint: Endpoint) -> _Template:
+        template = self._templates.get(endpoint)
+        if template is None:
+            template = _Template({"method": endpoint.method, "name": endpoint.name})
+            self._templates[endpoint] = template
+        return template
+
+
+class _Template:
+    """The text of an endpoint's lines with gaps for the numbers; made once."""
+
+    def __init__(self, pairs: Mapping[str, str]) -> None:
+        self._labels = labels(pairs)
+        of = self._labels.replace("%", "%%")
+        self.requests = "".join(
+            f'locust_requests_total{{{of},status="{status}"}} %d\n'
+            for status in ("success", "failure")
+        )
+        bounds = [*(f"{float(bound)!r}" for bound in BUCKETS_S), "+Inf"]
+        self._duration = "".join(
+            [
+                *(
+                    f'locust_request_duration_seconds_bucket{{{of},le="{bound}"}} %d\n'
+                    for bound in bounds
+                ),
+                f"locust_request_duration_seconds_count{{{of}}} %d\n",
+                f"locust_request_duration_seconds_sum{{{of}}} %r\n",
+            ]
+        )
+        self._percentiles = {
+            window: "".join(
+                f"locust_response_time_percentile_seconds{{{of},"
+                f'percentile="{fraction}",window="{window}"}} %.9g\n'
+                for fraction in FRACTIONS
+            )
+            for window in ("run", "recent")
+        }
+
+    def duration(self, endpoint: Endpoint) -> str:
+        """Return the histogram."""
+        buckets = endpoint.cumulative()
+        return self._duration % (*buckets, buckets[-1], endpoint.sum_ms / 1000)
+
+    def error(self, error: str, occurrences: int) -> str:
+        """Return how often an error occurred."""
+        of_error = labels({"error": error})
+        return f"locust_failures_total{{{self._labels},{of_error}}} {occurrences}\n"
+
+    def percentiles(self, run: Times, recent: Times) -> str:
+        """Return the percentiles of both histograms (milliseconds), as far as they hold any."""
+        return "".join(
+            self._percentiles[window] % tuple(percentiles(histogram))
+            for window, histogram in (("run", run), ("recent", recent))
+            if histogram
+        )
+
+
+def percentiles(histogram: Times) -> list[float]:
+    """Return FRACTIONS of a histogram (milliseconds) in seconds, as stats.percentile defines them.
+
+    In one pass: a scrape asks for a thousand of them.
+    """
+    counts = sorted(histogram.items())
+    places = list(accumulate(count for _, count in counts))
+    return [
+        counts[min(bisect_right(places, int(places[-1] * fraction)), len(counts) - 1)][0] / 1000
+        for fraction in map(float, FRACTIONS)
+    ]
+
+
+def gauge(name: str, about: str, value: float) -> str:
+    """Return the text of a gauge without labels."""
+    return family(name, "gauge", about, [({}, value)])

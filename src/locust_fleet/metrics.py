@@ -1,0 +1,133 @@
+"""Metrics of a scenario's own: ``from locust_fleet import metrics``.
+
+A locustfile is imported on the master and on every worker, and so it makes its metrics on all of
+them; the workers, where users run, show them to Prometheus.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from locust_fleet.errors import FleetError
+
+REGISTRY = CollectorRegistry()
+NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+# Of ours, of prometheus_client, and of Prometheus itself.
+RESERVED = ("locust_", "fleet_", "process_", "python_", "scrape_", "up")
+RESERVED_LABELS = ("le", "quantile", "job", "instance")
+
+Metric = Counter | Gauge | Histogram
+Kind = TypeVar("Kind", Counter, Gauge, Histogram)
+
+
+class MetricError(FleetError, ValueError):
+    """A metric cannot be made as it is asked for: change the locustfile."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    kind: str
+    about: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+
+
+_made: dict[str, tuple[_Wanted, Metric]] = {}
+
+
+def counter(name: str, about: str, labels: Sequence[str] = ()) -> Counter:
+    """Return something that only grows; Prometheus calls it by its name and ``_total``."""
+    name = name.removesuffix("_total") if isinstance(name, str) else name
+    _check(name, about, labels)
+    wanted = _Wanted("counter", about, tuple(labels))
+    return _known(name, wanted, Counter) or _make(
+        name, wanted, lambda: Counter(name, about, labels, registry=REGISTRY)
+    )
+
+
+def gauge(name: str, about: str, labels: Sequence[str] = ()) -> Gauge:
+    """Return something that goes up and down."""
+    _check(name, about, labels)
+    wanted = _Wanted("gauge", about, tuple(labels))
+    return _known(name, wanted, Gauge) or _make(
+        name, wanted, lambda: Gauge(name, about, labels, registry=REGISTRY)
+    )
+
+
+def histogram(
+    name: str,
+    about: str,
+    labels: Sequence[str] = (),
+    buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS,
+) -> Histogram:
+    """Return something that sorts what it observes into buckets, given by their upper bounds."""
+    _check(name, about, labels)
+    _check_buckets(name, buckets)
+    wanted = _Wanted("histogram", about, tuple(labels), tuple(buckets))
+    return _known(name, wanted, Histogram) or _make(
+        name, wanted, lambda: Histogram(name, about, labels, registry=REGISTRY, buckets=buckets)
+    )
+
+
+def _known(name: str, wanted: _Wanted, kind: type[Kind]) -> Kind | None:
+    """Return the metric that was made in the same words before, as by a module imported twice."""
+    if name not in _made:
+        return None
+    before, metric = _made[name]
+    if before != wanted or not isinstance(metric, kind):
+        raise MetricError(
+            f"there are two metrics {name}, {_described(before)} and {_described(wanted)};"
+            " rename one of them"
+        )
+    return metric
+
+
+def _make(name: str, wanted: _Wanted, make: Callable[[], Kind]) -> Kind:
+    try:
+        metric = make()
+    except ValueError as error:
+        # Such as a gauge "logins_total" beside a counter "logins".
+        raise MetricError(
+            f"the metric {name} does not go with the others: {error}; rename it"
+        ) from error
+    _made[name] = wanted, metric
+    return metric
+
+
+def _check(name: object, about: object, labels: object) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise MetricError(f"the metric {name!r} is no name; use letters, digits and _")
+    if name.startswith(RESERVED):
+        raise MetricError(f"the metric {name} begins as ours do; use another first word")
+    if not isinstance(about, str) or not about.strip():
+        raise MetricError(f"the metric {name} says nothing of itself; give a sentence as second")
+    if isinstance(labels, str) or not isinstance(labels, Sequence):
+        raise MetricError(f"the labels of {name} are {labels!r}; use a list of names")
+    for label in labels:
+        if not isinstance(label, str) or not NAME.fullmatch(label) or label.startswith("__"):
+            raise MetricError(f"the label {label!r} of {name} is no name; use letters, digits, _")
+        if label in RESERVED_LABELS:
+            raise MetricError(f"the label {label} of {name} means something else; use another")
+    if len(set(labels)) < len(labels):
+        raise MetricError(f"the labels of {name} are {labels!r}; name each of them once")
+
+
+def _check_buckets(name: str, buckets: object) -> None:
+    rising = (
+        isinstance(buckets, Sequence)
+        and bool(buckets)
+        and all(isinstance(bound, (int, float)) for bound in buckets)
+        and list(buckets) == sorted(set(buckets))
+    )
+    if not rising:
+        raise MetricError(f"the buckets of {name} are {buckets!r}; use numbers in rising order")
+
+
+def _described(wanted: _Wanted) -> str:
+    labels = f" with labels {', '.join(wanted.labels)}" if wanted.labels else ""
+    return f"a {wanted.kind}{labels} ('{wanted.about}')"

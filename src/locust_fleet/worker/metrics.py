@@ -1,0 +1,112 @@
+"""Tell Prometheus how this worker does; what it requests is counted on the master alone."""
+
+from __future__ import annotations
+
+from locust.clients import HttpSession
+from locust.contrib.fasthttp import FastHttpSession
+from locust.runners import WorkerRunner
+
+import functools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import psutil
+from prometheus_client import generate_latest
+
+from locust_fleet import metrics
+from locust_fleet.exporter import family, process_metrics
+from locust_fleet.seams import replace
+from locust_fleet.settings import IdentitySettings
+
+LOOK_S = 0.5
+# The largest lag of so many looks is told, so that no scrape misses a short one.
+LOOKS = 30
+
+
+class WorkerMetrics:
+    """Makes the text of a scrape."""
+
+    def __init__(self, runner: WorkerRunner, identity: IdentitySettings) -> None:
+        self._runner = runner
+        self._identity = identity
+        self._process = process_metrics()
+        self._memory = psutil.Process().memory_info
+        self._lag = Lag()
+        self._in_flight = InFlight()
+
+    def attach(self) -> None:
+        """Begin to measure."""
+        gevent.spawn(self._lag.watch)
+        for session in (HttpSession, FastHttpSession):
+            replace(session, "request", self._in_flight.counted(session.request))
+
+    def render(self) -> Iterator[bytes]:
+        """Return the text in parts."""
+        runner = self._runner
+        gauges = {
+            "locust_worker_users": ("Users that run here.", runner.user_count),
+            "locust_worker_cpu_percent": (
+                "CPU time of this process, of one core, over Locust's last ten seconds.",
+                runner.current_cpu_usage,
+            ),
+            "locust_worker_memory_bytes": ("Resident memory.", self._memory().rss),
+            "locust_worker_loop_lag_seconds": (
+                "How late the event loop was at most, in the last fifteen seconds.",
+                self._lag.highest_s,
+            ),
+            "locust_worker_requests_in_flight": (
+                "Requests of HTTP users that wait for their answer.",
+                self._in_flight.count,
+            ),
+        }
+        for name, (about, value) in gauges.items():
+            yield family(name, "gauge", about, [({}, value)]).encode()
+        who = {
+            "worker": runner.client_id,
+            "node_id": self._identity.node_id,
+            "tags": ",".join(self._identity.tags),
+        }
+        yield family("locust_worker_info", "gauge", "1 for this worker.", [(who, 1)]).encode()
+        yield self._process()
+        yield generate_latest(metrics.REGISTRY)
+
+
+class Lag:
+    """How late the event loop wakes a greenlet: users' clocks run late by as much."""
+
+    def __init__(self) -> None:
+        self._lags: deque[float] = deque(maxlen=LOOKS)
+
+    @property
+    def highest_s(self) -> float:
+        return max(self._lags, default=0.0)
+
+    def watch(self) -> None:
+        """Look forever."""
+        while True:
+            due = time.monotonic() + LOOK_S
+            gevent.sleep(LOOK_S)
+            self._lags.append(max(0.0, time.monotonic() - due))
+
+
+class InFlight:
+    """How many calls of some functions have not returned yet."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def counted(self, request: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, counted."""
+
+        @functools.wraps(request)
+        def counted_request(*args: Any, **kwargs: Any) -> Any:
+            self.count += 1
+            try:
+                return request(*args, **kwargs)
+            finally:
+                self.count -= 1
+
+        return counted_request

@@ -1,0 +1,77 @@
+"""The role of the monitoring sees results and statistics, and nothing else of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from locust_fleet import postgres, reader
+from locust_fleet.settings import PostgresSettings
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def looking(
+    connection: psycopg.Connection, postgres_settings: PostgresSettings
+) -> Iterator[psycopg.Connection]:
+    """Signed in as the reader."""
+    reader.ensure(connection, "only to look")
+    as_reader = replace(postgres_settings, user=reader.NAME, password="only to look")
+    with postgres.connect(as_reader) as mine:
+        yield mine
+
+
+@pytest.mark.parametrize("table", reader.TABLES)
+def test_it_reads_results(looking: psycopg.Connection, table: str) -> None:
+    assert looking.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_it_reads_the_statistics_of_the_server(looking: psycopg.Connection) -> None:
+    seen = looking.execute("SELECT count(*) FROM pg_stat_activity WHERE query <> ''").fetchone()
+
+    assert seen
+    assert seen[0] >= 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT password_hash FROM accounts",
+        "SELECT token_hash FROM api_tokens",
+        "SELECT actor FROM audit_log",
+        "DELETE FROM runs",
+        "UPDATE run_totals SET requests = 0",
+        "CREATE TABLE mine (a int)",
+    ],
+)
+def test_it_sees_no_secret_and_changes_nothing(looking: psycopg.Connection, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        looking.execute(statement)
+
+
+def test_a_new_password_counts(
+    connection: psycopg.Connection, postgres_settings: PostgresSettings
+) -> None:
+    reader.ensure(connection, "only to look")
+    reader.ensure(connection, "another")
+
+    with postgres.connect(replace(postgres_settings, user=reader.NAME, password="another")) as mine:
+        assert mine.execute("SELECT current_user").fetchone() == (reader.NAME,)
+
+
+def test_a_server_that_forbids_it_is_a_warning(
+    connection: psycopg.Connection,
+    postgres_settings: PostgresSettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connection.execute("DROP ROLE IF EXISTS plain")
+    connection.execute("CREATE ROLE plain LOGIN PASSWORD 'x'")
+    with postgres.connect(replace(postgres_settings, user="plain", password="x")) as plain:
+        made = reader.ensure(plain, "only to look")
+
+    assert made is False
+    assert "secrets/reader_password" in caplog.text
