@@ -14,6 +14,10 @@ from math import frexp, ldexp
 # Of a step's response times none is further from the one that stands for it; nor is a percentile.
 LARGEST_ERROR = 0.005
 
+# What is beyond a bound on names or failures is counted under this name, for each method, or with
+# this message. Here, where the recorder finds it without Locust, which patches what it imports.
+OTHER = "(other)"
+
 Histogram = Mapping[float, int] | Mapping[int, int] | Mapping[str, int]
 
 
