@@ -1,4 +1,4 @@
-"""Bound how many names and failures the statistics tell apart.
+"""Bound how many names and failures the statistics tell apart; the rest is ``(other)``.
 
 Locust 2.47.0 keeps an entry for every name (``stats.EntriesDict.__missing__``) and one for every
 failure (``stats.RequestStats.log_error``) as long as a run lasts: a scenario that puts an id into
@@ -13,9 +13,8 @@ from locust.stats import EntriesDict, RequestStats, StatsEntry, StatsError
 from collections.abc import Callable, Collection
 
 from locust_fleet.seams import replace
+from locust_fleet.stats import OTHER
 
-# What is beyond a bound is counted under this name, for each method, or with this message.
-OTHER = "(other)"
 MOST_FAILURES = 1000
 # A method is one of a few verbs, but a scenario may send anything.
 MOST_METHODS_BEYOND = 100

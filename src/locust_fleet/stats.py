@@ -13,6 +13,8 @@ from math import frexp, ldexp
 
 # Of a step's response times none is further from the one that stands for it; nor is a percentile.
 LARGEST_ERROR = 0.005
+# The name of what is not told apart (names.py).
+OTHER = "(other)"
 
 Histogram = Mapping[float, int] | Mapping[int, int] | Mapping[str, int]
 

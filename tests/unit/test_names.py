@@ -6,7 +6,8 @@ import pytest
 from tests.unit.fleet import Master, Worker
 
 from locust_fleet import names
-from locust_fleet.names import MOST_FAILURES, OTHER, bound_names, kept_key
+from locust_fleet.names import MOST_FAILURES, bound_names, kept_key
+from locust_fleet.stats import OTHER
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ from locust.stats import RequestStats, StatsError
 from typing import Any
 
 from locust_fleet.master.recorder import ERROR_BYTES, clean
-from locust_fleet.names import MOST_FAILURES, OTHER
+from locust_fleet.names import MOST_FAILURES
+from locust_fleet.stats import OTHER
 from locust_fleet.wire import SHORT, restore
 
 

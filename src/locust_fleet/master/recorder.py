@@ -18,8 +18,7 @@ from typing import Any
 
 from locust_fleet.master.run import Request, Run, new_run_id, utc_now
 from locust_fleet.master.spool import Record, Spool
-from locust_fleet.names import OTHER
-from locust_fleet.stats import merge
+from locust_fleet.stats import OTHER, merge
 
 SAMPLE_INTERVAL_S = 5.0
 # About an hour of samples, should the disk be full for that long.
