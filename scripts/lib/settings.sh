@@ -87,7 +87,7 @@ value_remedy() {
     HEARTBEAT_LIVENESS) whole_remedy "$value" 2 1000 ;;
     MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
-    MAX_NAMES) whole_remedy "$value" 1 100000 ;;
+    MAX_NAMES) whole_remedy "$value" 1 10000 ;;
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;
     METRICS_RETENTION_DAYS) whole_remedy "$value" 1 3650 ;;
     RESULTS_RETENTION_DAYS) whole_remedy "$value" 0 36500 ;;

@@ -1,4 +1,4 @@
-"""Bound how many names and failures the statistics tell apart.
+"""Bound how many names and failures the statistics tell apart; the rest is ``(other)``.
 
 Locust 2.47.0 keeps an entry for every name (``stats.EntriesDict.__missing__``) and one for every
 failure (``stats.RequestStats.log_error``) as long as a run lasts: a scenario that puts an id into

@@ -417,7 +417,7 @@ def thresholds(env: Environ) -> dict[str, float]:
 
 def max_names(env: Environ) -> int:
     """Return how many names of requests master and workers tell apart."""
-    return whole(env, "MAX_NAMES", 2000, lowest=1, highest=100_000)
+    return whole(env, "MAX_NAMES", 2000, lowest=1, highest=10_000)
 
 
 def origin(name: str, url: str) -> str:

@@ -1,15 +1,20 @@
 """The short form of a worker's report on its way to the master. Pure.
 
 Locust 2.47.0 writes the names of a dozen fields with each entry, and everything a second time
-for all entries together. Here an entry is a row of values, its steps are bytes and its seconds
-count from its start: so a report with our finer steps stays below twice the size of Locust's
-own. On the master it becomes what Locust expects, with response times for steps.
+for all entries together. Here an entry is a row of values, its steps are gaps and its seconds
+count from its start, all of it compressed: so a report with our finer steps stays below twice the
+size of Locust's own. On the master it becomes what Locust expects, with response times for steps.
 """
 
 from __future__ import annotations
 
+from locust.rpc import Message
+
+import zlib
 from array import array
 from collections.abc import Mapping
+from itertools import accumulate
+from operator import sub
 from typing import Any
 
 from locust_fleet.stats import response_time_of
@@ -29,6 +34,8 @@ VALUES = (
     "min_response_time",
     "total_content_length",
 )
+# The level of zlib that takes the least time.
+QUICK = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
 
 Row = list[Any]
@@ -39,13 +46,15 @@ def shorten(report: dict[str, Any]) -> None:
     entries, total = report["stats"], report["stats_total"]
     # With one entry the total counts the same.
     totals = {**total, "response_times": {}} if len(entries) == 1 else total
-    report[SHORT] = [_row(entry) for entry in [*entries, totals]]
+    rows = [_row(entry) for entry in [*entries, totals]]
+    report[SHORT] = zlib.compress(Message(SHORT, rows, "").serialize(), QUICK)
     del report["stats"], report["stats_total"]
 
 
 def restore(report: dict[str, Any]) -> None:
     """Replace the short form by what Locust's master and its listeners read."""
-    entries = [_entry(row) for row in report.pop(SHORT)]
+    rows = Message.unserialize(zlib.decompress(report.pop(SHORT))).data
+    entries = [_entry(row) for row in rows]
     total = entries.pop()
     if len(entries) == 1:
         total["response_times"] = dict(entries[0]["response_times"])
@@ -53,21 +62,22 @@ def restore(report: dict[str, Any]) -> None:
 
 
 def _row(entry: Mapping[str, Any]) -> Row:
-    start, steps = int(entry["start_time"]), entry["response_times"]
+    start, counts = int(entry["start_time"]), entry["response_times"]
+    steps = sorted(counts)
     return [
         *(entry[field] for field in VALUES),
-        # A step of a response time that no clock can measure has no room in two bytes.
-        array("H" if max(steps, default=0) < 1 << 16 else "I", steps).tobytes(),
-        list(steps.values()),
+        # Nearly all gaps are small, so little is left of their four bytes.
+        array("I", map(sub, steps, [0, *steps])).tobytes(),
+        [counts[step] for step in steps],
         *({second - start: count for second, count in entry[field].items()} for field in SECONDS),
     ]
 
 
 def _entry(row: Row) -> dict[str, Any]:
-    *values, steps, counts, requests, failures = row
+    *values, gaps, counts, requests, failures = row
     entry = dict(zip(VALUES, values, strict=True))
-    numbers = array("H" if len(steps) == 2 * len(counts) else "I", steps)
-    entry["response_times"] = dict(zip(map(response_time_of, numbers), counts, strict=True))
+    times = map(response_time_of, accumulate(array("I", gaps)))
+    entry["response_times"] = dict(zip(times, counts, strict=True))
     start = int(entry["start_time"])
     for field, seconds in zip(SECONDS, (requests, failures), strict=True):
         entry[field] = {start + second: count for second, count in seconds.items()}

@@ -13,6 +13,8 @@ from locust.stats import RequestStats, setup_distributed_stats_event_listeners
 import random
 import time
 from collections.abc import Callable
+from itertools import product
+from math import log
 from typing import Any, NamedTuple, cast
 from unittest.mock import patch
 
@@ -33,7 +35,7 @@ class Sizes(NamedTuple):
     ours_ms: float
 
 
-def report(names: int, requests: int, rounding: Rounding) -> dict[str, Any]:
+def report(names: int, requests: int, usual_ms: float, rounding: Rounding) -> dict[str, Any]:
     """Return what a worker reports after an interval of log-normal response times."""
     chance = random.Random(names)
     with simulated_clock() as clock, patch.object(stats, "bucket_response_time", rounding):
@@ -43,7 +45,7 @@ def report(names: int, requests: int, rounding: Rounding) -> dict[str, Any]:
             clock.now += INTERVAL_S / requests
             name, took = (
                 f"/shop/products/{chance.randrange(names)}",
-                chance.lognormvariate(4.5, 0.9),
+                chance.lognormvariate(log(usual_ms), 0.8),
             )
             worker.log_request("GET", name, cast(int, took), 4321)
     data: dict[str, Any] = {"user_count": 100, "user_classes_count": {"Shopper": 100}}
@@ -51,9 +53,11 @@ def report(names: int, requests: int, rounding: Rounding) -> dict[str, Any]:
     return data
 
 
-def compare(names: int, requests: int) -> Sizes:
+def compare(names: int, requests: int, usual_ms: float) -> Sizes:
     """Return how large the same requests make both reports."""
-    stock, ours = (report(names, requests, by) for by in (stats.bucket_response_time, step_of))
+    stock, ours = (
+        report(names, requests, usual_ms, by) for by in (stats.bucket_response_time, step_of)
+    )
     began = time.perf_counter()
     plain = Message("stats", stock, "w1").serialize()
     Message.unserialize(plain)
@@ -67,12 +71,12 @@ def compare(names: int, requests: int) -> Sizes:
 
 def main() -> None:
     """Print the table."""
-    print("names  requests     stock      ours  ratio  stock ms  ours ms")
-    for names in (1, 100, 1000):
-        for requests in (30, 300, 3000, 12_000, 60_000):
-            sizes = compare(names, requests)
+    print("usual ms  names  requests     stock      ours  ratio  stock ms  ours ms")
+    for usual_ms, names in product((100, 5, 0.5), (1, 100, 1000)):
+        for requests in (30, 300, 3000, 12_000, 30_000):
+            sizes = compare(names, requests, usual_ms)
             print(
-                f"{names:5}  {requests:8}  {sizes.stock:8}  {sizes.ours:8}"
+                f"{usual_ms:8}  {names:5}  {requests:8}  {sizes.stock:8}  {sizes.ours:8}"
                 f"  {sizes.ours / sizes.stock:5.2f}  {sizes.stock_ms:8.2f}  {sizes.ours_ms:7.2f}"
             )
 

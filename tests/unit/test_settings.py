@@ -109,3 +109,9 @@ def test_a_list_replaces_the_default() -> None:
 def test_a_wrong_entry_of_the_list_names_the_setting() -> None:
     with pytest.raises(SettingsError, match="ALLOWED_TARGETS: 'http://a/b'"):
         WorkerSettings.from_env({"ALLOWED_TARGETS": "http://a/b"})
+
+
+@pytest.mark.parametrize("value", ["0", "10001", "many"])
+def test_a_bound_of_names_that_bounds_nothing_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"MAX_NAMES is .*; use 1 to 10000"):
+        WorkerSettings.from_env({"MAX_NAMES": value})

@@ -26,20 +26,25 @@ HISTORY_ROWS = 2000
 
 
 class Snapshot:
-    """A histogram of the past in a tenth of the room; stands for Locust's CachedResponseTimes."""
+    """A histogram of the past in a tenth of the room; stands for Locust's CachedResponseTimes.
 
-    __slots__ = ("_counts", "_times", "num_none_requests", "num_requests")
+    Until a reset replaces it, a histogram only grows, and a dictionary keeps its order: so the
+    first of its response times now are those of then.
+    """
+
+    __slots__ = ("_counts", "_now", "num_none_requests", "num_requests")
 
     def __init__(self, entry: StatsEntry) -> None:
-        self._times = array("d", entry.response_times)
-        self._counts = array("Q", entry.response_times.values())
+        self._now = entry.response_times
+        code = "I" if entry.num_requests < 1 << 32 else "Q"
+        self._counts = array(code, entry.response_times.values())
         self.num_requests = entry.num_requests
         self.num_none_requests = entry.num_none_requests
 
     @property
     def response_times(self) -> dict[float, int]:
         """The histogram as it was."""
-        return dict(zip(self._times, self._counts, strict=True))
+        return dict(zip(self._now, self._counts, strict=False))
 
 
 def keep_snapshots_small() -> None:
