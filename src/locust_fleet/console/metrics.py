@@ -32,7 +32,7 @@ def blueprint(parts: Parts) -> Blueprint:
         registry=None if shared else registry,
     )
     if shared:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry)
 
     def read() -> list[outbox.Counts]:
         with parts.database.connection() as connection:
