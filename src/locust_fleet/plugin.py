@@ -120,7 +120,14 @@ def attach_master(settings: MasterSettings) -> None:
         attendance, counts = Attendance(), Counts(settings.max_names)
         know_workers(runner, attendance)
         metrics = MasterMetrics(
-            runner, recorder, spool, counts, attendance, settings.thresholds, settings.version
+            runner,
+            recorder,
+            spool,
+            counts,
+            attendance,
+            settings.thresholds,
+            settings.version,
+            lambda: intake.over_limit,
         )
         exporter.serve(settings.metrics_port, metrics.render)
         _measure(environment, counts, attendance)

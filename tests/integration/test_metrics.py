@@ -51,6 +51,19 @@ class Steady(FastHttpUser):
     def turn(self):
         self.client.get(next(TURNS))
 """
+MANY_NAMES = """
+import itertools
+from locust import HttpUser, constant, task
+
+NUMBERS = itertools.count()
+
+class Explorer(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def products(self):
+        self.client.get("/products", name=f"/products/{next(NUMBERS)}")
+"""
 CLASH = (
     SHOPPER
     + """
@@ -264,3 +277,20 @@ def test_a_master_says_who_it_is(fleet: Fleet) -> None:
     metrics = fleet.metrics("master")
     assert metrics['locust_master_info{role="leader",version="v7"}'] == 1
     assert metrics["process_start_time_seconds"] > 0
+
+
+def test_names_beyond_the_limit_are_seen_and_every_request_counts(fleet: Fleet) -> None:
+    (fleet.folder / "busy.py").write_text(MANY_NAMES)
+    fleet.start_target()
+    fleet.start_master(MAX_NAMES="5")
+    fleet.start_worker("w1", MAX_NAMES="5")
+    fleet.wait_for_workers(1)
+
+    fleet.swarm(5)
+    fleet.wait_for_requests(100)
+    fleet.stop()
+
+    metrics = fleet.metrics("master")
+    assert metrics["locust_names_over_limit"] == 1
+    assert total(metrics, "locust_requests_total", 'name="(other)"') > 0
+    assert total(metrics, "locust_requests_total") == fleet.served()

@@ -100,7 +100,8 @@ class Counts:
     """Everything that was reported since this process started, and in the last ten seconds."""
 
     def __init__(self, names_limit: int) -> None:
-        self._names_limit = names_limit
+        # Of earlier runs as many again, and those that a run has too many as one.
+        self._most_at_start, self._most = names_limit, 2 * names_limit + 1
         self._by_key: dict[tuple[str | None, str], Endpoint] = {}
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._slices: deque[_Slice] = deque()
@@ -109,14 +110,14 @@ class Counts:
         self.over_limit = False
 
     def start_run(self) -> None:
-        """Forget what is recent; and all names, if they had become too many in earlier runs.
+        """Forget what is recent; and all names, if those of earlier runs leave too little room.
 
         Within a run no count goes down. That one begins anew between two runs is for Prometheus
         what a restart of this process is.
         """
         self._slices.clear()
         self._rate = Rate()
-        if self.over_limit:
+        if len(self._endpoints) > self._most_at_start:
             self.over_limit = False
             self._by_key.clear()
             self._endpoints.clear()
@@ -183,7 +184,7 @@ class Counts:
         if endpoint is not None:
             return endpoint
         key = clean(method or "", METHOD_BYTES), clean(name, NAME_BYTES)
-        if key not in self._endpoints and len(self._endpoints) >= self._names_limit:
+        if key not in self._endpoints and len(self._endpoints) >= self._most:
             self.over_limit = True
             key = "", OTHER
             return self._endpoints.setdefault(key, Endpoint(*key, (OTHER, "")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from locust.runners import STATE_MISSING, MasterRunner
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import gevent
 
@@ -40,6 +40,7 @@ class MasterMetrics:
         attendance: Attendance,
         thresholds: Thresholds,
         version: str,
+        names_over_limit: Callable[[], bool] = lambda: False,
     ) -> None:
         self._runner = runner
         self._recorder = recorder
@@ -48,6 +49,7 @@ class MasterMetrics:
         self._attendance = attendance
         self._thresholds = thresholds
         self._version = version
+        self._names_over_limit = names_over_limit
         self._process = process_metrics()
         self._templates: dict[Endpoint, Template] = {}
         self._aggregated = Template(*AGGREGATED)
@@ -172,7 +174,7 @@ class MasterMetrics:
         yield gauge(
             "locust_names_over_limit",
             "1 when some requests are counted as (other), because of too many names.",
-            self._counts.over_limit,
+            self._counts.over_limit or self._names_over_limit(),
         )
 
     def _endpoints(self, now: float) -> Iterator[str]:

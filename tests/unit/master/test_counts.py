@@ -75,14 +75,28 @@ def test_a_run_that_starts_takes_no_count_down() -> None:
 
 
 def test_names_beyond_the_limit_are_counted_together() -> None:
-    counts = counted(report("/1"), report("/2"), report("/3"), report("/4"), names_limit=2)
+    counts = counted(*(report(f"/{number}") for number in range(5)), names_limit=1)
 
     assert [(one.name, one.successes) for one in counts.endpoints()] == [
+        ("/0", 1),
         ("/1", 1),
         ("/2", 1),
         ("(other)", 2),
     ]
     assert counts.over_limit
+
+
+def test_names_within_the_limit_of_each_run_are_all_told_apart() -> None:
+    counts = Counts(3)
+    for run in range(10):
+        counts.start_run()
+        for number in range(3):
+            counts.add("w1", report(f"/{run}/{number}"), 100.0)
+        counts.add("w1", report("(other)"), 100.0)
+        named = {endpoint.name for endpoint in counts.endpoints()}
+
+        assert {f"/{run}/0", f"/{run}/1", f"/{run}/2", "(other)"} <= named
+        assert not counts.over_limit
 
 
 def test_too_many_names_of_one_run_leave_room_for_those_of_the_next() -> None:
