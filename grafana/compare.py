@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.parts import ALL, Chart, Sql, board, fill, from_postgres, lines, rows
-from grafana.run import COUNTED
+from grafana.run import counted
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import TimeOption
@@ -93,12 +93,12 @@ def _tables() -> list[Chart]:
             " over the whole run, exact to the bucket (1 %).",
             Sql(
                 f"""
-                WITH {COUNTED}
+                WITH {counted("$before", "$after")}
                 SELECT side AS "Side", run_id AS "Run", runs.name AS "Name", state AS "State",
                     host AS "Host", users AS "Users", started_at AS "Started",
-                    seconds AS "Duration", sum(requests)::float8 AS "Requests",
-                    (sum(requests) / seconds)::float8 AS "Rate",
-                    (100.0 * sum(failures) / nullif(sum(requests), 0))::float8 AS "Failed",
+                    seconds AS "Duration", sum(requests) AS "Requests",
+                    sum(requests) / seconds AS "Rate",
+                    100 * sum(failures) / nullif(sum(requests), 0) AS "Failed",
                     sum(sum_ms) / nullif(sum(requests), 0) AS "Average",
                     histogram_percentile(histogram_merge(histogram), 0.5) AS "p50",
                     histogram_percentile(histogram_merge(histogram), 0.95) AS "p95",
@@ -108,7 +108,6 @@ def _tables() -> list[Chart]:
                 JOIN runs ON runs.id = chosen.run_id
                 JOIN lasted USING (run_id)
                 JOIN counted USING (run_id)
-                WHERE counted.name IN ($endpoint)
                 GROUP BY side, run_id, runs.id, seconds
                 ORDER BY side DESC
                 """
@@ -122,18 +121,15 @@ def _tables() -> list[Chart]:
             " (1 %); the change is that of p95, in per cent of before.",
             Sql(
                 f"""
-                WITH {COUNTED}, ends AS (
-                    SELECT side, method, counted.name, sum(requests)::float8 AS requests,
-                        (sum(requests) / seconds)::float8 AS rate,
-                        (100.0 * sum(failures) / nullif(sum(requests), 0))::float8 AS failed,
-                        histogram_percentile(histogram_merge(histogram), 0.5) AS p50,
-                        histogram_percentile(histogram_merge(histogram), 0.95) AS p95,
-                        histogram_percentile(histogram_merge(histogram), 0.99) AS p99
+                WITH {counted("$before", "$after")}, ends AS (
+                    SELECT side, method, name, requests, requests / seconds AS rate,
+                        100 * failures / nullif(requests, 0) AS failed,
+                        histogram_percentile(histogram, 0.5) AS p50,
+                        histogram_percentile(histogram, 0.95) AS p95,
+                        histogram_percentile(histogram, 0.99) AS p99
                     FROM {CHOSEN}
                     JOIN lasted USING (run_id)
                     JOIN counted USING (run_id)
-                    WHERE counted.name IN ($endpoint)
-                    GROUP BY side, method, counted.name, seconds
                 ), a AS (
                     SELECT * FROM ends WHERE side = 'before'
                 ), b AS (

@@ -25,22 +25,6 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 RECENT = "Over the last 10 s, as alerts use it, exact to the bucket (1 %)."
 WHOLE = "Over the whole run so far, as Locust's own page shows it, exact to the bucket (1 %)."
 ESTIMATE = "An estimate from classic Prometheus buckets, which may be far off between two of them."
-# What was counted of a run: its totals once it has ended, its samples until then.
-COUNTED = """
-    counted AS (
-        SELECT run_id, method, name, requests, failures, sum_ms, min_ms, max_ms, histogram
-        FROM run_totals
-        UNION ALL
-        SELECT run_id, method, name, requests, failures, sum_ms, min_ms, max_ms, histogram
-        FROM run_samples
-        WHERE NOT EXISTS (SELECT FROM run_totals WHERE run_totals.run_id = run_samples.run_id)
-    ), lasted AS (
-        SELECT id AS run_id, greatest(extract(epoch FROM coalesce(
-            ended_at, (SELECT max(at) FROM run_progress WHERE run_id = runs.id), started_at
-        ) - started_at), 1)::float8 AS seconds
-        FROM runs
-    )
-"""
 
 
 def dashboard() -> Dashboard:
@@ -94,6 +78,34 @@ def recent(percentile: str, window: str = "recent") -> str:
         "max(locust_response_time_percentile_seconds"
         f'{{method="", name="Aggregated", percentile="{percentile}", window="{window}"}})'
     )
+
+
+def counted(*runs: str) -> str:
+    """Return tables for a WITH of what was counted of runs, one row an endpoint, and their length.
+
+    Counted are the totals of a run that has ended, and the samples of one that goes on.
+    """
+    chosen = ", ".join(f"'{run}'" for run in runs)
+    columns = "run_id, method, name, requests, failures, sum_ms, min_ms, max_ms, histogram"
+    return f"""
+        parts AS (
+            SELECT {columns} FROM run_totals WHERE run_id IN ({chosen})
+            UNION ALL
+            SELECT {columns} FROM run_samples WHERE run_id IN ({chosen})
+                AND NOT EXISTS (SELECT FROM run_totals WHERE run_totals.run_id = run_samples.run_id)
+        ), counted AS MATERIALIZED (
+            SELECT run_id, method, name, sum(requests)::float8 AS requests,
+                sum(failures)::float8 AS failures, sum(sum_ms) AS sum_ms, min(min_ms) AS min_ms,
+                max(max_ms) AS max_ms, histogram_merge(histogram) AS histogram
+            FROM parts WHERE name IN ($endpoint)
+            GROUP BY run_id, method, name
+        ), lasted AS (
+            SELECT id AS run_id, greatest(extract(epoch FROM coalesce(
+                ended_at, (SELECT max(at) FROM run_progress WHERE run_id = runs.id), started_at
+            ) - started_at), 1)::float8 AS seconds
+            FROM runs WHERE id IN ({chosen})
+        )
+    """
 
 
 def limit(alert: str) -> str:
@@ -316,19 +328,17 @@ def _recorded() -> list[Chart]:
             " to the bucket (1 %): the numbers of the run's report.",
             Sql(
                 f"""
-                WITH {COUNTED}
+                WITH {counted("$run")}
                 SELECT coalesce(name, 'all chosen') AS "Endpoint", coalesce(method, '') AS "Method",
-                    sum(requests)::float8 AS "Requests",
-                    (sum(requests) / seconds)::float8 AS "Rate",
-                    sum(failures)::float8 AS "Failures",
-                    (100.0 * sum(failures) / nullif(sum(requests), 0))::float8 AS "Failed",
+                    sum(requests) AS "Requests", sum(requests) / seconds AS "Rate",
+                    sum(failures) AS "Failures",
+                    100 * sum(failures) / nullif(sum(requests), 0) AS "Failed",
                     sum(sum_ms) / nullif(sum(requests), 0) AS "Average",
                     histogram_percentile(histogram_merge(histogram), 0.5) AS "p50",
                     histogram_percentile(histogram_merge(histogram), 0.95) AS "p95",
                     histogram_percentile(histogram_merge(histogram), 0.99) AS "p99",
                     min(min_ms) AS "Fastest", max(max_ms) AS "Slowest"
                 FROM counted JOIN lasted USING (run_id)
-                WHERE run_id = '$run' AND name IN ($endpoint)
                 GROUP BY GROUPING SETS ((method, name, seconds), (seconds))
                 ORDER BY grouping(name) DESC, 3 DESC
                 """

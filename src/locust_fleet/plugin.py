@@ -29,6 +29,8 @@ from locust_fleet.master.balance import Balance
 from locust_fleet.master.counts import Counts
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.intake import Intake
+from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
 from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.presence import know_workers
 from locust_fleet.master.problems import Problems
@@ -38,6 +40,7 @@ from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
 from locust_fleet.master.web import Front, hosts_of_users
+from locust_fleet.names import bound_names
 from locust_fleet.seams import replace
 from locust_fleet.settings import (
     HeartbeatSettings,
@@ -46,18 +49,18 @@ from locust_fleet.settings import (
     WorkerSettings,
 )
 from locust_fleet.targets import without_credentials
+from locust_fleet.wire import shorten
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.metrics import WorkerMetrics
+from locust_fleet.worker.steps import count_in_steps
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
 TARGET_REFUSED = "target_refused"
 # Locust sends options that are not its own to the workers with each spawn message.
 RUN_OPTION = "fleet_run"
-# More distinct names than this are counted as (other).
-NAMES_LIMIT = 2000
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +68,15 @@ logger = logging.getLogger(__name__)
 def attach_worker(settings: WorkerSettings) -> None:
     """Make this process a worker of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
+    count_in_steps()
+    bound_names(settings.max_names)
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
     health.serve(settings.health_port, lambda: _worker_readiness(runner_of, settings.heartbeat))
 
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
+        environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
         Leave(runner).attach(environment)
         metrics = WorkerMetrics(runner, settings.identity)
         metrics.attach()
@@ -91,6 +97,8 @@ def attach_worker(settings: WorkerSettings) -> None:
 def attach_master(settings: MasterSettings) -> None:
     """Make this process the master of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
+    bound_names(settings.max_names)
+    keep_snapshots_small()
     runner_of: list[MasterRunner] = []
     recorder_of: list[Recorder] = []
     _log(settings.logs, "master", lambda: _known_to_master(recorder_of))
@@ -103,11 +111,13 @@ def attach_master(settings: MasterSettings) -> None:
         spool = Spool(settings.spool_dir)
         recorder = Recorder(spool, settings.version)
         recorder_of.append(recorder)
-        problems = Problems(settings.spool_dir)
+        intake = Intake(runner.stats, settings.max_names)
+        intake.attach(environment)
+        problems = Problems(settings.spool_dir, intake.problems)
         shipper = Shipper(spool, settings)
         environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)
-        attendance, counts = Attendance(), Counts(NAMES_LIMIT)
+        attendance, counts = Attendance(), Counts(settings.max_names)
         know_workers(runner, attendance)
         metrics = MasterMetrics(
             runner, recorder, spool, counts, attendance, settings.thresholds, settings.version
@@ -289,6 +299,7 @@ def _watch(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None
         observer(_cut)(runner, recorder)
         observer(recorder.flush)()
         observer(problems.log_changes)()
+        observer(forget_the_past)(runner.stats)
 
 
 def _cut(runner: MasterRunner, recorder: Recorder) -> None:

@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 
 from locust_fleet.stats import Histogram, merge, percentile
 
-MERGE_LIMIT_S = 3.0
+# Times as long as only reading them: 3 when it was written, 70 with a sum made anew for each row.
+MERGE_LIMIT = 20
 # As JSON writes them: whole and broken numbers of milliseconds.
 times = st.floats(0.001, 100_000).map(lambda ms: round(ms, 4)) | st.integers(0, 100_000)
 histograms = st.dictionaries(times.map(str), st.integers(0, 50), max_size=40)
@@ -62,7 +63,9 @@ def test_a_histogram_of_nothing_has_no_percentile(connection: psycopg.Connection
     assert sql_percentile(connection, {}, 0.5) is None
 
 
-def test_ten_thousand_samples_merge_in_a_moment(connection: psycopg.Connection) -> None:
+def test_ten_thousand_samples_merge_not_much_slower_than_they_are_read(
+    connection: psycopg.Connection,
+) -> None:
     chance = random.Random(7)
     keys = [f"{1.02**step:.4g}" for step in range(700)]
     connection.execute("CREATE TEMP TABLE samples (histogram jsonb)")
@@ -72,7 +75,19 @@ def test_ten_thousand_samples_merge_in_a_moment(connection: psycopg.Connection) 
             row = {key: chance.randrange(1, 99) for key in keys[first : first + 60]}
             copy.write_row((json.dumps(row),))
 
-    began = time.monotonic()
-    connection.execute("SELECT histogram_percentile(histogram_merge(histogram), 0.95) FROM samples")
+    merging = seconds(connection, "SELECT histogram_merge(histogram) FROM samples")
 
-    assert time.monotonic() - began < MERGE_LIMIT_S
+    # Only reading them is the measure, so that a busy machine does not matter.
+    reading = seconds(connection, "SELECT count(*) FROM samples, jsonb_each_text(histogram)")
+    assert merging < MERGE_LIMIT * reading, f"{merging:.2f} s to merge, {reading:.2f} s to read"
+
+
+def seconds(connection: psycopg.Connection, query: str) -> float:
+    """Return how long a query takes at best."""
+
+    def once() -> float:
+        began = time.monotonic()
+        connection.execute(query.encode())
+        return time.monotonic() - began
+
+    return min(once() for _ in range(3))

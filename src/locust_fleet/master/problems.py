@@ -7,6 +7,7 @@ master shows it in its log, which Locust's UI shows, and to the console.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 FILE = "locustfile.problem"
@@ -17,12 +18,16 @@ logger = logging.getLogger(__name__)
 class Problems:
     """The findings that still hold."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *others: Callable[[], list[str]]) -> None:
         self._file = folder / FILE
+        self._others = others
         self._logged = ""
 
     def current(self) -> list[str]:
         """Return the findings, each one line."""
+        return [finding for find in (self._in_file, *self._others) for finding in find()]
+
+    def _in_file(self) -> list[str]:
         try:
             text = self._file.read_text(encoding="utf-8").strip()
         except OSError:

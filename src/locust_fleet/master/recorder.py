@@ -19,7 +19,7 @@ from typing import Any
 from locust_fleet.alerts import Thresholds
 from locust_fleet.master.run import Request, Run, new_run_id, utc_now
 from locust_fleet.master.spool import Record, Spool
-from locust_fleet.stats import merge
+from locust_fleet.stats import OTHER, merge
 
 SAMPLE_INTERVAL_S = 5.0
 # About an hour of samples, should the disk be full for that long.
@@ -29,7 +29,6 @@ METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
 HOST_BYTES = 2000
 # Of one interval; what is beyond is counted as OTHER.
 ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
-OTHER = "(other)"
 
 logger = logging.getLogger(__name__)
 

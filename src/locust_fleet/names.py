@@ -1,0 +1,58 @@
+"""Bound how many names and failures the statistics tell apart.
+
+Locust 2.47.0 keeps an entry for every name (``stats.EntriesDict.__missing__``) and one for every
+failure (``stats.RequestStats.log_error``) as long as a run lasts: a scenario that puts an id into
+its names, or a server that puts one into its messages, fills the memory of the master.
+"""
+
+from __future__ import annotations
+
+from locust import stats
+from locust.stats import EntriesDict, RequestStats, StatsEntry, StatsError
+
+from collections.abc import Callable, Collection
+
+from locust_fleet.seams import replace
+from locust_fleet.stats import OTHER
+
+MOST_FAILURES = 1000
+# A method is one of a few verbs, but a scenario may send anything.
+MOST_METHODS_BEYOND = 100
+
+# As in Locust: name and method.
+Key = tuple[str, str]
+
+
+def bound_names(most: int) -> None:
+    """From now on, keep at most so many names and MOST_FAILURES failures in this process."""
+    add: Callable[[EntriesDict, Key], StatsEntry] = EntriesDict.__missing__
+    log_error = RequestStats.log_error
+
+    def add_bounded(entries: EntriesDict, key: Key) -> StatsEntry:
+        kept = kept_key(entries, key, most)
+        if kept == key:
+            return add(entries, key)
+        other: StatsEntry = entries[kept]
+        return other
+
+    def log_bounded(
+        statistics: RequestStats, method: str, name: str, error: Exception | str | None
+    ) -> None:
+        entry, errors = statistics.entries[name, method], statistics.errors
+        full = len(errors) >= MOST_FAILURES
+        if full and StatsError.create_key(entry.method, entry.name, error) not in errors:
+            error = OTHER
+        log_error(statistics, entry.method, entry.name, error)
+
+    replace(stats.EntriesDict, "__missing__", add_bounded)
+    replace(stats.RequestStats, "log_error", log_bounded)
+
+
+def kept_key(known: Collection[Key], key: Key, most: int) -> Key:
+    """Return the key that a request is counted under, so that not many more than most are known."""
+    if key in known or len(known) < most:
+        return key
+    other = (OTHER, key[1])
+    if other in known or len(known) < most + MOST_METHODS_BEYOND:
+        return other
+    return OTHER, ""

@@ -1,0 +1,55 @@
+"""Count response times in our steps.
+
+Locust 2.47.0 rounds them to two digits (``stats.bucket_response_time``, which its documentation
+lets one replace), so that a percentile is wrong by up to 5 %, and by more below 10 ms.
+
+A step costs more than rounding a number below 100. ``RequestStats.log_request`` does all its
+work twice, for the name and for the total: done once it is faster than before.
+"""
+
+from __future__ import annotations
+
+from locust import stats
+from locust.stats import RequestStats
+
+import time
+
+from locust_fleet.seams import replace
+from locust_fleet.stats import step_of
+
+
+def count_in_steps() -> None:
+    """From now on, the keys of ``StatsEntry.response_times`` are steps in this process."""
+    replace(stats, "bucket_response_time", step_of)
+    replace(stats.RequestStats, "log_request", log_request)
+
+
+def log_request(
+    statistics: RequestStats,
+    method: str,
+    name: str,
+    response_time: float | None,
+    content_length: int,
+) -> None:
+    """Count a request as Locust does; for a worker, which keeps no current percentiles.
+
+    The hottest function of a worker: hence two blocks alike, and no calls.
+    """
+    now = time.time()
+    second = int(now)
+    step = None if response_time is None else step_of(response_time)
+    for entry in (statistics.total, statistics.entries[name, method]):
+        entry.num_requests += 1
+        entry.num_reqs_per_sec[second] += 1
+        entry.last_request_timestamp = now
+        entry.total_content_length += content_length
+        if response_time is None or step is None:
+            entry.num_none_requests += 1
+            continue
+        entry.total_response_time += response_time  # type: ignore[assignment]
+        shortest = entry.min_response_time
+        if shortest is None or response_time < shortest:
+            entry.min_response_time = response_time  # type: ignore[assignment]
+        if response_time > entry.max_response_time:
+            entry.max_response_time = response_time  # type: ignore[assignment]
+        entry.response_times[step] += 1

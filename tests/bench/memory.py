@@ -1,0 +1,82 @@
+"""How much memory samples cost the master as time goes by, with a simulated clock.
+
+Usage: python -m tests.bench.memory [--names 100] [--minutes 60] [--stock]
+"""
+
+from __future__ import annotations
+
+from locust.runners import MasterRunner
+from locust.stats import RequestStats, update_stats_history
+from locust.util.date import format_utc_timestamp
+
+import argparse
+import gc
+import random
+import time
+from types import SimpleNamespace
+from typing import cast
+
+import psutil
+
+from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
+from locust_fleet.names import bound_names
+from locust_fleet.worker.steps import count_in_steps
+from tests.bench.clock import simulated_clock
+from tests.unit.fleet import Master, Worker
+
+REQUESTS_PER_NAME_AND_SECOND = 3
+REPORT_INTERVAL_S = 3
+HISTORY_INTERVAL_S = 5
+
+
+def simulate(names: int, minutes: int, *, stock: bool) -> None:
+    """Print every ten minutes what the samples cost since the start."""
+    chance, process = random.Random(1), psutil.Process()
+    if not stock:
+        count_in_steps()
+        bound_names(2000)
+        keep_snapshots_small()
+    before, busy = process.memory_info().rss, 0.0
+    with simulated_clock() as clock:
+        master, workers = Master(keep_reports=False), [Worker(stock=stock) for _ in range(2)]
+        runner = cast(MasterRunner, SimpleNamespace(stats=master.stats, user_count=100))
+        start = clock.now
+        for second in range(60 * minutes):
+            clock.now = start + second
+            for name in range(names * REQUESTS_PER_NAME_AND_SECOND):
+                log(chance.choice(workers).stats, name % names, chance)
+            took = time.process_time()
+            if second % REPORT_INTERVAL_S == 0:
+                for worker in workers:
+                    master.take(worker.report())
+            if second % HISTORY_INTERVAL_S == 0:
+                update_stats_history(runner, format_utc_timestamp(clock.now))
+                if not stock:
+                    forget_the_past(master.stats)
+            busy += time.process_time() - took
+            if second % 600 == 599:
+                gc.collect()
+                cost = (process.memory_info().rss - before) / 1e6
+                print(f"after {second // 60 + 1:3} minutes: {cost:6.1f} MB", flush=True)
+    print(f"{master.stats.num_requests} requests; reports took {busy / minutes:.2f} s a minute")
+
+
+def log(statistics: RequestStats, number: int, chance: random.Random) -> None:
+    """Log a request that takes from a hundredth of a second to many seconds."""
+    response_time = chance.lognormvariate(3 + number % 5, 1.2)
+    statistics.log_request("GET", f"/shop/products/{number}", cast(int, response_time), 4321)
+    if chance.random() < 0.01:
+        statistics.log_error("GET", f"/shop/products/{number}", f"no order {chance.random()}")
+
+
+def main() -> None:
+    """Read the command line and simulate."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--names", type=int, default=100)
+    parser.add_argument("--minutes", type=int, default=60)
+    parser.add_argument("--stock", action="store_true", help="Locust as it is, for comparison")
+    simulate(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

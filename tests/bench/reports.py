@@ -1,0 +1,81 @@
+"""How many bytes a worker's report has, ours against Locust's own, and what it costs.
+
+Usage: python -m tests.bench.reports
+"""
+
+from __future__ import annotations
+
+from locust import stats
+from locust.event import Events
+from locust.rpc import Message
+from locust.stats import RequestStats, setup_distributed_stats_event_listeners
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+from unittest.mock import patch
+
+from locust_fleet.stats import step_of
+from locust_fleet.wire import restore, shorten
+from tests.bench.clock import simulated_clock
+
+INTERVAL_S = 3
+Rounding = Callable[[float], int]
+
+
+class Sizes(NamedTuple):
+    """Bytes of one report, and milliseconds to make it and to take it in."""
+
+    stock: int
+    ours: int
+    stock_ms: float
+    ours_ms: float
+
+
+def report(names: int, requests: int, rounding: Rounding) -> dict[str, Any]:
+    """Return what a worker reports after an interval of log-normal response times."""
+    chance = random.Random(names)
+    with simulated_clock() as clock, patch.object(stats, "bucket_response_time", rounding):
+        worker, events = RequestStats(use_response_times_cache=False), Events()
+        setup_distributed_stats_event_listeners(events, worker)
+        for _ in range(requests):
+            clock.now += INTERVAL_S / requests
+            name, took = (
+                f"/shop/products/{chance.randrange(names)}",
+                chance.lognormvariate(4.5, 0.9),
+            )
+            worker.log_request("GET", name, cast(int, took), 4321)
+    data: dict[str, Any] = {"user_count": 100, "user_classes_count": {"Shopper": 100}}
+    events.report_to_master.fire(client_id="w1", data=data)
+    return data
+
+
+def compare(names: int, requests: int) -> Sizes:
+    """Return how large the same requests make both reports."""
+    stock, ours = (report(names, requests, by) for by in (stats.bucket_response_time, step_of))
+    began = time.perf_counter()
+    plain = Message("stats", stock, "w1").serialize()
+    Message.unserialize(plain)
+    between = time.perf_counter()
+    shorten(ours)
+    short = Message("stats", ours, "w1").serialize()
+    restore(Message.unserialize(short).data)
+    ended = time.perf_counter()
+    return Sizes(len(plain), len(short), 1000 * (between - began), 1000 * (ended - between))
+
+
+def main() -> None:
+    """Print the table."""
+    print("names  requests     stock      ours  ratio  stock ms  ours ms")
+    for names in (1, 100, 1000):
+        for requests in (30, 300, 3000, 12_000, 60_000):
+            sizes = compare(names, requests)
+            print(
+                f"{names:5}  {requests:8}  {sizes.stock:8}  {sizes.ours:8}"
+                f"  {sizes.ours / sizes.stock:5.2f}  {sizes.stock_ms:8.2f}  {sizes.ours_ms:7.2f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Workers and a master that share only reports, as they travel: Locust's own parts and ours."""
+
+from __future__ import annotations
+
+from locust.event import Events
+from locust.rpc import Message
+from locust.stats import RequestStats, setup_distributed_stats_event_listeners
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from locust_fleet.master.intake import Intake
+from locust_fleet.wire import shorten
+
+
+class Worker:
+    """What of a worker counts requests."""
+
+    def __init__(self, *, stock: bool = False) -> None:
+        self.stats = RequestStats(use_response_times_cache=False)
+        self._events = Events()
+        setup_distributed_stats_event_listeners(self._events, self.stats)
+        if not stock:
+            self._events.report_to_master.add_listener(lambda data, **_: shorten(data))
+
+    def report(self) -> bytes:
+        """Return the next report, ready to be sent."""
+        data: dict[str, Any] = {}
+        self._events.report_to_master.fire(client_id="w1", data=data)
+        return bytes(Message("stats", data, "w1").serialize())
+
+
+class Master:
+    """What of the master reads reports."""
+
+    def __init__(self, most_names: int = 2000, *, keep_reports: bool = True) -> None:
+        self.stats = RequestStats()
+        self.seen: list[dict[str, Any]] = []
+        events = Events()
+        if keep_reports:
+            events.worker_report.add_listener(lambda data, **_: self.seen.append(data))
+        setup_distributed_stats_event_listeners(events, self.stats)
+        self.intake = Intake(self.stats, most_names)
+        self.intake.attach(cast(Any, SimpleNamespace(events=events)))
+        self._events = events
+
+    def take(self, report: bytes) -> None:
+        """Take in a report from the wire."""
+        data = Message.unserialize(report).data
+        self._events.worker_report.fire(client_id="w1", data=data)

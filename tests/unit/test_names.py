@@ -1,0 +1,135 @@
+"""Names and failures beyond their bound are counted together, on workers and on the master."""
+
+from locust import stats as locust_stats
+
+import pytest
+from tests.unit.fleet import Master, Worker
+
+from locust_fleet import names
+from locust_fleet.names import MOST_FAILURES, bound_names, kept_key
+from locust_fleet.stats import OTHER
+
+
+@pytest.fixture(autouse=True)
+def bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell three names apart."""
+    monkeypatch.setattr(
+        locust_stats.EntriesDict, "__missing__", locust_stats.EntriesDict.__missing__
+    )
+    monkeypatch.setattr(locust_stats.RequestStats, "log_error", locust_stats.RequestStats.log_error)
+    bound_names(3)
+
+
+def test_a_worker_counts_what_is_beyond_the_bound_per_method() -> None:
+    worker = Worker()
+
+    for number in range(10):
+        worker.stats.log_request("GET", f"/{number}", 5, 1)
+        worker.stats.log_request("POST", f"/{number}", 5, 1)
+
+    counts = {key: entry.num_requests for key, entry in worker.stats.entries.items()}
+    assert counts == {
+        ("/0", "GET"): 1,
+        ("/0", "POST"): 1,
+        ("/1", "GET"): 1,
+        (OTHER, "GET"): 8,
+        (OTHER, "POST"): 9,
+    }
+
+
+def test_the_master_bounds_what_many_workers_bring() -> None:
+    master = Master(3)
+
+    for worker_number in range(4):
+        worker = Worker()
+        for number in range(3):
+            worker.stats.log_request("GET", f"/{worker_number}/{number}", 5, 1)
+            worker.stats.log_error("GET", f"/{worker_number}/{number}", "no")
+        master.take(worker.report())
+
+    entries = master.stats.entries
+    assert [name for name, _ in entries] == ["/0/0", "/0/1", "/0/2", OTHER]
+    assert entries[OTHER, "GET"].num_requests == entries[OTHER, "GET"].num_failures == 9
+    assert master.stats.total.num_requests == 12
+    assert {error.name: error.occurrences for error in master.stats.errors.values()} == {
+        "/0/0": 1,
+        "/0/1": 1,
+        "/0/2": 1,
+        OTHER: 9,
+    }
+    recorded = [entry["name"] for data in master.seen for entry in data["stats"]]
+    assert recorded.count(OTHER) == 9
+
+
+def test_the_master_says_so_until_the_next_run() -> None:
+    master, worker = Master(3), Worker()
+    assert not master.intake.over_limit
+    assert master.intake.problems() == []
+
+    for number in range(4):
+        worker.stats.log_request("GET", f"/{number}", 5, 1)
+    master.take(worker.report())
+
+    assert master.intake.over_limit
+    assert "MAX_NAMES" in master.intake.problems()[0]
+    master.stats.clear_all()
+    assert not master.intake.over_limit
+
+
+def test_methods_without_end_end_in_one_entry() -> None:
+    known = {("/", "GET")} | {(OTHER, str(number)) for number in range(names.MOST_METHODS_BEYOND)}
+
+    assert kept_key(known, ("/new", "NEW"), 1) == (OTHER, "")
+    assert kept_key(known, ("/new", "7"), 1) == (OTHER, "7")
+
+
+def test_failures_with_ever_new_messages_end_in_one_per_name() -> None:
+    master, workers = Master(3), [Worker(), Worker()]
+
+    for worker_number, worker in enumerate(workers):
+        for number in range(MOST_FAILURES + 200):
+            worker.stats.log_request("GET", "/", 5, 1)
+            worker.stats.log_error("GET", "/", f"no order {worker_number}-{number}")
+        assert len(worker.stats.errors) == MOST_FAILURES + 1
+        master.take(worker.report())
+
+    errors = master.stats.errors.values()
+    assert len(errors) == MOST_FAILURES + 1
+    assert sum(error.occurrences for error in errors) == 2 * (MOST_FAILURES + 200)
+    assert [error.occurrences for error in errors if error.error == OTHER] == [MOST_FAILURES + 400]
+    recorded = {error["error"] for data in master.seen for error in data["errors"].values()}
+    assert len(recorded) == MOST_FAILURES + 1
+
+
+def test_a_failure_that_is_known_keeps_its_message_beyond_the_bound() -> None:
+    worker = Worker()
+
+    for number in range(MOST_FAILURES + 5):
+        worker.stats.log_error("GET", "/", f"no order {number}")
+    worker.stats.log_error("GET", "/", "no order 1")
+
+    counts = {str(error.error): error.occurrences for error in worker.stats.errors.values()}
+    assert (counts["no order 1"], counts[OTHER]) == (2, 5)
+
+
+def test_a_message_as_long_as_a_page_is_cut() -> None:
+    master, worker = Master(), Worker()
+
+    worker.stats.log_error("GET", "/", "x" * 100_000)
+    master.take(worker.report())
+
+    (error,) = master.stats.errors.values()
+    assert len(str(error.error)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(locust_stats.EntriesDict, "__missing__"), (locust_stats.RequestStats, "log_error")],
+)
+def test_a_locust_without_the_seams_is_an_error(
+    owner: type, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(owner, name)
+
+    with pytest.raises(AttributeError, match=name):
+        bound_names(3)

@@ -1,0 +1,56 @@
+"""A report in its short form says all that Locust's own does, in less than twice the bytes."""
+
+from locust import stats as locust_stats
+from locust.stats import RequestStats
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.bench.reports import compare
+
+from locust_fleet.stats import response_time_of, step_of
+from locust_fleet.wire import restore, shorten
+
+requests = st.tuples(
+    st.sampled_from(["GET", "POST"]),
+    st.sampled_from(["/", "/cart", "é"]),
+    st.none() | st.floats(0, 1e300),
+    st.booleans(),
+)
+
+
+def in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locust_stats, "bucket_response_time", step_of)
+
+
+@settings(deadline=None)
+@given(st.lists(requests, max_size=40))
+def test_what_is_restored_is_what_was_shortened(
+    counted: list[tuple[str, str, float | None, bool]],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        in_steps(patch)
+        worker = RequestStats(use_response_times_cache=False)
+        for method, name, response_time, failed in counted:
+            worker.log_request(method, name, response_time, 7)  # type: ignore[arg-type]
+            if failed:
+                worker.log_error(method, name, "no")
+        total = worker.total.get_stripped_report()
+        whole = {"stats": worker.serialize_stats(), "stats_total": total, "users": 3}
+    short = dict(whole)
+
+    shorten(short)
+    restore(short)
+
+    for entry in [*whole["stats"], total]:  # type: ignore[misc]
+        steps = entry["response_times"].items()
+        entry["response_times"] = {response_time_of(step): count for step, count in steps}
+    assert short == whole
+
+
+@pytest.mark.parametrize("names", [1, 100, 1000])
+@pytest.mark.parametrize("requests", [300, 12_000, 60_000])
+def test_a_report_has_less_than_twice_the_bytes_of_locusts_own(names: int, requests: int) -> None:
+    sizes = compare(names, requests)
+
+    assert sizes.ours < 2 * sizes.stock
