@@ -3,16 +3,16 @@
 # none; another one is asked as any client of Postgres asks: SSLRequest, and S or N is the answer.
 set -eu
 
-mode=disable
-while [ "$POSTGRES_HOST" != postgres ]; do
-  answer=$(printf '\000\000\000\010\004\322\026\057' | nc -w 3 "$POSTGRES_HOST" "$POSTGRES_PORT" | head -c 1) || answer=
+host=${POSTGRES_HOST:?} port=${POSTGRES_PORT:?} mode=disable
+while [ "$host" != postgres ]; do
+  answer=$(printf '\000\000\000\010\004\322\026\057' | nc -w 3 "$host" "$port" | head -c 1) || answer=
   case $answer in
     S) mode=require && break ;;
     N) break ;;
-    *) echo "postgres-exporter: $POSTGRES_HOST:$POSTGRES_PORT does not answer; trying again" >&2 ;;
+    *) echo "postgres-exporter: $host:$port does not answer; trying again" >&2 ;;
   esac
   sleep 2
 done
 
-export DATA_SOURCE_URI="$POSTGRES_HOST:$POSTGRES_PORT/$POSTGRES_DB?sslmode=$mode&connect_timeout=3"
+export DATA_SOURCE_URI="$host:$port/${POSTGRES_DB:?}?sslmode=$mode&connect_timeout=3"
 exec /bin/postgres_exporter --no-collector.wal --no-collector.statio_user_tables
