@@ -324,12 +324,12 @@ def timed(action: Callable[[], object]) -> float:
     return time.monotonic() - begun
 
 
-def test_all_processes_count_the_requests_of_all(console: Running) -> None:
+def test_all_processes_count_the_requests_of_all(running: Running) -> None:
     for _ in range(40):
-        console.get("/health")
+        running.get("/health")
 
     def counted() -> list[float]:
-        lines = console.get("/metrics")[1].decode().splitlines()
+        lines = running.get("/metrics")[1].decode().splitlines()
         name = 'fleet_console_requests_total{method="GET",status="200"}'
         return [float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)]
 
