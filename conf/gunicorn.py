@@ -1,6 +1,7 @@
 """Settings of the gunicorn that serves the console."""
 
 import os
+import tempfile
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -44,6 +45,9 @@ limit_request_field_size = 16384
 
 # The heartbeat file of the timeout must not be on a disk: the root is read-only anyway.
 worker_tmp_dir = "/dev/shm"
+
+# Where the processes count together for /metrics; read when each imports prometheus_client.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
 
 # nginx logs every request with its user; a second line here would cost more than the answer.
 accesslog = None

@@ -1,7 +1,8 @@
 # Keep what a deployment consists of, besides data: to go back to it when the next one fails.
 
 readonly deploy_dir=$root/.deploy
-readonly -a kept_folders=(conf locustfiles monitoring nginx postgres redis)
+readonly -a kept_folders=(alertmanager conf grafana locustfiles nginx postgres postgres-exporter
+  prometheus redis redis-exporter)
 readonly -a kept_files=('docker-compose.*.yml' .env .deploy/mounted.yml .deploy/scenario.env)
 readonly -a runtime_images=(NGINX_IMAGE REDIS_IMAGE POSTGRES_IMAGE LOCUST_IMAGE CONSOLE_IMAGE
   PROMETHEUS_IMAGE ALERTMANAGER_IMAGE NODE_EXPORTER_IMAGE REDIS_EXPORTER_IMAGE

@@ -6,7 +6,8 @@
 # reads again, and the password of Postgres, which is in its database.
 readonly mounted='
 nginx nginx secrets/front_secret
-console conf/gunicorn.py secrets/front_secret secrets/redis_password secrets/session_key
+console conf/gunicorn.py secrets/alert_token secrets/front_secret secrets/redis_password secrets/session_key
+notifier secrets/alert_webhook_url secrets/slack_webhook_url secrets/dingtalk_webhook_url secrets/dingtalk_secret secrets/feishu_webhook_url secrets/feishu_secret secrets/webhook_url secrets/webhook_secret secrets/smtp_password
 migrate postgres/migrations secrets/reader_password
 locust-master conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario secrets/front_secret
 locust-worker conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario
@@ -15,11 +16,11 @@ redis redis secrets/redis_password
 postgres postgres/postgresql.conf
 '
 readonly mounted_by_monitoring='
-prometheus monitoring/prometheus
-alertmanager monitoring/alertmanager secrets/alert_token
-redis-exporter monitoring/redis-exporter secrets/redis_password
-postgres-exporter monitoring/postgres-exporter secrets/reader_password
-grafana grafana secrets/reader_password
+prometheus prometheus
+alertmanager alertmanager secrets/alert_token
+redis-exporter redis-exporter secrets/redis_password
+postgres-exporter postgres-exporter secrets/reader_password
+grafana grafana/grafana.ini grafana/provisioning grafana/dashboards secrets/reader_password
 '
 
 # Print a Compose file with the labels of all services.

@@ -1,6 +1,11 @@
 # The files in secrets/. What is there is never replaced, except copies of files that .env names.
 
 readonly secrets_dir=$root/secrets
+# Each becomes a file of its name in small letters, an empty one without a value.
+readonly notification_secrets=(
+  ALERT_WEBHOOK_URL SLACK_WEBHOOK_URL DINGTALK_WEBHOOK_URL DINGTALK_SECRET FEISHU_WEBHOOK_URL
+  FEISHU_SECRET WEBHOOK_URL WEBHOOK_SECRET SMTP_PASSWORD
+)
 
 # secrets_problems FILE: what is wrong with what is there already.
 secrets_problems() {
@@ -34,8 +39,21 @@ ensure_secrets() {
   ensure_secret reader_password "" 32
   ensure_secret postgres_password "$(env_get "$file" POSTGRES_PASSWORD)" 32
   ensure_secret redis_password "$(env_get "$file" REDIS_PASSWORD)" 32
+  ensure_addresses "$file"
   web_auth=$(env_get "$file" LOCUST_WEB_AUTH)
   ensure_secret web_auth "${web_auth:-$(generated_web_auth)}" 0 "$web_auth"
+}
+
+# Where notifications go may change at any time: what FILE says replaces what was there.
+ensure_addresses() {
+  local file=$1 key name value
+  for key in "${notification_secrets[@]}"; do
+    name=${key,,}
+    value=$(env_get "$file" "$key")
+    if [[ ! -e $secrets_dir/$name || (-n $value && $value != "$(<"$secrets_dir/$name")") ]]; then
+      printf '%s' "$value" | put_secret "$name"
+    fi
+  done
 }
 
 # ensure_secret NAME VALUE DIGITS [GIVEN]: an empty VALUE means so many random digits.

@@ -58,6 +58,14 @@ setting_problem() {
   case $key in
     SCENARIO_?*) ;;
     LOCUST_WEB_AUTH | POSTGRES_PASSWORD | REDIS_PASSWORD) secret_problem "$key" "$value" ;;
+    DINGTALK_SECRET | FEISHU_SECRET | WEBHOOK_SECRET | SMTP_PASSWORD)
+      secret_problem "$key" "$value"
+      ;;
+    # An address that lets everybody write is a secret, too.
+    *WEBHOOK_URL)
+      matches "$value" '(https?://[^[:space:]]+)?' ||
+        echo "$key is no address; use a URL such as https://chat.example/hook, or leave it empty"
+      ;;
     *)
       if [[ $'\n'$3$'\n' != *$'\n'"$key"$'\n'* ]]; then
         echo "$key is no setting; .env.example lists them all"
@@ -73,7 +81,7 @@ setting_problem() {
 value_remedy() {
   local key=$1 value=$2
   case $key in
-    HTTP_PORT | HTTPS_PORT | POSTGRES_PORT | REDIS_PORT) whole_remedy "$value" 1 65535 ;;
+    HTTP_PORT | HTTPS_PORT | POSTGRES_PORT | REDIS_PORT | SMTP_PORT) whole_remedy "$value" 1 65535 ;;
     SESSION_HOURS) whole_remedy "$value" 1 720 ;;
     HEARTBEAT_INTERVAL) whole_remedy "$value" 1 60 ;;
     HEARTBEAT_LIVENESS) whole_remedy "$value" 2 1000 ;;
@@ -96,7 +104,8 @@ value_remedy() {
 
 text_remedy() {
   local value=$2 form='.*' remedy='' host='[A-Za-z0-9._-]+' url='https?://[^[:space:]]+'
-  local file='[A-Za-z0-9_-][A-Za-z0-9._-]*'
+  local file='[A-Za-z0-9_-][A-Za-z0-9._-]*' channel='(slack|dingtalk|feishu|email|webhook)'
+  local mail='[^@[:space:],<>]+@[^@[:space:],<>]+'
   case $1 in
     LOCUST_ENV) form=production remedy="use production" ;;
     LOCUST_LOG_LEVEL)
@@ -123,6 +132,18 @@ text_remedy() {
       ;;
     TARGET_HOST) form=$url remedy="use a URL such as https://shop.test.example" ;;
     DEBIAN_MIRROR) form="($url)?" remedy="use the URL of a mirror, or leave it empty" ;;
+    NOTIFY_CHANNELS)
+      form="($channel( *, *$channel)*)?"
+      remedy="use some of slack, dingtalk, feishu, email, webhook, separated by commas"
+      ;;
+    SMTP_HOST) form="($host)?" remedy="use a host name or address, or leave it empty" ;;
+    SMTP_SECURITY) form='starttls|tls|none' remedy="use starttls, tls or none" ;;
+    SMTP_FROM) form="($mail)?" remedy="use an address such as fleet@example.org" ;;
+    SMTP_TO)
+      form="($mail( *, *$mail)*)?"
+      remedy="use addresses such as jo@example.org, separated by commas"
+      ;;
+    PUBLIC_URL) form="($url)?" remedy="use a URL such as https://load.example.org" ;;
     POSTGRES_HOST | REDIS_HOST) form=$host remedy="use a host name or address" ;;
     POSTGRES_DB | POSTGRES_USER) form='[a-z_][a-z0-9_]*' remedy="use small letters, digits and _" ;;
   esac

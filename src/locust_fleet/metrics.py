@@ -11,15 +11,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 
 from locust_fleet.errors import FleetError
 
 REGISTRY = CollectorRegistry()
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # Of ours, of prometheus_client, and of Prometheus itself.
-RESERVED = ("locust_", "fleet_", "process_", "python_", "scrape_", "up")
+RESERVED = ("locust_", "fleet_", "process_", "python_", "scrape_")
 RESERVED_LABELS = ("le", "quantile", "job", "instance")
+
+# When each metric was made would be a series beside each series, of use to nobody here.
+disable_created_metrics()
 
 Metric = Counter | Gauge | Histogram
 Kind = TypeVar("Kind", Counter, Gauge, Histogram)

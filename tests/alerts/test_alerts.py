@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-RULES = sorted((ROOT / "monitoring/prometheus/rules").glob("*.yml"))
+RULES = sorted((ROOT / "prometheus/rules").glob("*.yml"))
 TESTS = sorted((ROOT / "tests/alerts").glob("*.test.yml"))
 IMAGE = os.environ.get("PROMETHEUS_IMAGE", "locust-fleet/prometheus:packages")
 OF_THE_ISSUE = {
@@ -67,7 +67,7 @@ def test_the_rules_behave_as_their_tests_say(file: Path) -> None:
 
 @pytest.mark.docker
 def test_prometheus_accepts_its_configuration() -> None:
-    done = promtool("check", "config", "/fleet/monitoring/prometheus/prometheus.yml")
+    done = promtool("check", "config", "/fleet/prometheus/prometheus.yml")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(RULES)} rule files found" in done.stdout

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.config.stackfiles import ROOT
 
-FOLDER = ROOT / "monitoring" / "alertmanager"
+FOLDER = ROOT / "alertmanager"
 IMAGE = os.environ.get("ALERTMANAGER_IMAGE", "locust-fleet/alertmanager:packages")
 
 

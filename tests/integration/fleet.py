@@ -100,17 +100,27 @@ class Fleet:
     def web(self) -> str:
         return f"http://{ADDRESS}:{self._web_port}"
 
-    def ask(self, path: str, form: dict[str, Any] | None = None, user: str = "alice") -> Any:
+    def ask(
+        self, path: str, form: dict[str, Any] | None = None, user: str = "alice", **headers: str
+    ) -> Any:
         """Ask the master; returns its JSON."""
         data = urllib.parse.urlencode(form).encode() if form is not None else None
-        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": user}
+        headers |= {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": user}
         request = urllib.request.Request(self.web + path, data=data, headers=headers)
         with urllib.request.urlopen(request, timeout=130) as answer:
             return json.load(answer)
 
-    def swarm(self, users: int, *, user: str = "alice", **form: str) -> Any:
+    def swarm(
+        self,
+        users: int,
+        *,
+        user: str = "alice",
+        alerts: dict[str, float] | None = None,
+        **form: str,
+    ) -> Any:
         defaults = {"user_count": users, "spawn_rate": users, "host": self.target}
-        return self.ask("/swarm", {**defaults, **form}, user=user)
+        headers = {"X-Fleet-Run-Alerts": json.dumps(alerts)} if alerts is not None else {}
+        return self.ask("/swarm", {**defaults, **form}, user=user, **headers)
 
     def stop(self) -> None:
         self.ask("/stop", {})

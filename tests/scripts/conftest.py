@@ -16,8 +16,9 @@ from tests.integration.conftest import ROOT, free_port
 ADDRESS = "127.0.0.51"
 PROJECT = "fake"
 COPIED = (
-    *("conf", "locustfiles", "nginx", "postgres", "redis", "scripts"),
-    *(".env.example", "docker-compose.prod.yml"),
+    *("alertmanager", "conf", "grafana", "locustfiles", "nginx", "postgres", "postgres-exporter"),
+    *("prometheus", "redis", "redis-exporter", "scripts"),
+    *(".env.example", "docker-compose.prod.yml", "docker-compose.monitoring.yml"),
 )
 LIBRARIES = "; ".join(
     f"source scripts/lib/{name}.sh"

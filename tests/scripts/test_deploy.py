@@ -124,7 +124,9 @@ def test_a_first_deployment_makes_settings_and_secrets_and_starts_in_order(
     order = ("build ", "check-locustfile", "--wait postgres", "run --rm --no-deps -T migrate")
     found = positions(calls, *order, "--remove-orphans", "smoke-test --workers 3")
     assert found == sorted(found)
-    assert configured.setting("COMPOSE_FILE") == "docker-compose.prod.yml:.deploy/mounted.yml"
+    assert configured.setting("COMPOSE_FILE") == (
+        "docker-compose.prod.yml:docker-compose.monitoring.yml:.deploy/mounted.yml"
+    )
     assert (configured.folder / "secrets" / "tls_cert.pem").exists()
 
 
@@ -194,7 +196,7 @@ def test_external_stores_are_not_started(checkout: Checkout) -> None:
     done = checkout.deploy()
 
     assert done.returncode == 0, done.stderr
-    assert checkout.setting("COMPOSE_PROFILES") == ""
+    assert checkout.setting("COMPOSE_PROFILES") == "grafana"
     assert not [call for call in checkout.calls() if "--wait postgres" in call or "pg_dump" in call]
 
 

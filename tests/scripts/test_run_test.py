@@ -73,6 +73,17 @@ def test_what_the_caller_says_reaches_the_client_as_it_is(deployed: Checkout) ->
     assert '--max-failure-ratio=0.01 --name=it\'s "mine" $HOME' in call
 
 
+def test_every_threshold_reaches_the_client(deployed: Checkout) -> None:
+    client(deployed, "echo 20260101-000000-abcd")
+
+    deployed.run(
+        "run_test.sh", *GOOD, "--alert=HighResponseTime=15", "--alert", "LowThroughput=0.5"
+    )
+
+    [call] = [call for call in deployed.calls() if "run-test" in call and "--users=5" in call]
+    assert "--alert=HighResponseTime=15 --alert=LowThroughput=0.5" in call
+
+
 def test_the_locustfile_in_use_restarts_nothing(deployed: Checkout) -> None:
     client(deployed, "echo 20260101-000000-abcd")
     before = deployed.state()

@@ -104,3 +104,24 @@ def test_a_lost_password_of_a_database_is_not_made_up(configured: Checkout) -> N
     assert done.returncode == 1
     assert "secrets/postgres_password is missing, but the volume fake_postgres-data" in done.stderr
     assert not (configured.folder / "secrets").exists()
+
+
+def test_an_address_of_a_channel_is_replaced_when_env_names_another(checkout: Checkout) -> None:
+    checkout.configure(SLACK_WEBHOOK_URL="https://hooks.slack.com/old")
+    make(checkout)
+    checkout.configure(SLACK_WEBHOOK_URL="https://hooks.slack.com/new")
+
+    make(checkout)
+
+    assert secret(checkout, "slack_webhook_url").read_text() == "https://hooks.slack.com/new"
+
+
+def test_an_address_that_was_written_into_its_file_stays(configured: Checkout) -> None:
+    make(configured)
+    assert secret(configured, "webhook_url").read_text() == ""
+    secret(configured, "webhook_url").chmod(0o644)
+    secret(configured, "webhook_url").write_text("http://a/$b")
+
+    make(configured)
+
+    assert secret(configured, "webhook_url").read_text() == "http://a/$b"

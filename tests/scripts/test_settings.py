@@ -33,6 +33,8 @@ def test_the_example_is_right(checkout: Checkout) -> None:
         ("ALERT_P95_MS", "fast", "ALERT_P95_MS is fast; use a number from 0 to 3600000"),
         ("ALERT_CPU_PERCENT", "100.5", "ALERT_CPU_PERCENT is 100.5; use a number from 0 to 100"),
         ("LOCUST_ENV", "staging", "LOCUST_ENV is staging; use production"),
+        ("MONITORING_ENABLED", "yes", "MONITORING_ENABLED is yes; use true or false"),
+        ("METRICS_RETENTION_DAYS", "0", "METRICS_RETENTION_DAYS is 0; use 1 to 3650"),
         ("IMAGE_SOURCE", "hub", "IMAGE_SOURCE is hub; use auto, registry or packages"),
         ("LOCUST_LOG_LEVEL", "loud", "LOCUST_LOG_LEVEL is loud; use one of DEBUG, INFO, WARNING,"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT is xml; use json or text"),

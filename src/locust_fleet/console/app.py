@@ -12,7 +12,18 @@ from pathlib import Path
 from flask import Flask, Response, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
-from locust_fleet.console import admin, api, auth, health, look, pages, web
+from locust_fleet.console import (
+    admin,
+    alerts,
+    api,
+    auth,
+    health,
+    look,
+    metrics,
+    notifications,
+    pages,
+    web,
+)
 from locust_fleet.console.master import MasterUnavailable
 from locust_fleet.console.parts import Parts, Stores
 from locust_fleet.console.roles import ANYONE, rule_for
@@ -24,7 +35,8 @@ __all__ = ["Stores", "build", "start"]
 LARGEST_BODY = 64 * 1024
 # A year: the address of a static file changes with its content.
 STATIC_AGE_S = 365 * 86400
-OPEN_PATHS = ("/health", "/ready")
+# Asked over the stack's own network; /alerts wants a token of its own.
+OPEN_PATHS = ("/health", "/ready", metrics.PATH, alerts.PATH)
 # How long the end of a process waits for the audit log to be written.
 FAREWELL_S = 5.0
 
@@ -39,7 +51,7 @@ def build(settings: ConsoleSettings, stores: Stores) -> Flask:
     parts = Parts.of(settings, stores)
     app.extensions["fleet"] = parts
     _guard(app, parts.front_secret)
-    for module in (health, auth, pages, api, admin):
+    for module in (metrics, health, alerts, auth, pages, api, admin, notifications):
         app.register_blueprint(module.blueprint(parts))
     _answer_errors(app)
     _prepare_templates(app)

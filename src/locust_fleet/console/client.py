@@ -60,12 +60,12 @@ def main(arguments: argparse.Namespace) -> int:
 
     Returns 0 good, 1 too many failures, 2 bad arguments, 4 infrastructure, 130 interrupted.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         arguments.alerts = dict(parse_threshold(text) for text in arguments.alert)
     except ValueError as error:
         say(f"--alert: {error}")
         return BAD_ARGUMENTS
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with api_of(arguments.url) as api:
             return run_test(api, arguments)

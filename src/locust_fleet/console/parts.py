@@ -42,6 +42,7 @@ class Parts:
     """Everything that has a state or talks to another service."""
 
     front_secret: str
+    alert_token: str
     database: Database
     directory: Directory
     audit: AuditLog
@@ -59,6 +60,7 @@ class Parts:
         master = Master(settings.master_url, settings.front_secret)
         return cls(
             front_secret=settings.front_secret,
+            alert_token=settings.alert_token,
             database=database,
             directory=Directory(stores.connect),
             audit=AuditLog(stores.connect),

@@ -9,25 +9,23 @@ from __future__ import annotations
 from locust.runners import STATE_MISSING, MasterRunner
 
 import time
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 
 import gevent
 
 from locust_fleet.alerts import Thresholds
-from locust_fleet.exporter import family, head, labels, process_metrics
+from locust_fleet.exporter import family, head, process_metrics
 from locust_fleet.master.attendance import Attendance
-from locust_fleet.master.counts import BUCKETS_S, Counts, Endpoint
+from locust_fleet.master.counts import Counts, Endpoint
+from locust_fleet.master.lines import Template
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
 
-Times = Mapping[float, int] | Mapping[int, int]
-
-FRACTIONS = ("0.5", "0.95", "0.99")
-AGGREGATED = {"method": "", "name": "Aggregated"}
-# Between two of them, other greenlets have their turn: no report waits for a scrape.
-PATIENCE_S = 0.003
+# As Locust calls all endpoints together.
+AGGREGATED = ("", "Aggregated")
+TURN_S = 0.003
+# What a scrape may spend on percentiles since the run began; enough for some hundred names.
+RUN_PERCENTILES_S = 0.025
 
 
 class MasterMetrics:
@@ -51,7 +49,9 @@ class MasterMetrics:
         self._thresholds = thresholds
         self._version = version
         self._process = process_metrics()
-        self._templates: dict[Endpoint, _Template] = {}
+        self._templates: dict[Endpoint, Template] = {}
+        self._aggregated = Template(*AGGREGATED)
+        self._scrapes = 0
 
     def render(self) -> Iterator[bytes]:
         """Return the text in parts."""
@@ -177,30 +177,25 @@ class MasterMetrics:
 
     def _endpoints(self, now: float) -> Iterator[str]:
         """Return what there is of each endpoint; a metric's lines must stand together."""
-        requests, durations, errors, percentiles = [], [], [], []
-        stats, endpoints = self._runner.stats, self._counts.endpoints()
+        endpoints = self._counts.endpoints()
         if len(self._templates) > len(endpoints):
             self._templates.clear()
-        percentiles.append(
-            _Template(AGGREGATED).percentiles(
-                stats.total.response_times, self._counts.recent_total(now).times
-            )
-        )
-        patience = time.monotonic() + PATIENCE_S
+        self._refresh_run_percentiles(endpoints)
+        recent = self._counts.recent_total(now).times
+        requests, durations, errors = [], [], []
+        percentiles = [self._aggregated.run, self._aggregated.recent(recent)]
+        turns = Turns()
         for endpoint in endpoints:
+            turns.take()
             template = self._template(endpoint)
             requests.append(template.requests % (endpoint.successes, endpoint.failures))
             durations.append(template.duration(endpoint))
             errors += [
                 template.error(error, occurrences) for error, occurrences in endpoint.errors.items()
             ]
-            entry = stats.entries.get(endpoint.key_in_locust)
-            if entry is not None:
+            if (endpoint.method, endpoint.name) != AGGREGATED:
                 recent = self._counts.recent(endpoint, now).times
-                percentiles.append(template.percentiles(entry.response_times, recent))
-            if time.monotonic() > patience:
-                gevent.sleep(0)
-                patience = time.monotonic() + PATIENCE_S
+                percentiles += [template.run, template.recent(recent)]
         yield head("locust_requests_total", "counter", "Requests that ended.")
         yield "".join(requests)
         yield head(
@@ -217,74 +212,55 @@ class MasterMetrics:
         )
         yield "".join(percentiles)
 
-    def _template(self, endpoint: Endpoint) -> _Template:
+    def _refresh_run_percentiles(self, endpoints: Sequence[Endpoint]) -> None:
+        """Bring the percentiles since the run began up to date, those first that waited longest.
+
+        They cost most, and change least: with very many names, some wait for the next scrape.
+        """
+        stats = self._runner.stats
+        entries = [(self._aggregated, stats.total)]
+        entries += [
+            (self._template(endpoint), entry)
+            for endpoint in endpoints
+            if (entry := stats.entries.get(endpoint.key_in_locust)) is not None
+        ]
+        stale = [
+            (template, entry)
+            for template, entry in entries
+            if template.is_stale(entry.response_times, entry.num_requests)
+        ]
+        # The sort is stable, so all endpoints together come first.
+        stale.sort(key=lambda one: one[0] is not self._aggregated and one[0].refreshed)
+        self._scrapes += 1
+        spent, turns = 0.0, Turns()
+        for template, entry in stale:
+            turns.take()
+            began = time.perf_counter()
+            template.refresh(entry.response_times, entry.num_requests)
+            template.refreshed = self._scrapes
+            spent += time.perf_counter() - began
+            if spent > RUN_PERCENTILES_S:
+                break
+
+    def _template(self, endpoint: Endpoint) -> Template:
         template = self._templates.get(endpoint)
         if template is None:
-            template = _Template({"method": endpoint.method, "name": endpoint.name})
+            template = Template(endpoint.method, endpoint.name)
             self._templates[endpoint] = template
         return template
 
 
-class _Template:
-    """The text of an endpoint's lines with gaps for the numbers; made once."""
+class Turns:
+    """Lets other greenlets have theirs, so that no worker's report waits for a scrape."""
 
-    def __init__(self, pairs: Mapping[str, str]) -> None:
-        self._labels = labels(pairs)
-        of = self._labels.replace("%", "%%")
-        self.requests = "".join(
-            f'locust_requests_total{{{of},status="{status}"}} %d\n'
-            for status in ("success", "failure")
-        )
-        bounds = [*(f"{float(bound)!r}" for bound in BUCKETS_S), "+Inf"]
-        self._duration = "".join(
-            [
-                *(
-                    f'locust_request_duration_seconds_bucket{{{of},le="{bound}"}} %d\n'
-                    for bound in bounds
-                ),
-                f"locust_request_duration_seconds_count{{{of}}} %d\n",
-                f"locust_request_duration_seconds_sum{{{of}}} %r\n",
-            ]
-        )
-        self._percentiles = {
-            window: "".join(
-                f"locust_response_time_percentile_seconds{{{of},"
-                f'percentile="{fraction}",window="{window}"}} %.9g\n'
-                for fraction in FRACTIONS
-            )
-            for window in ("run", "recent")
-        }
+    def __init__(self) -> None:
+        self._until = time.monotonic() + TURN_S
 
-    def duration(self, endpoint: Endpoint) -> str:
-        """Return the histogram."""
-        buckets = endpoint.cumulative()
-        return self._duration % (*buckets, buckets[-1], endpoint.sum_ms / 1000)
-
-    def error(self, error: str, occurrences: int) -> str:
-        """Return how often an error occurred."""
-        of_error = labels({"error": error})
-        return f"locust_failures_total{{{self._labels},{of_error}}} {occurrences}\n"
-
-    def percentiles(self, run: Times, recent: Times) -> str:
-        """Return the percentiles of both histograms (milliseconds), as far as they hold any."""
-        return "".join(
-            self._percentiles[window] % tuple(percentiles(histogram))
-            for window, histogram in (("run", run), ("recent", recent))
-            if histogram
-        )
-
-
-def percentiles(histogram: Times) -> list[float]:
-    """Return FRACTIONS of a histogram (milliseconds) in seconds, as stats.percentile defines them.
-
-    In one pass: a scrape asks for a thousand of them.
-    """
-    counts = sorted(histogram.items())
-    places = list(accumulate(count for _, count in counts))
-    return [
-        counts[min(bisect_right(places, int(places[-1] * fraction)), len(counts) - 1)][0] / 1000
-        for fraction in map(float, FRACTIONS)
-    ]
+    def take(self) -> None:
+        """Go on, or wait for the others if it was long enough."""
+        if time.monotonic() > self._until:
+            gevent.sleep(0)
+            self._until = time.monotonic() + TURN_S
 
 
 def gauge(name: str, about: str, value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
@@ -11,9 +12,12 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from locust_fleet.master.spool import Record
+from locust_fleet.notify import outbox, runs
 
 Connection = psycopg.Connection[TupleRow]
 RETENTION_LOCK = 7_305_615
+
+logger = logging.getLogger(__name__)
 
 
 def write(connection: Connection, record: Record) -> None:
@@ -52,6 +56,7 @@ def _master_started(connection: Connection, _: Record) -> None:
     ).fetchall()
     for (run_id,) in rows:
         _sum_up(connection, run_id)
+        _tell(connection, run_id, "lost")
 
 
 def _run_started(connection: Connection, record: Record) -> None:
@@ -63,6 +68,7 @@ def _run_started(connection: Connection, record: Record) -> None:
         " 'running') ON CONFLICT DO NOTHING",
         record["run"],
     )
+    _tell(connection, record["run"]["id"], "started")
 
 
 def _sample(connection: Connection, record: Record) -> None:
@@ -100,6 +106,20 @@ def _run_ended(connection: Connection, record: Record) -> None:
         "UPDATE runs SET state = %(state)s, ended_at = %(at)s WHERE id = %(run_id)s", record
     )
     _sum_up(connection, record["run_id"])
+    _tell(connection, record["run_id"], record["state"])
+
+
+def _tell(connection: Connection, run_id: str, state: str) -> None:
+    """Store what the channels are told; results must not wait for what cannot be told."""
+    try:
+        with connection.transaction():
+            known = runs.read(connection, run_id)
+            if known is not None:
+                outbox.store(connection, runs.message_of(state, *known))
+    except psycopg.OperationalError:
+        raise
+    except (psycopg.Error, KeyError, ValueError):
+        logger.exception("nobody is told that run %s %s", run_id, state)
 
 
 def _sum_up(connection: Connection, run_id: str) -> None:

@@ -25,6 +25,7 @@ from locust_fleet.console.sessions import COOKIE
 from locust_fleet.settings import ConsoleSettings, LogSettings, PostgresSettings, RedisSettings
 
 FRONT_SECRET = "front"
+ALERT_TOKEN = "alert"
 HOST = "load.example"
 PASSWORD = "a good password"
 # Once: a hash takes as long as all the rest of a test.
@@ -218,6 +219,7 @@ def settings(
         redis=redis_settings,
         logs=LogSettings("INFO", "JSON", None),
         front_secret=FRONT_SECRET,
+        alert_token=ALERT_TOKEN,
         session_key="key",
         session_hours=1,
         master_url=master_url,

@@ -169,6 +169,7 @@ def start(settings: ConsoleSettings, log: Path) -> Running:
         "REDIS_PASSWORD": settings.redis.password,
         "FRONT_SECRET": settings.front_secret,
         "SESSION_KEY": settings.session_key,
+        "ALERT_TOKEN": settings.alert_token,
         "MASTER_URL": settings.master_url,
         "REPORTS_DIR": str(settings.reports_dir),
     }
@@ -321,3 +322,17 @@ def timed(action: Callable[[], object]) -> float:
     begun = time.monotonic()
     action()
     return time.monotonic() - begun
+
+
+def test_all_processes_count_the_requests_of_all(console: Running) -> None:
+    for _ in range(40):
+        console.get("/health")
+
+    def counted() -> list[float]:
+        lines = console.get("/metrics")[1].decode().splitlines()
+        name = 'fleet_console_requests_total{method="GET",status="200"}'
+        return [float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)]
+
+    before, after = counted(), counted()
+    assert before[0] >= 40
+    assert after[0] == before[0] + 1

@@ -1,7 +1,8 @@
 """Stand in for the console and the master behind nginx, and tell what arrived.
 
-Run in a container with nothing but Python: ``stub.py console|master``. Most paths answer with
-what was received, as JSON; a few behave like the part of the real service that matters to nginx.
+Run in a container with nothing but Python: ``stub.py console``, and so on for each of KINDS. Most
+paths answer with what was received, as JSON; a few behave like the part of the real service that
+matters to nginx.
 """
 
 from __future__ import annotations
@@ -158,7 +159,32 @@ class Master(Handler):
         self.close_connection = True
 
 
+class Prometheus(Handler):
+    """Says what arrived, and tries to set a cookie."""
+
+    role = "prometheus"
+
+    def serve(self) -> None:
+        self.echo(Set_Cookie=f"{SESSION}=mine")
+
+
+class Grafana(Prometheus):
+    """Brings a policy of its own."""
+
+    role = "grafana"
+
+    def serve(self) -> None:
+        self.echo(Set_Cookie=f"{SESSION}=mine", Content_Security_Policy="script-src 'nonce-x'")
+
+
+KINDS = {
+    "console": (Console, 8000),
+    "master": (Master, 8089),
+    "prometheus": (Prometheus, 9090),
+    "grafana": (Grafana, 3000),
+}
+
 if __name__ == "__main__":
-    kind, port = {"console": (Console, 8000), "master": (Master, 8089)}[sys.argv[1]]
+    kind, port = KINDS[sys.argv[1]]
     ThreadingHTTPServer.daemon_threads = True
     ThreadingHTTPServer(("0.0.0.0", port), kind).serve_forever()

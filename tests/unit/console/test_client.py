@@ -1,14 +1,17 @@
 """How a pipeline's run is judged and shown."""
 
+from argparse import Namespace
 from typing import Any
 
 import pytest
 
 from locust_fleet.console.client import (
+    BAD_ARGUMENTS,
     FAILED,
     GOOD,
     INFRASTRUCTURE,
     judge,
+    main,
     progress,
     table,
     unwritten,
@@ -35,6 +38,11 @@ def run(requests: int = 100, failures: int = 0, *, state: str = "finished", erro
         "totals": [row] if requests else [],
         "failures": [{"error": error}] if failures else [],
     }
+
+
+def test_a_threshold_that_is_none_is_a_bad_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(Namespace(alert=["HighResponseTime=15", "Slow=1"])) == BAD_ARGUMENTS
+    assert "--alert: There is no alert Slow with a threshold" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,143 @@
+"""Take alerts from Alertmanager: it is answered with 2xx only once they are stored.
+
+It comes past the front, over the stack's own network, with a token of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, make_response, request
+
+from locust_fleet.console import web
+from locust_fleet.console.database import Connection
+from locust_fleet.console.parts import Parts
+from locust_fleet.notify import outbox
+from locust_fleet.notify.message import SEVERITIES, Message
+
+PATH = "/alerts"
+# Thousands of alerts in one group; a page's form is smaller.
+LARGEST_BODY = 4 * 1024 * 1024
+# Alertmanager tries again what it got no answer for within its group_interval, a minute at most;
+# it repeats what still fires after 30 minutes at the earliest. What comes in between is a retry.
+RETRIED_WITHIN = timedelta(minutes=10)
+LONGEST = {"summary": 500, "description": 4000, "value": 200, "runbook_url": 1000, "runbook": 1000}
+LONGEST_LABEL = 500
+LABELS = 40
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert of a notification; its key is the same in each try of it."""
+
+    key: str
+    message: Message
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """Return the route; the token is all it needs."""
+    routes = Blueprint("alerts", __name__)
+
+    @routes.post(PATH)
+    def take() -> Response:
+        request.max_content_length = LARGEST_BODY
+        if not _trusted(parts.alert_token):
+            return web.error(401, "Alerts need the token of secrets/alert_token.")
+        try:
+            alerts = read(request.get_json(force=True, silent=True))
+        except ValueError as error:
+            return web.error(400, f"This is no notification of Alertmanager: {error}")
+        with parts.database.connection() as connection:
+            stored = store(connection, alerts)
+        return make_response(jsonify({"stored": stored, "known": len(alerts) - stored}), 202)
+
+    return routes
+
+
+def read(body: object) -> list[Alert]:
+    """Return the alerts of a notification; raises ValueError when it is none."""
+    if not isinstance(body, dict) or not isinstance(body.get("alerts"), list):
+        raise ValueError("it has no list of alerts")
+    try:
+        return [_alert(alert) for alert in body["alerts"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"an alert lacks {error}") from None
+
+
+def store(connection: Connection, alerts: list[Alert]) -> int:
+    """Store all alerts or none; returns how many were new."""
+    with connection.transaction():
+        run = connection.execute(
+            "SELECT id FROM runs WHERE state = 'running' ORDER BY started_at DESC LIMIT 1"
+        ).fetchone()
+        running = run[0] if run else ""
+        # In one order, so that two notifications never wait for each other.
+        return sum(
+            outbox.store_unless_seen(
+                connection,
+                replace(alert.message, run_id=alert.message.run_id or running),
+                alert.key,
+                RETRIED_WITHIN,
+            )
+            for alert in sorted(alerts, key=lambda alert: alert.key)
+        )
+
+
+def _trusted(token: str) -> bool:
+    given = request.headers.get("Authorization", "").encode()
+    return hmac.compare_digest(given, f"Bearer {token}".encode())
+
+
+def _alert(alert: Mapping[str, Any]) -> Alert:
+    labels = {
+        _text(name, 100): _text(value, LONGEST_LABEL) for name, value in alert["labels"].items()
+    }
+    notes = {
+        name: _text(alert.get("annotations", {}).get(name, ""), longest)
+        for name, longest in LONGEST.items()
+    }
+    status = alert["status"]
+    if status not in ("firing", "resolved"):
+        raise ValueError(f"the status {status!r} is unknown")
+    fingerprint = _text(alert.get("fingerprint") or _digest(labels), 100)
+    severity = labels.get("severity", "")
+    name = labels.get("alertname", "Alert")
+    return Alert(
+        key=f"{fingerprint} {_text(alert['startsAt'], 100)} {status}",
+        message=Message(
+            alert_name=name,
+            severity=severity if severity in SEVERITIES else "warning",
+            status=status,
+            summary=notes["summary"] or name,
+            description=notes["description"],
+            value=notes["value"],
+            at=_moment(alert["startsAt"] if status == "firing" else alert["endsAt"]),
+            thread=f"alert {fingerprint}",
+            source="prometheus",
+            labels=dict(list(labels.items())[:LABELS]),
+            run_id=labels.get("run_id", ""),
+            runbook_url=notes["runbook_url"] or notes["runbook"],
+        ),
+    )
+
+
+def _moment(text: str) -> datetime:
+    """Return a time of Go's, which has up to nine digits behind the second."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(value: object, longest: int) -> str:
+    """Return text that Postgres takes."""
+    raw = str(value).replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return raw[:longest]
+
+
+def _digest(labels: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,59 @@
+"""The channels that the settings ask for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from locust_fleet.notify.backoff import Answer
+from locust_fleet.notify.dingtalk import DingTalk
+from locust_fleet.notify.email import Email
+from locust_fleet.notify.feishu import Feishu
+from locust_fleet.notify.message import Message
+from locust_fleet.notify.slack import Slack
+from locust_fleet.notify.webhook import Webhook
+from locust_fleet.settings import ChannelSettings
+
+
+class Channel(Protocol):
+    """A way to people. ``spacing_s`` is the least pause between two messages, in seconds."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def spacing_s(self) -> float: ...
+
+    def send(self, message: Message) -> Answer:
+        """Try once, within a minute; never raises."""
+        ...
+
+
+def build(settings: ChannelSettings) -> list[Channel]:
+    """Return the channels in use, in the order of NOTIFY_CHANNELS."""
+    return [_build(name, settings) for name in settings.names]
+
+
+def _build(name: str, settings: ChannelSettings) -> Channel:
+    public_url = settings.public_url
+    match name:
+        case "slack":
+            return Slack(settings.urls[name], public_url)
+        case "dingtalk":
+            return DingTalk(settings.urls[name], settings.dingtalk_secret, public_url)
+        case "feishu":
+            return Feishu(settings.urls[name], settings.feishu_secret, public_url)
+        case "webhook":
+            return Webhook(settings.urls[name], settings.webhook_secret, public_url)
+        case _:
+            smtp = settings.smtp
+            assert smtp is not None
+            return Email(
+                host=smtp.host,
+                port=smtp.port,
+                security=smtp.security,
+                user=smtp.user,
+                password=smtp.password,
+                sender=smtp.sender,
+                recipients=smtp.recipients,
+                public_url=public_url,
+            )

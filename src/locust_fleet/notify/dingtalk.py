@@ -1,0 +1,89 @@
+"""DingTalk: a custom robot with a signing secret.
+
+It answers HTTP 200 also when it refuses: what counts is ``errcode`` in the body.
+https://open.dingtalk.com/document/orgapp/custom-robots-send-group-messages
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.card import Card, card_of
+from locust_fleet.notify.http import NoAnswer, Reply, judge, later, post_json
+from locust_fleet.notify.message import Message
+
+COLOURS = {"red": "#d32f2f", "orange": "#f57c00", "blue": "#1976d2", "green": "#2e7d32"}
+# Busy, and too many messages in several wordings.
+PASSING = (-1, 88, 130101, 130102, 302033, 410100)
+# Beyond its limit it takes nothing for minutes.
+TOO_MANY = (88, 130101, 130102, 302033, 410100)
+REST_S = 60.0
+# Markdown would read these; a backslash before them keeps them as they are.
+MARKS = "\\`*_{}[]<>#+!|~"
+
+
+@dataclass(frozen=True)
+class DingTalk:
+    """Its limit is 20 messages a minute; a little less keeps clear of it."""
+
+    url: str
+    secret: str
+    public_url: str
+    name: str = "dingtalk"
+    spacing_s: float = 3.1
+
+    def send(self, message: Message) -> Answer:
+        """Try once; never raises."""
+        url = signed(self.url, self.secret, round(time.time() * 1000))
+        try:
+            return read(post_json(url, payload(card_of(message, self.public_url))))
+        except NoAnswer as error:
+            return later(error)
+
+
+def signed(url: str, secret: str, timestamp_ms: int) -> str:
+    """Return the address with the time and its signature; as it is without a secret."""
+    if not secret:
+        return url
+    text = f"{timestamp_ms}\n{secret}".encode()
+    sign = base64.b64encode(hmac.new(secret.encode(), text, hashlib.sha256).digest())
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}timestamp={timestamp_ms}&sign={quote_plus(sign)}"
+
+
+def read(reply: Reply) -> Answer:
+    """Return what its answer means."""
+    by_status = judge(reply)
+    if by_status.result is not Result.DELIVERED:
+        return by_status
+    code = reply.json().get("errcode")
+    if code == 0:
+        return by_status
+    if code in PASSING:
+        return Answer(Result.LATER, by_status.text, REST_S if code in TOO_MANY else None)
+    # Something between that speaks for it, such as a login page, is no answer of its own.
+    return Answer(Result.REFUSED if code is not None else Result.LATER, by_status.text)
+
+
+def payload(card: Card) -> dict[str, Any]:
+    """Return the template with a card's words."""
+    lines = [f'#### <font color="{COLOURS[card.colour]}">{plain(card.title)}</font>']
+    if card.text:
+        lines.append(plain(card.text))
+    lines += [f"- **{plain(name)}**: {plain(value)}" for name, value in card.fields]
+    if card.links:
+        lines.append(" · ".join(f"[{name}]({url})" for name, url in card.links))
+    lines.append(f"###### {plain(card.footer)}")
+    return {"msgtype": "markdown", "markdown": {"title": card.title, "text": "\n\n".join(lines)}}
+
+
+def plain(text: str) -> str:
+    """Escape what its Markdown would read."""
+    return "".join(f"\\{mark}" if mark in MARKS else mark for mark in text)

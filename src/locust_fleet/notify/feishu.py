@@ -1,0 +1,97 @@
+"""Feishu (Lark): a custom bot with a signing secret.
+
+It answers HTTP 200 also when it refuses: what counts is ``code`` in the body.
+https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.card import Card, card_of
+from locust_fleet.notify.http import NoAnswer, Reply, judge, later, post_json
+from locust_fleet.notify.message import Message
+
+COLOURS = {"red": "red", "orange": "orange", "blue": "blue", "green": "green"}
+# Too many, in the wordings of both of its generations.
+TOO_MANY = (9499, 11232, 11233)
+REST_S = 5.0
+
+
+@dataclass(frozen=True)
+class Feishu:
+    """Its limits are 5 messages a second and 100 a minute; the second one decides."""
+
+    url: str
+    secret: str
+    public_url: str
+    name: str = "feishu"
+    spacing_s: float = 0.62
+
+    def send(self, message: Message) -> Answer:
+        """Try once; never raises."""
+        body = payload(card_of(message, self.public_url))
+        try:
+            return read(post_json(self.url, signed(body, self.secret, round(time.time()))))
+        except NoAnswer as error:
+            return later(error)
+
+
+def signed(body: dict[str, Any], secret: str, timestamp_s: int) -> dict[str, Any]:
+    """Return the body with the time and its signature; as it is without a secret.
+
+    The text that one would think is signed is the key, and nothing is what it signs.
+    """
+    if not secret:
+        return body
+    key = f"{timestamp_s}\n{secret}".encode()
+    sign = base64.b64encode(hmac.new(key, b"", hashlib.sha256).digest()).decode()
+    return {"timestamp": str(timestamp_s), "sign": sign, **body}
+
+
+def read(reply: Reply) -> Answer:
+    """Return what its answer means."""
+    body = reply.json()
+    code = body.get("code", body.get("StatusCode"))
+    by_status = judge(reply)
+    if code in TOO_MANY:
+        return Answer(Result.LATER, by_status.text, by_status.retry_after_s or REST_S)
+    if by_status.result is not Result.DELIVERED or code == 0:
+        return by_status
+    return Answer(Result.REFUSED if code is not None else Result.LATER, by_status.text)
+
+
+def payload(card: Card) -> dict[str, Any]:
+    """Return the template with a card's words; plain text, in which nobody can be called."""
+    elements: list[dict[str, Any]] = []
+    if card.text:
+        elements.append({"tag": "div", "text": _plain(card.text)})
+    if card.fields:
+        fields = [
+            {"is_short": True, "text": _plain(f"{name}\n{value}")} for name, value in card.fields
+        ]
+        elements.append({"tag": "div", "fields": fields})
+    if card.links:
+        buttons = [
+            {"tag": "button", "type": "default", "text": _plain(name), "url": url}
+            for name, url in card.links
+        ]
+        elements.append({"tag": "action", "actions": buttons})
+    elements.append({"tag": "note", "elements": [_plain(card.footer)]})
+    return {
+        "msg_type": "interactive",
+        "card": {
+            "header": {"title": _plain(card.title), "template": COLOURS[card.colour]},
+            "elements": elements,
+        },
+    }
+
+
+def _plain(text: str) -> dict[str, str]:
+    return {"tag": "plain_text", "content": text}

@@ -1,0 +1,68 @@
+"""What is to be told, before any channel gives it a form. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+SEVERITIES = ("critical", "warning", "info")
+# Makes ids from keys, so that the same event has the same id whoever writes it.
+NAMESPACE = uuid.UUID("6f0a2b1e-94b5-4a86-9a5d-0f0f6a1d7c33")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing that happened. ``summary`` says it in one line.
+
+    ``status`` is firing or resolved for alerts; started, finished, stopped or lost for runs.
+    Messages of one ``thread`` reach a channel in their order.
+    """
+
+    alert_name: str
+    severity: str
+    status: str
+    summary: str
+    at: datetime
+    thread: str
+    description: str = ""
+    value: str = ""
+    source: str = "locust-fleet"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+    runbook_url: str = ""
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    @property
+    def good(self) -> bool:
+        """Tell whether this ends something bad."""
+        return self.status == "resolved"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the message for the outbox; times in ISO 8601."""
+        return {
+            "alert_name": self.alert_name,
+            "severity": self.severity,
+            "status": self.status,
+            "summary": self.summary,
+            "at": self.at.astimezone(UTC).isoformat(),
+            "description": self.description,
+            "value": self.value,
+            "source": self.source,
+            "labels": dict(self.labels),
+            "run_id": self.run_id,
+            "runbook_url": self.runbook_url,
+        }
+
+    @classmethod
+    def from_json(cls, message_id: uuid.UUID, thread: str, content: Mapping[str, Any]) -> Message:
+        """Return a message of the outbox."""
+        known = {**content, "at": datetime.fromisoformat(content["at"])}
+        return cls(id=message_id, thread=thread, **known)
+
+
+def id_of(key: str) -> uuid.UUID:
+    """Return the id of what a key names, the same each time."""
+    return uuid.uuid5(NAMESPACE, key)

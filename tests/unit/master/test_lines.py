@@ -1,0 +1,62 @@
+"""A scrape shows what Locust shows, in seconds."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from locust_fleet.master.counts import Endpoint
+from locust_fleet.master.lines import FRACTIONS, Order, Template, percentiles
+from locust_fleet.stats import percentile
+
+
+@given(
+    st.dictionaries(st.floats(0, 1e6), st.integers(1, 1000), min_size=1),
+)
+def test_percentiles_are_those_of_every_other_page(histogram: dict[float, int]) -> None:
+    expected = [percentile(histogram, float(fraction)) for fraction in FRACTIONS]
+
+    assert percentiles(histogram, sorted(histogram)) == [
+        time / 1000 for time in expected if time is not None
+    ]
+
+
+def test_a_name_with_percent_signs_stays_what_it_is() -> None:
+    endpoint = Endpoint("GET", "/a%20b%d", ("/a%20b%d", "GET"), successes=3)
+
+    text = Template("GET", endpoint.name).duration(endpoint)
+
+    assert {
+        sample.labels["name"]
+        for metric in text_string_to_metric_families(text)
+        for sample in metric.samples
+    } == {"/a%20b%d"}
+
+
+def test_times_are_in_order_as_a_histogram_grows_and_begins_anew() -> None:
+    order, histogram = Order(), {30.0: 1, 10.0: 1}
+
+    order.follow(histogram)
+    assert order.times == [10, 30]
+    histogram |= {40.0: 1, 20.0: 1}
+    order.follow(histogram)
+    assert order.times == [10, 20, 30, 40]
+    order.follow({7.0: 1})
+    assert order.times == [7]
+
+
+def test_an_empty_histogram_has_no_percentiles() -> None:
+    template = Template("", "/")
+
+    template.refresh({10.0: 1}, 1)
+    template.refresh({}, 0)
+
+    assert template.run + template.recent({}) == ""
+
+
+def test_percentiles_of_a_run_wait_only_while_it_has_no_more_requests() -> None:
+    template, histogram = Template("", "/"), {10.0: 1}
+    template.refresh(histogram, 1)
+
+    assert not template.is_stale(histogram, 1)
+    assert template.is_stale(histogram, 2)
+    assert template.is_stale({10.0: 1}, 1)

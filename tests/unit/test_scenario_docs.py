@@ -1,0 +1,34 @@
+"""The example of docs/scenarios.md works, and its rules are about what it makes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from locust_fleet import metrics
+
+TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    found = re.search(f"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    assert found, language
+    return found[1]
+
+
+def test_the_rules_are_about_the_metrics_of_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "REGISTRY", CollectorRegistry())
+    monkeypatch.setattr(metrics, "_made", {})
+
+    scope: dict[str, Any] = {}
+    exec(block("python").partition("class ")[0], scope)
+    scope["LOGINS"].labels("guest").inc()
+    shown = {sample.name for metric in metrics.REGISTRY.collect() for sample in metric.samples}
+    rules = yaml.safe_load(block("yaml"))["groups"][0]["rules"]
+    asked = {re.findall(r"\b(\w+)\{", rule["expr"])[-1] for rule in rules}
+
+    assert asked
+    assert asked <= shown
