@@ -58,10 +58,10 @@ def label_values(
 def test_every_panel_has_data_under_load(
     stack: Stack, operator: requests.Session, admin: requests.Session
 ) -> None:
+    begin = datetime.now(UTC)
     first = stack.start(operator, users=10, host=DEMO)
     stack.wait_for_requests(operator, 50)
     stack.stop(operator, first)
-    begin = datetime.now(UTC)
     second = stack.start(operator, users=30, host=DEMO)
     stack.wait_for_requests(operator, 100)
     # A worker leaves and requests fail, so that there are events and errors to show.
