@@ -1,4 +1,4 @@
-"""What operators bring themselves: stores, certificate, private CA, packages, retention."""
+"""What operators bring themselves: stores, certificate, private CA, packages, channels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from locust_fleet.errors import StoreUnavailable
 from locust_fleet.settings import PostgresSettings
 from tests.e2e.stack import ADDRESS, Stack
 from tests.integration.conftest import ROOT, docker, free_port, wait_until
+from tests.integration.notify.vendors import SECRET, Vendor, serve
 
 # One deployment for all of them.
 pytestmark = pytest.mark.xdist_group("own parts")
@@ -45,6 +47,10 @@ class Quick(FastHttpUser):
 """
 
 
+MISSING = "Workers are missing from a running test."
+FIRING = f"Critical: {MISSING}"
+
+
 class OwnStack(Stack):
     """A stack whose stores, certificate and target are somebody else's."""
 
@@ -58,6 +64,11 @@ class OwnStack(Stack):
         self.store = PostgresSettings(self.host, free_port(self.host), "load", "tester", "pw-of-pg")
         self.redis_port = free_port(self.host)
         self.target_port = free_port(self.host)
+
+    def stranger(self) -> requests.Session:
+        session = super().stranger()
+        session.verify = str(self.authority.certificate)
+        return session
 
     def sql(self, query: str) -> list[str]:
         with postgres.connect(self.store) as connection:
@@ -182,8 +193,19 @@ def old_run(stack: OwnStack) -> None:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
-    stack = OwnStack(tmp_path_factory.mktemp("own"), f"fleet-own-{os.getpid()}")
+def project(tmp_path_factory: pytest.TempPathFactory) -> OwnStack:
+    return OwnStack(tmp_path_factory.mktemp("own"), f"fleet-own-{os.getpid()}")
+
+
+@pytest.fixture(scope="module")
+def dingtalk(project: OwnStack) -> Iterator[Vendor]:
+    with serve("dingtalk", project.host) as vendor:
+        yield vendor
+
+
+@pytest.fixture(scope="module")
+def own(project: OwnStack, dingtalk: Vendor) -> Iterator[OwnStack]:
+    stack = project
     certificate, key = stack.authority.issue(ADDRESS)
     stack.set_env(
         POSTGRES_HOST=stack.host,
@@ -200,6 +222,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
         TARGET_CA_PATH=str(stack.authority.certificate),
         LOCUSTFILE="own.py",
         RESULTS_RETENTION_DAYS="7",
+        DINGTALK_WEBHOOK_URL=dingtalk.url,
+        DINGTALK_SECRET=SECRET,
     )
     stack.locustfile("own.py", LOCUSTFILE)
     packages = stack.folder / "requirements-scenarios.txt"
@@ -241,3 +265,38 @@ def test_load_reaches_a_target_with_a_private_ca_through_both_clients(own: OwnSt
     run_id = Path(done.stdout.strip()).name
     rows = own.sql(f"SELECT name, failures FROM run_totals WHERE run_id = '{run_id}' ORDER BY name")
     assert rows == ["Plains|0", "Quicks|0"]
+
+
+def test_a_killed_worker_is_told_of_within_90_seconds_and_once_more_when_it_is_back(
+    own: OwnStack, dingtalk: Vendor
+) -> None:
+    admin = own.browser()
+    run_id = own.start(admin, users=6)
+    own.wait_for_users(admin, 6)
+    victim, *_ = own.containers("locust-worker")
+
+    def titles() -> list[str]:
+        return [taken.body["markdown"]["title"] for taken in dingtalk.taken]
+
+    def in_prometheus() -> bool:
+        found = admin.get(f"{own.url}/prometheus/api/v1/alerts", timeout=10).json()
+        return ("LocustWorkerDown", "firing") in {
+            (alert["labels"]["alertname"], alert["state"]) for alert in found["data"]["alerts"]
+        }
+
+    def in_alertmanager() -> bool:
+        found = admin.get(f"{own.url}/alertmanager/api/v2/alerts", timeout=10).json()
+        return "LocustWorkerDown" in {alert["labels"]["alertname"] for alert in found}
+
+    # What is killed by hand is not started again by Docker.
+    docker("kill", victim)
+    killed = time.monotonic()
+    wait_until(in_prometheus, "the alert in Prometheus", 90)
+    wait_until(in_alertmanager, "the alert in Alertmanager", 90)
+    wait_until(lambda: FIRING in titles(), "the alert at DingTalk", 90)
+    assert time.monotonic() - killed < 90
+
+    docker("start", victim)
+    wait_until(lambda: f"Resolved: {MISSING}" in titles(), "the resolution at DingTalk", 90)
+    own.stop(admin, run_id)
+    wait_until(lambda: any(run_id in title for title in titles()[-1:]), "the end of the run", 60)
