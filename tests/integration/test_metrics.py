@@ -149,11 +149,11 @@ def test_a_killed_worker_is_missing_until_another_comes(fleet: Fleet) -> None:
         return tuple(metrics[f"locust_workers_{of}"] for of in ("connected", "missing", "expected"))
 
     fleet.end("w2", signal.SIGKILL)
-    wait_until(lambda: workers() == (1, 1, 2), "the worker missing", 15)
+    wait_until(lambda: workers() == (1, 1, 2), "the worker missing")
     fleet.start_worker("w3")
-    wait_until(lambda: workers() == (2, 0, 2), "the place taken", 15)
+    wait_until(lambda: workers() == (2, 0, 2), "the place taken")
     fleet.end("w3", signal.SIGKILL)
-    wait_until(lambda: workers() == (1, 1, 2), "the worker missing", 15)
+    wait_until(lambda: workers() == (1, 1, 2), "the worker missing")
     fleet.stop()
 
     assert workers() == (1, 0, 1)
@@ -197,7 +197,7 @@ def test_rates_and_percentiles_are_those_of_the_load(fleet: Fleet) -> None:
         return fleet.metrics("master")["locust_requests_per_second"]
 
     # Ten users, ten requests a second each, of which a fifth fails.
-    wait_until(lambda: rate() == pytest.approx(100, rel=0.1), "the rate of the load", 40)
+    wait_until(lambda: rate() == pytest.approx(100, rel=0.1), "the rate of the load")
     metrics = fleet.metrics("master")
     fleet.stop()
 
@@ -241,7 +241,7 @@ def test_requests_in_flight_are_those_that_wait_for_their_answer(fleet: Fleet, u
     def in_flight() -> float:
         return fleet.metrics("w1")["locust_worker_requests_in_flight"]
 
-    wait_until(lambda: in_flight() == 7, "seven requests in flight", 15)
+    wait_until(lambda: in_flight() == 7, "seven requests in flight")
     fleet.stop()
     assert in_flight() == 0
 
@@ -251,7 +251,7 @@ def test_a_clash_of_metrics_stops_the_worker_with_its_name(fleet: Fleet) -> None
     (fleet.folder / "busy.py").write_text(CLASH)
     fleet.start_worker("w1")
 
-    wait_until(lambda: fleet.exit_code("w1") is not None, "the worker ending", 15)
+    wait_until(lambda: fleet.exit_code("w1") is not None, "the worker ending")
 
     assert "there are two metrics visits, a counter" in fleet.log("w1")
 
@@ -262,13 +262,13 @@ def test_results_that_wait_are_seen_with_their_age(fleet: Fleet) -> None:
     def lag() -> float:
         return fleet.metrics("master")["locust_recorder_lag_seconds"]
 
-    wait_until(lambda: lag() > 1, "a lag", 15)
+    wait_until(lambda: lag() > 1, "a lag")
     metrics = fleet.metrics("master")
     assert metrics["locust_spool_files"] >= 1
     assert metrics["locust_spool_bytes"] > 10
     fleet.end("master")
     fleet.start_master()
-    wait_until(lambda: lag() == 0, "no lag", 15)
+    wait_until(lambda: lag() == 0, "no lag")
 
 
 def test_a_master_says_who_it_is(fleet: Fleet) -> None:
