@@ -41,7 +41,9 @@ def families(counts: Iterable[Counts]) -> list[Metric]:
     """Return the metrics of channels."""
     pending = GaugeMetricFamily("fleet_notifications_pending", "Messages that wait.", labels=LABELS)
     oldest = GaugeMetricFamily(
-        "fleet_notifications_oldest_pending_seconds", "Age of the oldest of them.", labels=LABELS
+        "fleet_notifications_oldest_pending_seconds",
+        "Age of the oldest that waits or failed.",
+        labels=LABELS,
     )
     failed = GaugeMetricFamily(
         "fleet_notifications_failed", "Messages that the channel refused for good.", labels=LABELS

@@ -175,7 +175,10 @@ def remove_settled(connection: Connection, keep: timedelta = KEEP) -> int:
 
 @dataclass(frozen=True)
 class Counts:
-    """How a channel is doing; ``oldest_pending_s`` is an age in seconds, 0 when nothing waits."""
+    """How a channel is doing; ``oldest_pending_s`` is an age in seconds, 0 when nothing waits.
+
+    What failed waits, too, for somebody who retries or discards it.
+    """
 
     channel: str
     pending: int
@@ -198,10 +201,10 @@ def read_counts(connection: Connection) -> list[Counts]:
             "   (SELECT count(*) FROM outbox_deliveries WHERE state = 'failed'"
             "     AND channel = outbox_channels.channel) AS failed, delivered, failures"
             " FROM outbox_channels LEFT JOIN ("
-            "   SELECT channel, count(*) AS pending,"
+            "   SELECT channel, count(*) FILTER (WHERE state = 'pending') AS pending,"
             "     extract(epoch FROM now() - min(stored_at)) AS oldest_s"
             "   FROM outbox_deliveries JOIN outbox_messages ON id = message_id"
-            "   WHERE state = 'pending' GROUP BY channel"
+            "   WHERE state IN ('pending', 'failed') GROUP BY channel"
             " ) AS waiting USING (channel)"
             " UNION ALL SELECT %s, count(*),"
             "   coalesce(extract(epoch FROM now() - min(stored_at)), 0)::double precision, 0, 0, 0"

@@ -115,6 +115,28 @@ def test_what_is_refused_for_good_is_kept_with_the_answer(
     assert "token is not exist" in kept.last_answer
 
 
+def test_what_failed_counts_as_waiting_until_somebody_deals_with_it(
+    connection: psycopg.Connection,
+    vendors: Vendors,
+    notifier: Start,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backoff, "REFUSALS", 1)
+    vendor = vendors("webhook")
+    vendor.always = 404
+    store(connection, one := message(1))
+    notifier(channel_of("webhook", vendor.url))
+    wait_until(lambda: states(connection) == ["failed"], "giving up")
+
+    ages = []
+    for _ in range(2):
+        (counts,) = (each for each in outbox.read_counts(connection) if each.channel)
+        ages.append(counts.oldest_pending_s)
+        outbox.discard(connection, one.id, "webhook")
+
+    assert (ages[0] > 0, ages[1]) == (True, 0)
+
+
 def test_a_message_retried_by_a_human_is_sent_again(
     connection: psycopg.Connection,
     vendors: Vendors,
