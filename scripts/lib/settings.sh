@@ -85,6 +85,9 @@ value_remedy() {
     SESSION_HOURS) whole_remedy "$value" 1 720 ;;
     HEARTBEAT_INTERVAL) whole_remedy "$value" 1 60 ;;
     HEARTBEAT_LIVENESS) whole_remedy "$value" 2 1000 ;;
+    CONNECTION_TIMEOUT) whole_remedy "$value" 1 3600 ;;
+    NETWORK_TIMEOUT) whole_remedy "$value" 1 86400 ;;
+    DNS_TTL) whole_remedy "$value" 0 86400 ;;
     MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
     MAX_NAMES) whole_remedy "$value" 1 10000 ;;

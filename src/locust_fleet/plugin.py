@@ -50,6 +50,7 @@ from locust_fleet.settings import (
 )
 from locust_fleet.targets import without_credentials
 from locust_fleet.wire import shorten
+from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.leave import Leave
@@ -69,6 +70,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     """Make this process a worker of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
     count_in_steps()
+    bound_waiting(settings.connections)
     bound_names(settings.max_names)
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))

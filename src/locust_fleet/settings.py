@@ -116,6 +116,23 @@ class IdentitySettings:
 
 
 @dataclass(frozen=True)
+class ConnectionSettings:
+    """How long users wait unless their scenario says otherwise; 0 for no memory of addresses."""
+
+    connection_timeout_s: float
+    network_timeout_s: float
+    dns_ttl_s: float
+
+    @classmethod
+    def from_env(cls, env: Environ) -> ConnectionSettings:
+        return cls(
+            connection_timeout_s=whole(env, "CONNECTION_TIMEOUT", 60, lowest=1, highest=3600),
+            network_timeout_s=whole(env, "NETWORK_TIMEOUT", 60, lowest=1, highest=86400),
+            dns_ttl_s=whole(env, "DNS_TTL", 0, lowest=0, highest=86400),
+        )
+
+
+@dataclass(frozen=True)
 class WorkerSettings:
     """What a worker needs to know besides Locust's own options."""
 
@@ -125,6 +142,7 @@ class WorkerSettings:
     health_port: int
     metrics_port: int
     identity: IdentitySettings
+    connections: ConnectionSettings
     max_names: int
 
     @classmethod
@@ -136,6 +154,7 @@ class WorkerSettings:
             health_port=port(env, "HEALTH_PORT", 8080),
             metrics_port=port(env, "METRICS_PORT", 9090),
             identity=IdentitySettings.from_env(env),
+            connections=ConnectionSettings.from_env(env),
             max_names=max_names(env),
         )
 

@@ -67,14 +67,14 @@ class Fleet:
         config = str(ROOT / "conf" / "production.conf")
         self._start(name, (*COMMAND, "worker", "--config", config), **env)
 
-    def start(self, *workers: str, locustfile: str | None = None) -> None:
+    def start(self, *workers: str, locustfile: str | None = None, **env: str) -> None:
         """Start everything, and return once the workers are ready."""
         if locustfile is not None:
             self._locustfile.write_text(locustfile)
         self.start_target()
         self.start_master()
         for worker in workers:
-            self.start_worker(worker)
+            self.start_worker(worker, **env)
         self.wait_for_workers(len(workers))
 
     def end(self, name: str, with_signal: signal.Signals = signal.SIGTERM) -> int:

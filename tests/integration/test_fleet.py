@@ -57,6 +57,24 @@ class Chatterer(HttpUser):
     def talk(self):
         logging.getLogger("shop").warning("bought")
 """
+PATIENT = """
+from locust import FastHttpUser, HttpUser, task
+
+class Plain(HttpUser):
+    fixed_count = 1
+
+    @task
+    def slow(self):
+        self.client.get("/slow?ms=5000", name="plain")
+        self.client.get("/slow?ms=1500", name="patient", timeout=10)
+
+class Quick(FastHttpUser):
+    fixed_count = 1
+
+    @task
+    def slow(self):
+        self.client.get("/slow?ms=5000", name="quick")
+"""
 REDIRECTED = """
 from locust import FastHttpUser, constant, task
 
@@ -356,3 +374,18 @@ def test_every_line_of_the_log_is_json_and_names_worker_and_run(fleet: Fleet) ->
     assert said["worker"]
     assert "run_id" not in lines["w1"][-1]
     assert (run, "alice") in {(line.get("run_id"), line.get("user_id")) for line in lines["master"]}
+
+
+def test_users_wait_no_longer_for_an_answer_than_is_set(fleet: Fleet) -> None:
+    fleet.start("w1", locustfile=PATIENT, NETWORK_TIMEOUT="1")
+    fleet.swarm(2)
+
+    def failures() -> dict[str, tuple[int, int]]:
+        rows = fleet.ask("/stats/requests")["stats"]
+        return {row["name"]: (row["num_requests"], row["num_failures"]) for row in rows}
+
+    wait_until(lambda: {"plain", "patient", "quick"} <= set(failures()), "each kind of request")
+    found = failures()
+    assert found["plain"][0] == found["plain"][1]
+    assert found["quick"][0] == found["quick"][1]
+    assert found["patient"][1] == 0
