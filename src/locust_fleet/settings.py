@@ -89,13 +89,14 @@ class LogSettings:
 
     @classmethod
     def from_env(cls, env: Environ) -> LogSettings:
-        to_file = one_of(env, "LOG_FILE", "false", ("TRUE", "FALSE")) == "TRUE"
         return cls(
             level=one_of(
                 env, "LOCUST_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
             ),
             format=one_of(env, "LOG_FORMAT", "json", ("JSON", "TEXT")),
-            folder=Path(text(env, "LOG_DIR", "/var/log/locust-fleet")) if to_file else None,
+            folder=Path(text(env, "LOG_DIR", "/var/log/locust-fleet"))
+            if yes(env, "LOG_FILE", "false")
+            else None,
         )
 
 
@@ -209,6 +210,9 @@ class ConsoleSettings:
     session_hours: int
     master_url: str
     reports_dir: Path
+    # Whether there is something behind these links.
+    prometheus: bool
+    grafana: bool
 
     @classmethod
     def from_env(cls, env: Environ) -> ConsoleSettings:
@@ -222,6 +226,8 @@ class ConsoleSettings:
             session_hours=whole(env, "SESSION_HOURS", 12, lowest=1, highest=720),
             master_url=text(env, "MASTER_URL", "http://locust-master:8089"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
+            prometheus=yes(env, "MONITORING_ENABLED", "true"),
+            grafana="grafana" in env.get("COMPOSE_PROFILES", "").split(","),
         )
 
 
@@ -516,6 +522,11 @@ def one_of(env: Environ, name: str, default: str, choices: tuple[str, ...]) -> s
         return value.upper()
 
     return _parsed(env, name, default, parse, f"use one of {', '.join(choices)}")
+
+
+def yes(env: Environ, name: str, default: str) -> bool:
+    """Return a setting that is true or false."""
+    return one_of(env, name, default, ("TRUE", "FALSE")) == "TRUE"
 
 
 def _parsed(

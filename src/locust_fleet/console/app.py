@@ -54,7 +54,7 @@ def build(settings: ConsoleSettings, stores: Stores) -> Flask:
     for module in (metrics, health, alerts, auth, pages, api, admin, notifications):
         app.register_blueprint(module.blueprint(parts))
     _answer_errors(app)
-    _prepare_templates(app)
+    _prepare_templates(app, settings)
     return app
 
 
@@ -146,7 +146,7 @@ SENTENCES = {
 }
 
 
-def _prepare_templates(app: Flask) -> None:
+def _prepare_templates(app: Flask, settings: ConsoleSettings) -> None:
     folder = Path(app.static_folder or "")
     versions = {
         file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in folder.iterdir()
@@ -156,7 +156,12 @@ def _prepare_templates(app: Flask) -> None:
         return url_for("static", filename=name, v=versions[name])
 
     app.jinja_env.filters.update(look.FILTERS)
-    app.jinja_env.globals.update(static=static, share=look.share)
+    app.jinja_env.globals.update(
+        static=static,
+        share=look.share,
+        prometheus=settings.prometheus,
+        grafana=settings.prometheus and settings.grafana,
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     @app.context_processor

@@ -224,6 +224,8 @@ def settings(
         session_hours=1,
         master_url=master_url,
         reports_dir=tmp_path,
+        prometheus=True,
+        grafana=False,
     )
 
 
