@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -54,7 +54,7 @@ Percentiles = dict[str, list[float]]
 
 
 @pytest.fixture(scope="module")
-def sampled(deployed: Stack) -> tuple[str, Percentiles]:
+def sampled(deployed: Stack) -> Iterator[tuple[str, Percentiles]]:
     """A finished run of three workers, and the percentiles of its raw samples."""
     deployed.locustfile("sampler.py", SAMPLER)
     done = deployed.script(
@@ -70,7 +70,9 @@ def sampled(deployed: Stack) -> tuple[str, Percentiles]:
             message = json.loads(line[line.index("{") :])["message"]
             for name, time_ms in json.loads(message.partition(" ")[2]).items():
                 samples[name].append(time_ms)
-    return run_id, {name: raw_percentiles(times) for name, times in samples.items()}
+    yield run_id, {name: raw_percentiles(times) for name, times in samples.items()}
+    deployed.set_env(LOCUSTFILE="demo_shop.py")
+    assert deployed.deploy().returncode == 0
 
 
 def raw_percentiles(times_ms: list[float]) -> list[float]:
