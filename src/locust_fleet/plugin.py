@@ -253,6 +253,7 @@ def _measure(environment: Environment, counts: Counts, attendance: Attendance) -
     @observer
     def test_start(**_: Any) -> None:
         counts.start_run()
+        attendance.forget_missing()
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -260,7 +261,7 @@ def _measure(environment: Environment, counts: Counts, attendance: Attendance) -
 
     @observer
     def test_stop(**_: Any) -> None:
-        attendance.end_run()
+        attendance.forget_missing()
 
     environment.events.test_start.add_listener(test_start)
     environment.events.worker_report.add_listener(worker_report)
