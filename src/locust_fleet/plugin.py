@@ -55,6 +55,7 @@ from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.metrics import WorkerMetrics
+from locust_fleet.worker.reports import keep_reporting
 from locust_fleet.worker.steps import count_in_steps
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
@@ -79,6 +80,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
+        keep_reporting(runner)
         Leave(runner).attach(environment)
         metrics = WorkerMetrics(runner, settings.identity)
         metrics.attach()
@@ -253,6 +255,7 @@ def _measure(environment: Environment, counts: Counts, attendance: Attendance) -
     @observer
     def test_start(**_: Any) -> None:
         counts.start_run()
+        attendance.forget_missing()
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -260,7 +263,7 @@ def _measure(environment: Environment, counts: Counts, attendance: Attendance) -
 
     @observer
     def test_stop(**_: Any) -> None:
-        attendance.end_run()
+        attendance.forget_missing()
 
     environment.events.test_start.add_listener(test_start)
     environment.events.worker_report.add_listener(worker_report)

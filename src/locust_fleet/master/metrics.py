@@ -221,11 +221,13 @@ class MasterMetrics:
         """
         stats = self._runner.stats
         entries = [(self._aggregated, stats.total)]
-        entries += [
-            (self._template(endpoint), entry)
-            for endpoint in endpoints
-            if (entry := stats.entries.get(endpoint.key_in_locust)) is not None
-        ]
+        for endpoint in endpoints:
+            template = self._template(endpoint)
+            entry = stats.entries.get(endpoint.key_in_locust)
+            # What is of an earlier run, or from before a reset, must not wait for its turn.
+            template.forget_all_but(entry.response_times if entry else None)
+            if entry is not None:
+                entries.append((template, entry))
         stale = [
             (template, entry)
             for template, entry in entries

@@ -160,6 +160,36 @@ def test_with_very_many_names_every_percentile_comes_in_the_end(
     assert [len(names) // 3 for names in found] == [0, 1, 2, 3]
 
 
+def run_percentiles(master: Master) -> set[str]:
+    found = [re.search("'(/.*?)'.*'run'", key) for key in master.scrape()]
+    return {match.group(1) for match in found if match}
+
+
+def test_a_run_does_not_show_percentiles_of_the_one_before(master: Master) -> None:
+    master.report("/old", "/both")
+    assert run_percentiles(master) == {"/old", "/both"}
+
+    master.stats.clear_all()
+    master.counts.start_run()
+    master.report("/both")
+
+    assert run_percentiles(master) == {"/both"}
+
+
+def test_percentiles_that_wait_for_the_next_scrape_are_not_of_the_run_before(
+    master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master.report("/1", "/2", "/3")
+    assert run_percentiles(master) == {"/1", "/2", "/3"}
+
+    monkeypatch.setattr("locust_fleet.master.metrics.RUN_PERCENTILES_S", 0.0)
+    master.stats.clear_all()
+    master.counts.start_run()
+    master.report("/1", "/2", "/3")
+
+    assert run_percentiles(master) == set()
+
+
 def test_others_have_their_turns_during_a_scrape(
     master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
