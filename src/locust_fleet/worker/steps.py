@@ -58,7 +58,7 @@ def log_request(
         entry.total_response_time += response_time  # type: ignore[assignment]
         shortest = entry.min_response_time
         if shortest is None or response_time < shortest:
-            entry.min_response_time = response_time  # type: ignore[assignment]
+            entry.min_response_time = float(response_time)  # type: ignore[assignment]
         if response_time > entry.max_response_time:
-            entry.max_response_time = response_time  # type: ignore[assignment]
+            entry.max_response_time = float(response_time)  # type: ignore[assignment]
         entry.response_times[step] += 1

@@ -79,6 +79,16 @@ def test_a_response_time_that_is_no_number_counts_as_none(odd: Any) -> None:
         assert (entry.avg_response_time, entry.min_response_time) == (5.0, 5.0)
 
 
+def test_extremes_are_numbers_that_postgres_takes() -> None:
+    worker, master = Worker(), Master()
+
+    worker.stats.log_request("GET", "/", True, 9)
+    master.take(worker.report())
+
+    (entry,) = master.seen[0]["stats"]
+    assert type(entry["min_response_time"]) is type(entry["max_response_time"]) is float
+
+
 @pytest.mark.parametrize(
     ("owner", "name"), [(locust_stats, "bucket_response_time"), (RequestStats, "log_request")]
 )
