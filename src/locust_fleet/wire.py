@@ -49,8 +49,6 @@ def shorten(report: dict[str, Any]) -> None:
     rows = [_row(entry) for entry in [*entries, totals]]
     report[SHORT] = zlib.compress(Message(SHORT, rows, "").serialize(), QUICK)
     del report["stats"], report["stats_total"]
-    for error in report.get("errors", {}).values():
-        error.update({field: _sendable(error[field]) for field in ("name", "method", "error")})
 
 
 def restore(report: dict[str, Any]) -> None:
@@ -67,25 +65,12 @@ def _row(entry: Mapping[str, Any]) -> Row:
     start, counts = int(entry["start_time"]), entry["response_times"]
     steps = sorted(counts)
     return [
-        _sendable(entry["name"]),
-        _sendable(entry["method"]),
-        *(entry[field] for field in VALUES[2:]),
+        *(entry[field] for field in VALUES),
         # Nearly all gaps are small, so little is left of their four bytes.
         array("I", map(sub, steps, [0, *steps])).tobytes(),
         [counts[step] for step in steps],
         *({second - start: count for second, count in entry[field].items()} for field in SECONDS),
     ]
-
-
-def _sendable(text: Any) -> str | None:
-    """Return text that the master can read.
-
-    A scenario may give anything as a name, and half a character out of somebody's JSON.
-    """
-    if text is None:
-        return None
-    known = text if isinstance(text, str) else str(text)
-    return known if known.isascii() else known.encode("utf-8", "replace").decode("utf-8")
 
 
 def _entry(row: Row) -> dict[str, Any]:

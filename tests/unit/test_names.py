@@ -138,7 +138,15 @@ def test_a_locust_without_the_seams_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("odd", "told"), [("/cut \ud83d", "/cut ?"), (None, ""), (5, "5"), ("/whole \N{CRAB}", None)]
+    ("odd", "told"),
+    [
+        ("/cut \ud83d", "/cut ?"),
+        (None, ""),
+        (5, "5"),
+        (b"x", "b'x'"),
+        (("a", 1), "('a', 1)"),
+        ("/whole \N{CRAB}", None),
+    ],
 )
 def test_an_odd_name_or_message_does_not_end_the_reports(odd: Any, told: str | None) -> None:
     bound_names(100)

@@ -3,14 +3,10 @@
 from locust import stats as locust_stats
 from locust.stats import RequestStats
 
-from typing import Any
-from uuid import UUID
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.bench.reports import compare
-from tests.unit.fleet import Master, Worker
 
 from locust_fleet.stats import response_time_of, step_of
 from locust_fleet.wire import restore, shorten
@@ -50,23 +46,6 @@ def test_what_is_restored_is_what_was_shortened(
         steps = entry["response_times"].items()
         entry["response_times"] = {response_time_of(step): count for step, count in steps}
     assert short == whole
-
-
-@pytest.mark.parametrize("name", ["a\ud800", UUID(int=5), 5, b"x", ("a", 1)])
-def test_a_name_that_is_no_text_costs_no_count(name: Any) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        in_steps(patch)
-        worker, master = Worker(), Master()
-        worker.stats.log_request("GET", name, 3, 7)
-        worker.stats.log_request("GET", "/", 3, 7)
-        worker.stats.log_error("GET", "/", "no \ud800")
-
-        master.take(worker.report())
-
-    shown = str(name).encode("utf-8", "replace").decode()
-    assert {entry.name for entry in master.stats.entries.values()} == {"/", shown}
-    assert master.stats.total.num_requests == 2
-    assert [error.error for error in master.stats.errors.values()] == ["no ?"]
 
 
 @pytest.mark.parametrize("names", [1, 100, 1000])
