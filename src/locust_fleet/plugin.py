@@ -117,7 +117,7 @@ def attach_master(settings: MasterSettings) -> None:
         recorder_of.append(recorder)
         intake = Intake(runner.stats, settings.max_names)
         intake.attach(environment)
-        problems = Problems(settings.spool_dir, intake.problems)
+        problems = Problems(settings.spool_dir, intake.problems, spool.problems)
         shipper = Shipper(spool, settings)
         environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)

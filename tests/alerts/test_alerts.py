@@ -19,7 +19,13 @@ OF_THE_ISSUE = {
     *("LocustMasterDown", "LocustWorkerDown", "LocustWorkerDisconnected"),
     *("HighErrorRate", "HighResponseTime", "LowThroughput"),
     *("SystemResourceHigh", "LocustHighMemoryUsage"),
-    *("NotificationsFailing", "RecorderBehind", "CertificateExpiresSoon", "StoreDown"),
+    *(
+        "NotificationsFailing",
+        "RecorderBehind",
+        "ResultsRejected",
+        "CertificateExpiresSoon",
+        "StoreDown",
+    ),
     "DiskFilling",
 }
 

@@ -172,6 +172,11 @@ class MasterMetrics:
         yield gauge("locust_spool_files", "Results that wait for Postgres.", backlog.files)
         yield gauge("locust_spool_bytes", "Size of the results that wait.", backlog.size)
         yield gauge(
+            "locust_spool_rejected_files",
+            "Results that Postgres refused, and that wait for a human.",
+            self._spool.rejected(),
+        )
+        yield gauge(
             "locust_names_over_limit",
             "1 when some requests are counted as (other), because of too many names.",
             self._counts.over_limit or self._names_over_limit(),
