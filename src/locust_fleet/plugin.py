@@ -27,7 +27,6 @@ from locust_fleet.master import guard
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
 from locust_fleet.master.counts import Counts
-from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.halt import make_stop_final
 from locust_fleet.master.intake import Intake
 from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
@@ -40,6 +39,7 @@ from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
 from locust_fleet.master.web import Front, hosts_of_users
+from locust_fleet.master.weights import Weights
 from locust_fleet.names import bound_names
 from locust_fleet.seams import replace
 from locust_fleet.settings import (
@@ -50,6 +50,8 @@ from locust_fleet.settings import (
 )
 from locust_fleet.targets import without_credentials
 from locust_fleet.wire import shorten
+from locust_fleet.worker.absence import give_up_after
+from locust_fleet.worker.capacity import announce
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
@@ -80,6 +82,9 @@ def attach_worker(settings: WorkerSettings) -> None:
         runner_of.append(runner)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
         Leave(runner).attach(environment)
+        announce(runner, environment, settings.capacity)
+        beat = settings.heartbeat
+        gevent.spawn(give_up_after, runner, beat.interval_s * beat.liveness)
         metrics = WorkerMetrics(runner, settings.identity)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)
@@ -115,9 +120,10 @@ def attach_master(settings: MasterSettings) -> None:
         recorder_of.append(recorder)
         intake = Intake(runner.stats, settings.max_names)
         intake.attach(environment)
-        problems = Problems(settings.spool_dir, intake.problems)
+        weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
+        balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
+        problems = Problems(settings.spool_dir, intake.problems, balance.problems)
         shipper = Shipper(spool, settings)
-        environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)
         attendance, counts = Attendance(), Counts(settings.max_names)
         know_workers(runner, attendance)
@@ -130,17 +136,18 @@ def attach_master(settings: MasterSettings) -> None:
             settings.thresholds,
             settings.version,
             lambda: intake.over_limit,
+            lambda: balance.over_capacity,
         )
         exporter.serve(settings.metrics_port, metrics.render)
         _measure(environment, counts, attendance)
-        balance = Balance(runner)
-        balance.attach()
+        balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
         _record(environment, runner, recorder, shipper, settings)
         if web_ui and web_ui.app:
             front = Front(environment, runner, recorder, settings, problems, spool)
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
+        gevent.spawn(balance.move)
         gevent.spawn(_look, metrics)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
