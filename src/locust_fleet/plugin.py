@@ -10,7 +10,12 @@ import locust.main
 from locust import events, runners
 from locust.env import Environment
 from locust.log import setup_logging
-from locust.runners import STATE_STOPPING, MasterRunner, WorkerRunner
+from locust.runners import (
+    STATE_STOPPING,
+    WORKER_REPORT_INTERVAL,
+    MasterRunner,
+    WorkerRunner,
+)
 from locust.web import WebUI
 
 import functools
@@ -29,6 +34,7 @@ from locust_fleet.master.balance import Balance
 from locust_fleet.master.counts import Counts
 from locust_fleet.master.halt import make_stop_final
 from locust_fleet.master.intake import Intake
+from locust_fleet.master.losses import Losses
 from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
 from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.presence import know_workers
@@ -62,6 +68,8 @@ from locust_fleet.worker.steps import count_in_steps
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
 TARGET_REFUSED = "target_refused"
+# The event of a run that says what may be lost with a worker (losses.py).
+LOST = "worker lost"
 # Locust sends options that are not its own to the workers with each spawn message.
 RUN_OPTION = "fleet_run"
 
@@ -125,7 +133,9 @@ def attach_master(settings: MasterSettings) -> None:
         problems = Problems(settings.spool_dir, intake.problems, balance.problems)
         shipper = Shipper(spool, settings)
         make_stop_final(runner, web_ui)
-        attendance, counts = Attendance(), Counts(settings.max_names)
+        losses = Losses(WORKER_REPORT_INTERVAL)
+        attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
+        counts = Counts(settings.max_names)
         know_workers(runner, attendance)
         metrics = MasterMetrics(
             runner,
@@ -139,7 +149,7 @@ def attach_master(settings: MasterSettings) -> None:
             lambda: balance.over_capacity,
         )
         exporter.serve(settings.metrics_port, metrics.render)
-        _measure(environment, counts, attendance)
+        _measure(environment, counts, attendance, losses)
         balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
         _record(environment, runner, recorder, shipper, settings)
@@ -254,16 +264,20 @@ def _record(
     environment.events.quitting.add_listener(quitting)
 
 
-def _measure(environment: Environment, counts: Counts, attendance: Attendance) -> None:
+def _measure(
+    environment: Environment, counts: Counts, attendance: Attendance, losses: Losses
+) -> None:
     """Count for Prometheus what the workers report."""
 
     @observer
     def test_start(**_: Any) -> None:
         counts.start_run()
+        losses.start_run()
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
         counts.add(client_id, data, time.monotonic())
+        losses.hear(client_id, data)
 
     @observer
     def test_stop(**_: Any) -> None:

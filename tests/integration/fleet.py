@@ -106,7 +106,7 @@ class Fleet:
         if locustfile is not None:
             self._locustfile.write_text(locustfile)
         self.start_target()
-        self.start_master()
+        self.start_master(**env)
         for worker in workers:
             self.start_worker(worker, **env)
         self.wait_for_workers(len(workers))

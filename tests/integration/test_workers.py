@@ -13,6 +13,20 @@ from tests.integration.conftest import wait_until
 from tests.integration.fleet import Fleet
 from tests.integration.test_fleet import BUSY, recorded, wait_for_end
 
+# On a worker with BURN_MS its users take that much CPU each time.
+UNEQUAL = """
+import os, time
+from locust import User, constant, task
+
+class Burner(User):
+    wait_time = constant(1)
+
+    @task
+    def burn(self):
+        until = time.process_time() + float(os.environ["BURN_MS"]) / 1000
+        while time.process_time() < until:
+            pass
+"""
 AWAY_S = 20
 # HEARTBEAT_LIVENESS of 5 signs of life at 1 s, and 5 s more.
 BACK_AT_TARGET_S = 10
@@ -126,3 +140,40 @@ def test_weights_and_limits_decide_who_runs_how_many_and_whom_nobody_runs_is_tol
     [problem] = fleet.state()["problems"]
     assert problem.startswith("16 of 24 users do not run: 1 workers may run 8 at most.")
     wait_until(lambda: "16 of 24 users do not run" in fleet.log("master"), "the log")
+
+
+def test_no_more_is_lost_with_killed_workers_than_the_events_of_the_run_say(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    names = ["w1", "w2", "w3", "w4"]
+    fleet.start(*names)
+    fleet.swarm(40)
+    fleet.wait_for_users(40)
+    fleet.wait_for_requests(3000)
+
+    for number, name in enumerate(names[:3]):
+        time.sleep(number * 0.9)
+        fleet.end(name, signal.SIGKILL)
+    fleet.wait_for_workers(1)
+    fleet.wait_for_users(40)
+    fleet.stop()
+
+    wait_for_end(connection)
+    bounds = connection.execute("SELECT detail FROM run_events WHERE kind = 'worker lost'")
+    lost = [detail["requests"] for (detail,) in bounds]
+    assert len(lost) == 3
+    assert 0 < fleet.served() - recorded(connection) <= sum(lost)
+
+
+def test_least_loaded_gives_less_to_the_worker_whose_users_cost_more(fleet: Fleet) -> None:
+    fleet.start(locustfile=UNEQUAL, DISPATCH="least_loaded", REBALANCE_INTERVAL="10")
+    fleet.start_worker("cheap", BURN_MS="4")
+    fleet.start_worker("dear", BURN_MS="12")
+    fleet.wait_for_workers(2)
+    fleet.swarm(40)
+    fleet.wait_for_users(40)
+    assert users_per_worker(fleet) == [20, 20]
+
+    wait_until(lambda: users_per_worker(fleet)[0] <= 14, "users moved", 60)
+
+    assert sum(users_per_worker(fleet)) in range(36, 41)

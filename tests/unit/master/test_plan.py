@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.bench.plan import USERS, WORKERS, ramp_up
 
 from locust_fleet.master.plan import Kind, Plan, Share, apportion
 
@@ -244,3 +245,9 @@ def test_a_worker_that_comes_with_users_keeps_them() -> None:
     plan.staff({"a": Share()}, {"a": {"Shopper": 10}})
 
     assert plan.settled
+
+
+def test_a_hundred_thousand_users_on_a_thousand_workers_are_planned_within_two_seconds() -> None:
+    _, seconds = ramp_up(WORKERS, USERS)
+
+    assert seconds < 2
