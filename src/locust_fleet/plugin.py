@@ -92,7 +92,8 @@ def attach_worker(settings: WorkerSettings) -> None:
         Leave(runner).attach(environment)
         announce(runner, environment, settings.capacity)
         beat = settings.heartbeat
-        gevent.spawn(give_up_after, runner, beat.interval_s * beat.liveness)
+        # As long as the master waits before it counts a worker as missing.
+        gevent.spawn(give_up_after, runner, beat.interval_s * (beat.liveness + 1))
         metrics = WorkerMetrics(runner, settings.identity)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)

@@ -35,6 +35,7 @@ from typing import Any, cast
 import gevent
 
 from locust_fleet.master.dispatch import GLANCE_S, SteadyDispatcher
+from locust_fleet.master.doubts import Doubts
 from locust_fleet.master.plan import MOST_MOVED_PERCENT
 from locust_fleet.master.weights import Weights
 from locust_fleet.seams import replace
@@ -66,6 +67,7 @@ class Balance:
         self._handle: Callable[[str, Message], None] = lambda *_: None
         self._leaving: set[str] = set()
         self._returning: set[str] = set()
+        self._doubts = Doubts()
         self._alone_beats = 0
 
     def attach(self, environment: Environment) -> None:
@@ -121,7 +123,6 @@ class Balance:
         present = frozenset(runner.clients)
         self._leaving &= present
         self._returning &= present
-        self._weights.keep(present)
         if runner.state not in (STATE_RUNNING, STATE_SPAWNING):
             self._returning.clear()
             return
@@ -131,6 +132,7 @@ class Balance:
             self._stop()
             return
         self._follow()
+        self._tell_again()
         if self._weights.follows_load and time.monotonic() >= self._reweigh_at:
             self._reweigh_at = time.monotonic() + self._reweigh_interval_s
             self._reweigh()
@@ -151,7 +153,8 @@ class Balance:
         if dispatcher.step():
             after = dispatcher.users()
             for worker, users in after.items():
-                if users != before[worker]:
+                # Sending lets others run, who may stop the run.
+                if users != before[worker] and self._runner.state == STATE_RUNNING:
                     self._tell(worker, users)
             total: Counter[str] = Counter()
             for users in after.values():
@@ -193,6 +196,23 @@ class Balance:
         if dispatcher is not None:
             dispatcher.follow(self.present())
 
+    def _tell_again(self) -> None:
+        """Repeat what a worker seems not to have heard; a ramp-up repeats everything by itself."""
+        dispatcher = self._dispatcher
+        if dispatcher is None or self._runner.state != STATE_RUNNING:
+            return
+        users = dispatcher.users()
+        present = [worker for worker in self.present() if worker.id in users]
+        again = self._doubts.look(
+            {worker.id: sum(users[worker.id].values()) for worker in present},
+            {worker.id: worker.user_count for worker in present},
+            self._runner.environment.stop_timeout,
+            time.monotonic(),
+        )
+        for worker in again:
+            logger.info("worker %s runs not what it was told; telling it again", worker)
+            self._tell(worker, users[worker])
+
     def _reweigh(self) -> None:
         dispatcher = self._dispatcher
         if dispatcher is None or not dispatcher.plan.settled:
@@ -217,6 +237,8 @@ class Balance:
             self._returning.add(node)
             self._tell_to_stop(node)
         self._handle(client_id, message)
+        if message.type == "quit":
+            self._weights.forget(node)
         if node in self._returning:
             self._let_back(node, message)
 
@@ -267,6 +289,7 @@ class Balance:
         ]
         for worker in lost:
             del runner.clients[worker]
+            self._weights.forget(worker)
             logger.info("forgot worker %s, which was lost", worker)
         if lost:
             runner.check_stopped()

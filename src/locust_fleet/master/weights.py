@@ -34,14 +34,14 @@ class Weights:
         limit = capacity["max_users"] or None
         self.said[worker] = Share(float(capacity["weight"]), limit)
 
-    def keep(self, workers: frozenset[str]) -> None:
-        """Forget all others."""
-        self.said = {worker: share for worker, share in self.said.items() if worker in workers}
-        self.by_load = {w: weight for w, weight in self.by_load.items() if w in workers}
+    def forget(self, worker: str) -> None:
+        """Forget a worker that left for good."""
+        self.said.pop(worker, None)
+        self.by_load.pop(worker, None)
 
     def share_of(self, worker: str) -> Share:
         """Return the share of a worker."""
-        said = self.said.get(worker, Share())
+        said = self._said(worker)
         limits = [limit for limit in (said.limit, self._max_users) if limit]
         weight = 1.0 if self._dispatch == "ROUND_ROBIN" else said.weight
         return Share(self.by_load.get(worker, weight), min(limits, default=None))
@@ -55,12 +55,14 @@ class Weights:
         if max(loads) - min(loads) < ALIKE_PERCENT:
             return False
         mean = sum(loads) / len(loads)
-        for worker in known:
-            factor = mean / cpu_percent[worker]
-            self.by_load[worker] = users[worker] * min(STEEPEST, max(1 / STEEPEST, factor))
-        # Who runs nothing yet begins as an average worker.
-        average = sum(self.by_load[worker] for worker in known) / len(known)
-        for worker in users:
-            if worker not in known:
-                self.by_load[worker] = average
+        wanted = {
+            worker: users[worker] * min(STEEPEST, max(1 / STEEPEST, mean / cpu_percent[worker]))
+            for worker in known
+        }
+        # Together they weigh what they said, so that one that joins begins with its own weight.
+        scale = sum(self._said(worker).weight for worker in known) / sum(wanted.values())
+        self.by_load = {worker: scale * size for worker, size in wanted.items()}
         return True
+
+    def _said(self, worker: str) -> Share:
+        return self.said.get(worker, Share())

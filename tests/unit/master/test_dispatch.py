@@ -263,6 +263,14 @@ def test_least_loaded_gives_less_to_whom_its_users_cost_more() -> None:
     assert weights.share_of("fast").weight / weights.share_of("slow").weight == pytest.approx(1.5)
 
 
+def test_with_least_loaded_a_worker_that_joins_begins_as_heavy_as_the_others() -> None:
+    weights = Weights("LEAST_LOADED", max_users=0)
+    weights.weigh_load({"fast": 50, "slow": 50}, {"fast": 40, "slow": 60})
+
+    assert weights.share_of("new").weight == 1
+    assert weights.share_of("slow").weight < 1 < weights.share_of("fast").weight < 2
+
+
 def test_least_loaded_leaves_workers_alone_that_are_alike() -> None:
     weights = Weights("LEAST_LOADED", max_users=0)
 
@@ -292,6 +300,28 @@ def test_without_a_run_a_missing_worker_is_forgotten_so_that_locust_counts_as_st
     balance_of(runner).look()
 
     assert (list(clients), runner.state) == (["well"], STATE_STOPPED)
+
+
+def test_a_worker_that_locust_itself_forgets_takes_all_users_down_first() -> None:
+    # ``MasterRunner.heartbeat_worker`` starts a new dispatcher for it.
+    dispatcher = UsersDispatcher(worker_nodes=three_workers(), user_classes=[Shopper])
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=2)
+
+    assert sum(users_of(next(dispatcher))) == 2
+
+
+def test_a_worker_that_is_forgotten_here_changes_nothing_for_the_others() -> None:
+    workers = three_workers()
+    runner = runner_with(fleet_of(workers), STATE_RUNNING)
+    balance, dispatcher, wire = attached(runner, workers)
+    runner.clients["lost"] = WorkerNode("lost", STATE_MISSING, FORGET_AFTER_BEATS)
+
+    balance.look()
+    balance.step()
+
+    assert "lost" not in runner.clients
+    assert runner._users_dispatcher is dispatcher
+    assert (users_of(dispatcher.users()), wire.sent) == ([10, 10, 10], [])
 
 
 def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:

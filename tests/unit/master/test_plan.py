@@ -146,6 +146,27 @@ def test_users_never_exceed_the_target_nor_a_worker_its_limit_whatever_happens(
             assert limit is None or size <= limit
 
 
+@given(totals, shares, st.data())
+def test_users_that_take_long_to_stop_count_until_they_have(
+    total: int, workers: dict[str, Share], data: st.DataObject
+) -> None:
+    plan = settled(0, workers, KINDS)
+    plan.aim(total, KINDS)
+    running = dict.fromkeys(workers, 0)
+    for _ in range(data.draw(st.integers(1, 20))):
+        stay = data.draw(st.sets(st.sampled_from(sorted(workers))))
+        plan.staff({name: workers[name] for name in stay}, {})
+        # Who went away stopped, and begins anew when it is back.
+        running = {name: running.get(name, 0) for name in plan.shares}
+        late = {name: running[name] - size for name, size in sizes(plan).items()}
+        plan.advance(50, {name: size for name, size in late.items() if size > 0})
+        slow = data.draw(st.sets(st.sampled_from(sorted(workers))))
+        for name, size in sizes(plan).items():
+            running[name] = max(running[name], size) if name in slow else size
+
+        assert sum(running.values()) <= total
+
+
 @given(totals, shares)
 def test_classes_keep_their_weights_and_fixed_numbers(
     total: int, workers: dict[str, Share]
