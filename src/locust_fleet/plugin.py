@@ -56,7 +56,7 @@ from locust_fleet.settings import (
 )
 from locust_fleet.targets import without_credentials
 from locust_fleet.wire import shorten
-from locust_fleet.worker.absence import give_up_after
+from locust_fleet.worker.absence import Absence
 from locust_fleet.worker.capacity import announce
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.guard import Guard as WorkerGuard
@@ -93,7 +93,9 @@ def attach_worker(settings: WorkerSettings) -> None:
         announce(runner, environment, settings.capacity)
         beat = settings.heartbeat
         # As long as the master waits before it counts a worker as missing.
-        gevent.spawn(give_up_after, runner, beat.interval_s * (beat.liveness + 1))
+        absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
+        absence.attach()
+        gevent.spawn(absence.watch)
         metrics = WorkerMetrics(runner, settings.identity)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)

@@ -39,7 +39,7 @@ from locust_fleet.master.doubts import Doubts
 from locust_fleet.master.plan import MOST_MOVED_PERCENT
 from locust_fleet.master.weights import Weights
 from locust_fleet.seams import replace
-from locust_fleet.worker.absence import AWOKE
+from locust_fleet.worker.absence import AWOKE, GAVE_UP, GIVE_UP
 from locust_fleet.worker.capacity import CAPACITY
 from locust_fleet.worker.leave import LEAVING
 
@@ -84,6 +84,7 @@ class Balance:
         replace(runner, "handle_message", self._handle_message)
         runner.register_message(LEAVING, self._on_leaving)
         runner.register_message(AWOKE, self._on_awoke)
+        runner.register_message(GAVE_UP, self._on_gave_up)
         runner.register_message(CAPACITY, self._on_capacity)
 
     @property
@@ -232,30 +233,26 @@ class Balance:
             self._returning.discard(node)
             if dispatcher is not None:
                 dispatcher.forget(node)
-        elif missing and dispatcher is not None and node not in self._returning:
-            logger.info("worker %s is back; its users stop before it gets others", node)
-            self._returning.add(node)
-            self._tell_to_stop(node)
+        elif missing and dispatcher is not None:
+            self._let_return(node)
         self._handle(client_id, message)
         if message.type == "quit":
             self._weights.forget(node)
-        if node in self._returning:
-            self._let_back(node, message)
-
-    def _tell_to_stop(self, node: str) -> None:
-        self._tell(node, {each.__name__: 0 for each in self._runner.user_classes})
-
-    def _let_back(self, node: str, message: Message) -> None:
-        worker = self._runner.clients.get(node)
-        if worker is None:
-            return
         # Its users are those of others now, and count with them.
-        worker.user_classes_count = {}
-        if message.type == "heartbeat":
-            self._tell_to_stop(node)
-        if message.type == "spawning_complete" and message.data["user_count"] == 0:
-            self._returning.discard(node)
+        if node in self._returning and (worker := self._runner.clients.get(node)):
+            worker.user_classes_count = {}
+            if message.type == "heartbeat":
+                self._tell_to_give_up(node)
+
+    def _let_return(self, node: str) -> None:
+        if node not in self._returning:
+            logger.info("worker %s is back; its users stop before it gets others", node)
+            self._returning.add(node)
             self._follow()
+            self._tell_to_give_up(node)
+
+    def _tell_to_give_up(self, node: str) -> None:
+        self._runner.server.send_to_client(Message(GIVE_UP, None, node))
 
     def _on_report(self, client_id: str, data: Mapping[str, Any], **_: Any) -> None:
         if capacity := data.get(CAPACITY):
@@ -270,10 +267,17 @@ class Balance:
         self._follow()
 
     def _on_awoke(self, msg: Any, **_: Any) -> None:
-        """Note that a worker gave up its users, whether it was missed or not."""
-        dispatcher = self._dispatcher
-        if dispatcher is not None:
-            dispatcher.forget(msg.node_id)
+        """Note that a worker was asleep, also when it was not missed."""
+        if self._dispatcher is not None and msg.node_id in self._runner.clients:
+            self._let_return(msg.node_id)
+
+    def _on_gave_up(self, msg: Any, **_: Any) -> None:
+        """Let a worker take part again that runs nothing any more."""
+        worker = self._runner.clients.get(msg.node_id)
+        if worker is not None and msg.node_id in self._returning:
+            worker.user_classes_count = {}
+            self._returning.discard(msg.node_id)
+            self._follow()
 
     def _forget_lost_workers(self) -> None:
         """Drop workers that were missing for long; their users were moved when they went missing.

@@ -7,7 +7,7 @@ the spawn rate; and it divides evenly, whatever a worker can bear.
 
 from __future__ import annotations
 
-from locust import User
+from locust import User, runners
 from locust.dispatch import UsersDispatcher
 from locust.runners import WorkerNode
 
@@ -42,6 +42,7 @@ class SteadyDispatcher(UsersDispatcher):
         self._closed = False
         self._dispatches = 0
         self._due = 0.0
+        self._told_at: dict[str, float] = {}
         self._batch, self._interval_s = 1, 1.0
         self._nodes: list[WorkerNode] = []
         self.follow(worker_nodes)
@@ -88,7 +89,11 @@ class SteadyDispatcher(UsersDispatcher):
         if self._closed or now < self._due:
             return False
         moving = before == self.plan.goal
-        changed = self.plan.advance(self._batch, self._lingering())
+        sizes = self._sizes()
+        changed = self.plan.advance(self._batch, self._lingering(), self._behind(now))
+        for worker, size in self._sizes().items():
+            if size != sizes[worker]:
+                self._told_at[worker] = now
         # Users that are stopped to be moved start again as soon as they have ended.
         if changed and not moving:
             self._due = now + self._interval_s
@@ -102,6 +107,8 @@ class SteadyDispatcher(UsersDispatcher):
     def follow(self, present: Sequence[WorkerNode]) -> None:
         """Take in workers that are there, and leave out those that are not."""
         self._nodes = list(present)
+        there = {worker.id for worker in present}
+        self._told_at = {worker: at for worker, at in self._told_at.items() if worker in there}
         for worker in present:
             if worker.id not in self.plan.shares and self._dispatches:
                 logger.info("worker %s takes part", worker.id)
@@ -125,10 +132,23 @@ class SteadyDispatcher(UsersDispatcher):
     def _shares(self) -> Mapping[str, Share]:
         return {node.id: self._share_of(node.id) for node in self._nodes}
 
-    def _lingering(self) -> dict[str, int]:
-        over = {
-            node.id: node.user_count - sum(self.plan.told[node.id].values()) for node in self._nodes
+    def _sizes(self) -> dict[str, int]:
+        return {worker: sum(users.values()) for worker, users in self.plan.told.items()}
+
+    def _behind(self, now: float) -> set[str]:
+        """Return who does not run yet what it was told just now; whoever hangs is missed soon."""
+        sizes, told_at = self._sizes(), self._told_at
+        patience_s = runners.HEARTBEAT_INTERVAL * (runners.HEARTBEAT_LIVENESS + 2)
+        return {
+            node.id
+            for node in self._nodes
+            if node.user_count != sizes[node.id]
+            and now - told_at.get(node.id, -patience_s) < patience_s
         }
+
+    def _lingering(self) -> dict[str, int]:
+        sizes = self._sizes()
+        over = {node.id: node.user_count - sizes[node.id] for node in self._nodes}
         return {worker: users for worker, users in over.items() if users > 0}
 
 

@@ -8,7 +8,7 @@ is nearest to what runs already.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 # Weights count in parts of the largest one, so that dividing is exact.
@@ -161,12 +161,18 @@ class Plan:
             self.told[worker] = {}
             self._change()
 
-    def advance(self, batch: int, lingering: Mapping[str, int] | None = None) -> bool:
+    def advance(
+        self,
+        batch: int,
+        lingering: Mapping[str, int] | None = None,
+        behind: Collection[str] = (),
+    ) -> bool:
         """Take the next step of so many users at most; returns whether anything changed.
 
         A user that moves is stopped in one step and started in a later one. ``lingering`` users
         of a worker were told to stop and have not done so: nobody is started in their place, nor
-        on their worker, which could not tell the one from the other.
+        on their worker, which could not tell the one from the other. Nobody is moved from workers
+        that are ``behind``: they may still start what they were told before.
         """
         lingering = lingering or {}
         missing = self.goal - self.count
@@ -176,14 +182,11 @@ class Plan:
         if missing > 0:
             return self._add(min(batch, missing - sum(lingering.values())), lingering)
         if missing < 0:
-            self._remove(min(batch, -missing))
-            return True
+            return self._remove(min(batch, -missing))
         size = min(batch, max(1, self.count * MOST_MOVED_PERCENT // 100))
         if surplus := self._surplus():
-            self._remove(min(size, surplus))
-        else:
-            self._remove_odd(min(size, self._odd()))
-        return True
+            return self._remove(min(size, surplus), behind)
+        return self._remove_odd(min(size, self._odd()), behind)
 
     @property
     def _wanted(self) -> int:
@@ -254,15 +257,17 @@ class Plan:
                 heapq.heappop(heap)
         return count < before
 
-    def _remove(self, count: int) -> None:
+    def _remove(self, count: int, behind: Collection[str] = ()) -> bool:
         goals, have, want = self._settle_goals(), self._by_kind(), self._mix(self.count - count)
         heap = [
             (-(size - goals[worker]) / size, _order(worker), worker, size)
             for worker, size in self._totals().items()
-            if size > goals[worker]
+            if size > goals[worker] and worker not in behind
         ]
         heapq.heapify(heap)
-        for _ in range(count):
+        before = count
+        while heap and count > 0:
+            count -= 1
             _, order, worker, size = heapq.heappop(heap)
             users = self.told[worker]
             name = max(
@@ -274,17 +279,20 @@ class Plan:
             size -= 1
             if size > goals[worker]:
                 heapq.heappush(heap, (-(size - goals[worker]) / size, order, worker, size))
+        return count < before
 
-    def _remove_odd(self, count: int) -> None:
+    def _remove_odd(self, count: int, behind: Collection[str]) -> bool:
         """Stop users of classes of which there are too many; others start in their place."""
-        have, want = self._by_kind(), self._mix(self.goal)
+        have, want, before = self._by_kind(), self._mix(self.goal), count
+        ready = [worker for worker in self.told if worker not in behind]
         for name in have:
-            for worker in sorted(self.told, key=lambda w: -self.told[w].get(name, 0)):
+            for worker in sorted(ready, key=lambda w: -self.told[w].get(name, 0)):
                 size = min(count, have[name] - want.get(name, 0), self.told[worker].get(name, 0))
                 if size > 0:
                     self.told[worker][name] -= size
                     have[name] -= size
                     count -= size
+        return count < before
 
 
 def _order(worker: str) -> tuple[str, str]:

@@ -215,10 +215,10 @@ def test_a_returned_worker_stops_its_users_and_then_gets_others() -> None:
     dispatcher.remove_worker(workers[0])
 
     runner.handle_message("w0", beat("w0"))
-    assert wire.users("w0")[0] == 0
+    assert "give_up" in [message.type for message in wire.sent]
     runner.handle_message("w0", ran("w0", 10))
     assert (workers[0].user_count, "w0" in dispatcher.plan.told) == (0, False)
-    runner.handle_message("w0", ran("w0", 0))
+    runner.handle_message("w0", Message("gave_up", None, "w0"))
 
     assert dispatcher.plan.told["w0"] == {}
     assert workers[0] in balance.present()
@@ -232,7 +232,7 @@ def test_a_worker_that_gave_up_its_users_gets_them_again_at_the_spawn_rate() -> 
     dispatcher._due = 0
 
     runner.handle_message("w1", Message("awoke", None, "w1"))
-    workers[1].user_classes_count = {}
+    runner.handle_message("w1", Message("gave_up", None, "w1"))
     balance.step()
 
     assert wire.users("w1") == [4]
