@@ -168,7 +168,8 @@ whole_remedy() {
 
 # number_remedy VALUE HIGHEST
 number_remedy() {
-  matches "$1" '(0|[1-9][0-9]{0,7})(\.[0-9]+)?' && ((${1%.*} < $2 || $1 == $2)) ||
+  # Bash counts in whole numbers.
+  matches "$1" '(0|[1-9][0-9]{0,7})(\.[0-9]+)?' && { ((${1%.*} < $2)) || [[ $1 == "$2" ]]; } ||
     echo "use a number from 0 to $2"
 }
 

@@ -63,6 +63,7 @@ from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.metrics import WorkerMetrics
+from locust_fleet.worker.reports import keep_reporting
 from locust_fleet.worker.steps import count_in_steps
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
@@ -89,6 +90,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
+        keep_reporting(runner)
         Leave(runner).attach(environment)
         announce(runner, environment, settings.capacity)
         beat = settings.heartbeat
@@ -133,7 +135,7 @@ def attach_master(settings: MasterSettings) -> None:
         intake.attach(environment)
         weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
         balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
-        problems = Problems(settings.spool_dir, intake.problems, balance.problems)
+        problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
         shipper = Shipper(spool, settings)
         make_stop_final(runner, web_ui)
         losses = Losses(WORKER_REPORT_INTERVAL)
@@ -276,6 +278,7 @@ def _measure(
     def test_start(**_: Any) -> None:
         counts.start_run()
         losses.start_run()
+        attendance.forget_missing()
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -284,7 +287,7 @@ def _measure(
 
     @observer
     def test_stop(**_: Any) -> None:
-        attendance.end_run()
+        attendance.forget_missing()
 
     environment.events.test_start.add_listener(test_start)
     environment.events.worker_report.add_listener(worker_report)

@@ -54,8 +54,8 @@ class Attendance:
         self._left &= present
         self._connected = present
 
-    def end_run(self) -> None:
-        """Miss nobody any more: without a run nobody is needed."""
+    def forget_missing(self) -> None:
+        """Miss nobody any more, as a run ends or another begins: without one nobody is needed."""
         self._missing.clear()
 
     def _take_a_place(self, worker: str) -> None:

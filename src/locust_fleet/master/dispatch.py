@@ -35,8 +35,8 @@ class SteadyDispatcher(UsersDispatcher):
         user_classes: list[type[User]],
         share_of: Callable[[str], Share] = lambda _: Share(),
     ) -> None:
-        super().__init__(worker_nodes=list(worker_nodes), user_classes=user_classes)
         self.plan = Plan(kinds_of(user_classes))
+        super().__init__(worker_nodes=list(worker_nodes), user_classes=user_classes)
         self._classes = list(user_classes)
         self._share_of = share_of
         self._closed = False
@@ -51,6 +51,10 @@ class SteadyDispatcher(UsersDispatcher):
     def dispatch_in_progress(self) -> bool:
         """Always: whenever it is not, Locust starts one and reads no message meanwhile."""
         return True
+
+    def get_current_user_count(self) -> int:
+        """Return how many users the workers were told to run."""
+        return self.plan.count
 
     def close(self) -> None:
         """Dispatch nothing more, also where somebody is in the middle of it."""
