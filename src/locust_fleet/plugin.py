@@ -34,6 +34,8 @@ from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
 from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.presence import know_workers
 from locust_fleet.master.problems import Problems
+from locust_fleet.master.receipts import Receipts
+from locust_fleet.master.reception import Reception
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
 from locust_fleet.master.reports import write_reports
 from locust_fleet.master.run import Run, utc_now
@@ -53,6 +55,7 @@ from locust_fleet.wire import shorten
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
+from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.steps import count_in_steps
@@ -79,7 +82,9 @@ def attach_worker(settings: WorkerSettings) -> None:
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
-        Leave(runner).attach(environment)
+        kept = Kept(runner, lambda: _known_to_worker(runner_of).get("run_id"))
+        kept.attach(environment)
+        Leave(runner, kept).attach(environment)
         metrics = WorkerMetrics(runner, settings.identity)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)
@@ -120,6 +125,9 @@ def attach_master(settings: MasterSettings) -> None:
         environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)
         attendance, counts = Attendance(), Counts(settings.max_names)
+        receipts = Receipts()
+        reception = Reception(runner, receipts)
+        reception.attach()
         know_workers(runner, attendance)
         metrics = MasterMetrics(
             runner,
@@ -137,6 +145,7 @@ def attach_master(settings: MasterSettings) -> None:
         balance.attach()
         _guard_start(environment, runner, recorder, settings)
         _record(environment, runner, recorder, shipper, settings)
+        _receive(environment, recorder, receipts, reception)
         if web_ui and web_ui.app:
             front = Front(environment, runner, recorder, settings, problems, spool)
             front.attach(web_ui.app)
@@ -245,6 +254,25 @@ def _record(
     environment.events.test_stop.add_listener(test_stop)
     # Called before Locust's own listener, which tells the workers to quit.
     environment.events.quitting.add_listener(quitting)
+
+
+def _receive(
+    environment: Environment, recorder: Recorder, receipts: Receipts, reception: Reception
+) -> None:
+    """Count the reports of each run once; to be called after whoever opens the run."""
+
+    @observer
+    def test_start(**_: Any) -> None:
+        if recorder.active:
+            receipts.begin(recorder.active.id)
+            reception.begin()
+
+    @observer
+    def worker_report(**_: Any) -> None:
+        reception.keep(receipts.run, receipts.counted())
+
+    environment.events.test_start.add_listener(test_start)
+    environment.events.worker_report.add_listener(worker_report)
 
 
 def _measure(environment: Environment, counts: Counts, attendance: Attendance) -> None:
