@@ -172,6 +172,8 @@ class MasterSettings:
     thresholds: Thresholds
     max_names: int
     postgres: PostgresSettings
+    # Without Redis a run ends with its master.
+    redis: RedisSettings | None
     front_secret: str
     reports_dir: Path
     spool_dir: Path
@@ -189,6 +191,9 @@ class MasterSettings:
             thresholds=thresholds(env),
             max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
+            redis=RedisSettings.from_env(env)
+            if env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
+            else None,
             front_secret=secret(env, "FRONT_SECRET"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
             spool_dir=Path(text(env, "SPOOL_DIR", "/var/lib/locust-fleet/spool")),

@@ -40,6 +40,15 @@ class Leave:
         environment.events.test_stop.add_listener(self._send_last_report)
         replace(self._runner, "handle_message", self._handle_message)
 
+    @property
+    def leaving(self) -> bool:
+        """Whether this worker has begun to leave."""
+        return self._leaving
+
+    def stop_run(self) -> None:
+        """End the run here: stop the users, report, and be ready for the next one."""
+        self._stop()
+
     def _stop_users(self, **_: Any) -> None:
         self._leaving = True
         self._runner.send_message(LEAVING)
@@ -60,7 +69,8 @@ class Leave:
 
     def _stop(self) -> None:
         runner = self._runner
-        runner.stop()
+        if runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
+            runner.stop()
         runner.client.send(Message("client_stopped", self._kept.last(), runner.client_id))
         if not self._leaving:
             runner.client.send(Message("client_ready", __version__, runner.client_id))

@@ -1,0 +1,161 @@
+"""Go on with the run of the master before, without a user noticing.
+
+Locust 2.47.0 knows nothing of a run that it did not start: ``MasterRunner.start`` would clear the
+statistics and hand the users out anew. So everything is made what it was, the workers are taken
+over with the users that they have, and only what is missing is dispatched.
+"""
+
+from __future__ import annotations
+
+from locust import runners
+from locust.env import Environment
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING, MasterRunner
+from locust.web import WebUI
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from locust_fleet.master import memento
+from locust_fleet.master.checkpoint import State
+from locust_fleet.master.dispatch import SteadyDispatcher
+from locust_fleet.master.presence import Presence
+from locust_fleet.master.receipts import Receipts
+from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.run import Run, utc_now
+from locust_fleet.seams import replace
+
+LOOK_EVERY_S = 0.05
+
+logger = logging.getLogger(__name__)
+
+
+class Resume:
+    """Takes over the run of a checkpoint."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        runner: MasterRunner,
+        web_ui: WebUI | None,
+        recorder: Recorder,
+        receipts: Receipts,
+        presence: Presence,
+    ) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._web_ui = web_ui
+        self._recorder = recorder
+        self._receipts = receipts
+        self._presence = presence
+        self._done = Event()
+        self._done.set()
+
+    @property
+    def done(self) -> bool:
+        """Whether this master has what it needs to lead; false while workers are taken over."""
+        return self._done.is_set()
+
+    def state(self) -> State:
+        """Return all that is needed to go on; plain data."""
+        environment, runner = self._environment, self._runner
+        return {
+            "load": memento.load_of(environment, runner),
+            "recorder": self._recorder.remember(),
+            "receipts": self._receipts.counted(),
+            "statistics": memento.statistics_of(runner.stats),
+            "history": runner.stats.history,
+            "exceptions": memento.exceptions_of(runner),
+        }
+
+    def begin(self, run: Run, state: State) -> None:
+        """Make everything what it was; no other greenlet may run before this returns."""
+        self._done.clear()
+        runner, load = self._runner, state["load"]
+        memento.restore_load(self._environment, runner, load)
+        if state["statistics"]:
+            memento.restore_statistics(runner.stats, state["statistics"])
+        runner.stats.history = state["history"] or []
+        memento.restore_exceptions(runner, state["exceptions"] or [])
+        self._receipts.begin(run.id, state["receipts"])
+        runner.spawning_completed = False
+        runner.state = STATE_RUNNING
+        self._recorder.event("master restarted", {})
+        for name in ("start", "stop"):
+            replace(runner, name, self._when_done(getattr(runner, name)))
+        gevent.spawn(self._go_on, run, load)
+
+    def _when_done(self, function: Callable[..., None]) -> Callable[..., None]:
+        def waiting(*args: Any, **kwargs: Any) -> None:
+            self._done.wait()
+            function(*args, **kwargs)
+
+        return waiting
+
+    def _go_on(self, run: Run, load: Any) -> None:
+        began = time.monotonic()
+        try:
+            self._wait_for_workers(load["workers"])
+            users = self._take_over_users() if self._runner.worker_count else 0
+        finally:
+            self._done.set()
+        logger.info(
+            "goes on with run %s after %.1f s: %d workers, %d of %d users",
+            *(run.id, time.monotonic() - began, self._runner.worker_count, users, load["users"]),
+        )
+        asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
+        if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
+            self._runner.stop()
+            return
+        self._plan_end(run)
+        if load["shape_began"] is not None and self._environment.shape_class:
+            self._follow_shape(time.time() - load["shape_began"])
+        elif users != load["users"] and self._runner._users_dispatcher is not None:
+            self._runner.state = STATE_SPAWNING
+            self._runner.start(load["users"], load["spawn_rate"])
+        else:
+            self._runner.spawning_completed = True
+
+    def _wait_for_workers(self, known: list[str]) -> None:
+        """Wait for those that were there; for any at all as long as the run waits for one."""
+        runner = self._runner
+        patience_s = runners.HEARTBEAT_INTERVAL * runners.HEARTBEAT_LIVENESS
+        deadline = time.monotonic() + patience_s
+        while not set(known) <= set(runner.clients) and time.monotonic() < deadline:
+            gevent.sleep(LOOK_EVERY_S)
+        while not runner.worker_count and runner.state == STATE_RUNNING:
+            gevent.sleep(LOOK_EVERY_S)
+
+    def _take_over_users(self) -> int:
+        runner, clients = self._runner, self._runner.clients
+        present = clients.ready + clients.spawning + clients.running
+        users = {node.id: self._presence.users.get(node.id, {}) for node in present}
+        carrying = [node for node in present if sum(users[node.id].values())]
+        dispatcher = self._environment.dispatcher_class(
+            worker_nodes=carrying or present, user_classes=runner.user_classes
+        )
+        assert isinstance(dispatcher, SteadyDispatcher)
+        dispatcher.take_over(users)
+        runner._users_dispatcher = dispatcher
+        names = [user.__name__ for user in runner.user_classes]
+        runner.target_user_classes_count = {
+            name: sum(row.get(name, 0) for row in users.values()) for name in names
+        }
+        return dispatcher.get_current_user_count()
+
+    def _plan_end(self, run: Run) -> None:
+        if run.ends_at is None or self._web_ui is None:
+            return
+        left_s = (run.ends_at - utc_now()).total_seconds()
+        # Where the UI keeps its own timer, so that a change there ends this one.
+        self._web_ui._run_time_greenlet = gevent.spawn_later(left_s, self._web_ui._stop_runners)
+
+    def _follow_shape(self, run_for_s: float) -> None:
+        runner, shape = self._runner, self._environment.shape_class
+        assert shape is not None
+        shape.start_time = time.perf_counter() - run_for_s
+        runner.shape_greenlet = runner.greenlet.spawn(runner.shape_worker)
