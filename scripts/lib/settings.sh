@@ -88,7 +88,7 @@ value_remedy() {
     CONNECTION_TIMEOUT) whole_remedy "$value" 1 3600 ;;
     NETWORK_TIMEOUT) whole_remedy "$value" 1 86400 ;;
     DNS_TTL) whole_remedy "$value" 0 86400 ;;
-    MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
+    GHOST_LIMIT) whole_remedy "$value" 5 3600 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
     MAX_NAMES) whole_remedy "$value" 1 10000 ;;
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;

@@ -15,6 +15,7 @@ from locust.web import WebUI
 
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -100,7 +101,11 @@ def attach_worker(settings: WorkerSettings) -> None:
         leave = Leave(runner, kept)
         leave.attach(environment)
         present = Present(
-            runner, leave, run_id, lambda: getattr(environment.parsed_options, RUN_ENDS, None)
+            runner,
+            leave,
+            run_id,
+            lambda: getattr(environment.parsed_options, RUN_ENDS, None),
+            settings.heartbeat.ghost_limit_s,
         )
         present.attach()
         gevent.spawn(present.watch)
@@ -424,7 +429,8 @@ def _set_heartbeat(settings: HeartbeatSettings) -> None:
     """Locust 2.47.0 has no options for these; its runners read them at each use."""
     runners.HEARTBEAT_INTERVAL = settings.interval_s
     runners.HEARTBEAT_LIVENESS = settings.liveness
-    runners.MASTER_HEARTBEAT_TIMEOUT = settings.master_timeout_s
+    # A worker without a master ends its load, but not itself (worker/present.py).
+    replace(runners, "MASTER_HEARTBEAT_TIMEOUT", math.inf)
 
 
 def _worker_readiness(

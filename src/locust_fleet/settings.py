@@ -68,14 +68,15 @@ class HeartbeatSettings:
 
     interval_s: int
     liveness: int
-    master_timeout_s: int
+    # How long users go on without any master.
+    ghost_limit_s: int
 
     @classmethod
     def from_env(cls, env: Environ) -> HeartbeatSettings:
         return cls(
             interval_s=whole(env, "HEARTBEAT_INTERVAL", 1, lowest=1, highest=60),
             liveness=whole(env, "HEARTBEAT_LIVENESS", 5, lowest=2, highest=1000),
-            master_timeout_s=whole(env, "MASTER_TIMEOUT", 60, lowest=5, highest=3600),
+            ghost_limit_s=whole(env, "GHOST_LIMIT", 60, lowest=5, highest=3600),
         )
 
 

@@ -258,6 +258,46 @@ def test_a_master_yields_to_a_later_one_and_leaves_its_workers_alone(
     assert fleet.exit_code("w1") is None
 
 
+def test_users_without_a_master_stop_in_the_end_and_start_again_when_one_comes(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2", GHOST_LIMIT="5")
+    fleet.swarm(10)
+    fleet.wait_for_users(10)
+    fleet.end("master", signal.SIGKILL)
+
+    wait_until(lambda: stopped_users(fleet, "w1", "w2") == 10, "the users stopping", 15)
+    assert fleet.exit_code("w1") is None
+    fleet.start_master()
+
+    fleet.wait_for_users(10)
+    fleet.stop()
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
+def test_a_run_goes_on_and_can_be_stopped_while_redis_is_away(
+    fleet: Fleet, connection: psycopg.Connection, redis_settings: RedisSettings
+) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_requests(50)
+    client = redis.Redis(
+        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
+    )
+    # It takes connections and answers nobody, which is worse than not being there.
+    client.client_pause(10_000)
+    counted = fleet.state()["totals"]["requests"]
+    fleet.wait_for_requests(counted + 50)
+
+    fleet.stop()
+
+    assert fleet.state()["state"] == "stopped"
+    assert runs(connection)[0][1] == "running"
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
 def saved(settings: RedisSettings) -> Any:
     """Return the checkpoint as the next master would find it."""
     client = redis.Redis(host=settings.host, port=settings.port, password=settings.password)

@@ -107,6 +107,9 @@ class Resume:
             "goes on with run %s after %.1f s: %d workers, %d of %d users",
             *(run.id, time.monotonic() - began, self._runner.worker_count, users, load["users"]),
         )
+        if self._recorder.active is None:
+            # Nobody came, so the run has ended meanwhile.
+            return
         asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
         if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
             self._runner.stop()

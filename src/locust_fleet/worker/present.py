@@ -1,7 +1,8 @@
-"""Tell a master that does not know this worker what it has; end a run whose time is over.
+"""Tell a master that does not know this worker what it has; end a load that nobody commands.
 
 Locust 2.47.0 lets a worker say once that it is ready, so a master that starts in the middle of a
-run never learns of it. And only the master ends a run: without one, users would go on.
+run never learns of it. Only the master ends a run; without one, users go on until the worker
+ends itself (``WorkerRunner.heartbeat_timeout_checker``), and its counts with it.
 """
 
 from __future__ import annotations
@@ -34,28 +35,39 @@ class Present:
         leave: Leave,
         run_id: Callable[[], str | None],
         ends_at: Callable[[], float | None],
+        ghost_limit_s: float,
     ) -> None:
         self._runner = runner
         self._leave = leave
         self._run_id = run_id
         self._ends_at = ends_at
+        self._ghost_limit_s = ghost_limit_s
 
     def attach(self) -> None:
         """From now on, answer; ``watch`` must run as well."""
         self._runner.register_message(WHO, self._answer)
 
     def watch(self) -> None:
-        """Look once per heartbeat, forever, whether the run's time is over."""
+        """Look once per heartbeat, forever, whether users go on that should not."""
         while True:
             gevent.sleep(runners.HEARTBEAT_INTERVAL)
-            if self._is_over():
-                logger.warning("the time of the run is over, and no master is there to say so")
-                self._leave.stop_run()
+            self.look(time.time())
 
-    def _is_over(self) -> bool:
-        ends_at, seen = self._ends_at(), self._runner.last_heartbeat_timestamp or 0.0
-        alone = time.time() - seen > BEATS_MISSED * runners.HEARTBEAT_INTERVAL
-        return self._has_users() and ends_at is not None and time.time() > ends_at and alone
+    def look(self, now: float) -> None:
+        """Stop the users if no master is there and their time, or the one without one, is over.
+
+        ``now`` is in seconds since 1970. What was counted is kept until a master asks for it.
+        """
+        alone_s = now - (self._runner.last_heartbeat_timestamp or 0.0)
+        if not self._has_users() or alone_s <= BEATS_MISSED * runners.HEARTBEAT_INTERVAL:
+            return
+        ends_at = self._ends_at()
+        if ends_at is not None and now > ends_at:
+            logger.warning("the time of the run is over, and no master is there to say so")
+            self._leave.stop_run()
+        elif alone_s > self._ghost_limit_s:
+            logger.error("no master for %d s; the users are stopped until one comes", alone_s)
+            self._leave.stop_run()
 
     def _has_users(self) -> bool:
         return self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING)
