@@ -244,6 +244,43 @@ def test_the_users_of_a_worker_that_died_with_the_master_start_elsewhere(
     assert stopped_users(fleet, "w1") == 0
 
 
+def test_a_run_whose_workers_died_with_the_master_loads_nothing_again(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_requests(20)
+    fleet.end("master", signal.SIGKILL)
+    fleet.end("w1", signal.SIGKILL)
+    served = fleet.served()
+
+    fleet.start_master()
+    fleet.start_worker("w2")
+
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == served
+    fleet.wait_for_workers(1)
+    assert fleet.swarm(1)["success"]
+
+
+def test_a_run_outlives_a_redis_that_lost_everything(
+    fleet: Fleet, redis_settings: RedisSettings
+) -> None:
+    fleet.start("w1")
+    run_id = fleet.swarm(5)["run_id"]
+    fleet.wait_for_users(5)
+    client = redis.Redis(
+        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
+    )
+    client.flushall()
+    wait_until(lambda: bool(client.exists(KEY)), "the state written again", 5)
+
+    kill_and_restart(fleet)
+
+    assert fleet.state()["run"]["id"] == run_id
+    assert stopped_users(fleet, "w1") == 0
+
+
 def test_a_master_yields_to_a_later_one_and_leaves_its_workers_alone(
     fleet: Fleet, redis_settings: RedisSettings
 ) -> None:

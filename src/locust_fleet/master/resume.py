@@ -21,6 +21,7 @@ import gevent
 from gevent.event import Event
 
 from locust_fleet.master import memento
+from locust_fleet.master.balance import ALONE_BEATS
 from locust_fleet.master.checkpoint import State
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.presence import Presence
@@ -97,23 +98,23 @@ class Resume:
         return waiting
 
     def _go_on(self, run: Run, load: Any) -> None:
-        began = time.monotonic()
+        began, users = time.monotonic(), 0
         try:
-            self._wait_for_workers(load["workers"])
-            users = self._take_over_users() if self._runner.worker_count else 0
+            if self._wait_for_workers(set(load["workers"])):
+                users = self._take_over_users()
+            else:
+                self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
         finally:
             self._done.set()
+        asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
+        if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
+            logger.info("ends run %s, which is over", run.id)
+            self._runner.stop()
+            return
         logger.info(
             "goes on with run %s after %.1f s: %d workers, %d of %d users",
             *(run.id, time.monotonic() - began, self._runner.worker_count, users, load["users"]),
         )
-        if self._recorder.active is None:
-            # Nobody came, so the run has ended meanwhile.
-            return
-        asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
-        if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
-            self._runner.stop()
-            return
         self._plan_end(run)
         if load["shape_began"] is not None and self._environment.shape_class:
             self._follow_shape(time.time() - load["shape_began"])
@@ -123,15 +124,20 @@ class Resume:
         else:
             self._runner.spawning_completed = True
 
-    def _wait_for_workers(self, known: list[str]) -> None:
-        """Wait for those that were there; for any at all as long as the run waits for one."""
-        runner = self._runner
-        patience_s = runners.HEARTBEAT_INTERVAL * runners.HEARTBEAT_LIVENESS
-        deadline = time.monotonic() + patience_s
-        while not set(known) <= set(runner.clients) and time.monotonic() < deadline:
+    def _wait_for_workers(self, known: set[str]) -> bool:
+        """Wait for those that were there, all or at least one; returns whether one is.
+
+        Only new ones are none: with all its workers gone a run is over, and it must not load a
+        target again because somebody starts the stack again.
+        """
+        clients, beat_s = self._runner.clients, runners.HEARTBEAT_INTERVAL
+        began = time.monotonic()
+        all_by, one_by = began + runners.HEARTBEAT_LIVENESS * beat_s, began + ALONE_BEATS * beat_s
+        while not known <= set(clients) and time.monotonic() < all_by:
             gevent.sleep(LOOK_EVERY_S)
-        while not runner.worker_count and runner.state == STATE_RUNNING:
+        while not known & set(clients) and time.monotonic() < one_by:
             gevent.sleep(LOOK_EVERY_S)
+        return bool(known & set(clients))
 
     def _take_over_users(self) -> int:
         runner, clients = self._runner, self._runner.clients
