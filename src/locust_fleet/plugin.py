@@ -169,7 +169,7 @@ def attach_master(settings: MasterSettings) -> None:
             reception.want,
         )
         presence.attach()
-        resume = Resume(environment, runner, web_ui, recorder, receipts, presence)
+        resume = Resume(environment, runner, web_ui, recorder, receipts, presence, attendance)
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
         metrics = MasterMetrics(
             runner,

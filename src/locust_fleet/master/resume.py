@@ -21,6 +21,7 @@ import gevent
 from gevent.event import Event
 
 from locust_fleet.master import memento
+from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import ALONE_BEATS
 from locust_fleet.master.checkpoint import State
 from locust_fleet.master.dispatch import SteadyDispatcher
@@ -46,6 +47,7 @@ class Resume:
         recorder: Recorder,
         receipts: Receipts,
         presence: Presence,
+        attendance: Attendance,
     ) -> None:
         self._environment = environment
         self._runner = runner
@@ -53,6 +55,7 @@ class Resume:
         self._recorder = recorder
         self._receipts = receipts
         self._presence = presence
+        self._attendance = attendance
         self._done = Event()
         self._done.set()
 
@@ -135,6 +138,7 @@ class Resume:
         all_by, one_by = began + runners.HEARTBEAT_LIVENESS * beat_s, began + ALONE_BEATS * beat_s
         while not known <= set(clients) and time.monotonic() < all_by:
             gevent.sleep(LOOK_EVERY_S)
+        self._attendance.recall(known)
         while not known & set(clients) and time.monotonic() < one_by:
             gevent.sleep(LOOK_EVERY_S)
         return bool(known & set(clients))
