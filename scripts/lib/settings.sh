@@ -91,7 +91,7 @@ value_remedy() {
     REBALANCE_INTERVAL) whole_remedy "$value" 10 3600 ;;
     MAX_USERS_PER_WORKER) whole_remedy "$value" 0 1000000 ;;
     WORKER_WEIGHT) [[ -z $value ]] || number_remedy "$value" 10000 ;;
-    MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
+    GHOST_LIMIT) whole_remedy "$value" 5 3600 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
     MAX_NAMES) whole_remedy "$value" 1 10000 ;;
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;

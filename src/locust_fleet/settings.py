@@ -68,14 +68,15 @@ class HeartbeatSettings:
 
     interval_s: int
     liveness: int
-    master_timeout_s: int
+    # How long users go on without any master.
+    ghost_limit_s: int
 
     @classmethod
     def from_env(cls, env: Environ) -> HeartbeatSettings:
         return cls(
             interval_s=whole(env, "HEARTBEAT_INTERVAL", 1, lowest=1, highest=60),
             liveness=whole(env, "HEARTBEAT_LIVENESS", 5, lowest=2, highest=1000),
-            master_timeout_s=whole(env, "MASTER_TIMEOUT", 60, lowest=5, highest=3600),
+            ghost_limit_s=whole(env, "GHOST_LIMIT", 60, lowest=5, highest=3600),
         )
 
 
@@ -207,6 +208,8 @@ class MasterSettings:
     dispatch: DispatchSettings
     max_names: int
     postgres: PostgresSettings
+    # Without Redis a run ends with its master.
+    redis: RedisSettings | None
     front_secret: str
     reports_dir: Path
     spool_dir: Path
@@ -225,6 +228,9 @@ class MasterSettings:
             dispatch=DispatchSettings.from_env(env),
             max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
+            redis=RedisSettings.from_env(env)
+            if env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
+            else None,
             front_secret=secret(env, "FRONT_SECRET"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
             spool_dir=Path(text(env, "SPOOL_DIR", "/var/lib/locust-fleet/spool")),

@@ -55,7 +55,13 @@ class Cable:
 class Fleet:
     """Starts processes, talks to the master as the front would, and ends what it started."""
 
-    def __init__(self, folder: Path, postgres: PostgresSettings, locustfile: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        postgres: PostgresSettings,
+        locustfile: str,
+        more_env: dict[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self._locustfile = folder / "busy.py"
         self._locustfile.write_text(locustfile)
@@ -83,6 +89,7 @@ class Fleet:
             "POSTGRES_PASSWORD": postgres.password,
             "SPOOL_DIR": str(folder / "spool"),
             "REPORTS_DIR": str(folder / "reports"),
+            **(more_env or {}),
         }
 
     def start_target(self) -> None:
@@ -154,6 +161,13 @@ class Fleet:
         request = urllib.request.Request(self.web + path, data=data, headers=headers)
         with urllib.request.urlopen(request, timeout=130) as answer:
             return json.load(answer)
+
+    def page(self, path: str) -> str:
+        """Return a page of Locust's UI."""
+        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        request = urllib.request.Request(self.web + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return str(answer.read().decode())
 
     def swarm(
         self,

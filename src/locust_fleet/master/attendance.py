@@ -41,6 +41,10 @@ class Attendance:
         elif message == "client_ready":
             self._left.discard(worker)
 
+    def recall(self, workers: Collection[str]) -> None:
+        """Expect those who were there under the master before; who does not come is missing."""
+        self._connected |= frozenset(workers)
+
     def look(self, connected: Collection[str]) -> None:
         """Compare those who are there now with those who were there before."""
         present = frozenset(connected)

@@ -39,6 +39,7 @@ from locust_fleet.master.doubts import Doubts
 from locust_fleet.master.plan import MOST_MOVED_PERCENT
 from locust_fleet.master.weights import Weights
 from locust_fleet.seams import replace
+from locust_fleet.wire import HERE
 from locust_fleet.worker.absence import AWOKE, GAVE_UP, GIVE_UP
 from locust_fleet.worker.capacity import CAPACITY
 from locust_fleet.worker.leave import LEAVING
@@ -170,7 +171,6 @@ class Balance:
         self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]
     ) -> SteadyDispatcher:
         self._reweigh_at = time.monotonic() + self._reweigh_interval_s
-        self._weights.by_load.clear()
         return SteadyDispatcher(self.present(), user_classes, self._weights.share_of)
 
     def _survive(self, action: Callable[[], None]) -> None:
@@ -229,11 +229,13 @@ class Balance:
         node, dispatcher = message.node_id, self._dispatcher
         worker = self._runner.clients.get(node)
         missing = worker is not None and worker.state == STATE_MISSING
+        # One that was missing for so long that it was forgotten.
+        unknown = worker is None and message.type == HERE and bool(message.data["users"])
         if message.type == "client_ready":
             self._returning.discard(node)
             if dispatcher is not None:
                 dispatcher.forget(node)
-        elif missing and dispatcher is not None:
+        elif (missing or unknown) and dispatcher is not None:
             self._let_return(node)
         self._handle(client_id, message)
         if message.type == "quit":

@@ -118,6 +118,16 @@ class SteadyDispatcher(UsersDispatcher):
                 logger.info("worker %s takes part", worker.id)
         self.plan.staff(self._shares(), {node.id: node.user_classes_count for node in present})
 
+    def adopt(
+        self,
+        told: Mapping[str, Mapping[str, int]],
+        target_user_count: int,
+        spawn_rate: float,
+    ) -> None:
+        """Go on from what workers were told by the master before, without moving any user."""
+        self.plan.adopt(told)
+        self.new_dispatch(target_user_count, spawn_rate)
+
     def reweigh(self, most_moved: int) -> None:
         """Read the weights anew, and move so many users at most towards them."""
         self.plan.reweigh(self._shares(), most_moved)

@@ -31,6 +31,14 @@ class Losses:
         """Forget the run before."""
         self._work.clear()
 
+    def remember(self) -> dict[str, tuple[int, float]]:
+        """Return all of it, for who comes after."""
+        return {worker: (work.users, work.most_per_user) for worker, work in self._work.items()}
+
+    def recall(self, work: Mapping[str, tuple[int, float]]) -> None:
+        """Go on from what the master before remembered."""
+        self._work = {worker: _Work(*known) for worker, known in work.items()}
+
     def hear(self, worker: str, report: Mapping[str, Any]) -> None:
         """Note how busy a worker was."""
         work = self._work.setdefault(worker, _Work())

@@ -140,6 +140,11 @@ class Plan:
         }
         self._change()
 
+    def adopt(self, told: Mapping[str, Mapping[str, int]]) -> None:
+        """Go on from what workers were told by the master before."""
+        self.told |= {worker: dict(users) for worker, users in told.items() if worker in self.told}
+        self._change()
+
     def reweigh(self, shares: Mapping[str, Share], most_moved: int) -> None:
         """Set other weights for the same workers, and move so many users at most towards them."""
         self.staff(shares, {})

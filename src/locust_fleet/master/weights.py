@@ -34,6 +34,20 @@ class Weights:
         limit = capacity["max_users"] or None
         self.said[worker] = Share(float(capacity["weight"]), limit)
 
+    def remember(self) -> dict[str, Any]:
+        """Return all of it, for who comes after."""
+        said = {worker: (share.weight, share.limit) for worker, share in self.said.items()}
+        return {"said": said, "by_load": dict(self.by_load)}
+
+    def recall(self, known: Mapping[str, Any]) -> None:
+        """Go on from what the master before knew."""
+        self.said = {worker: Share(*said) for worker, said in known["said"].items()}
+        self.by_load = dict(known["by_load"])
+
+    def end_run(self) -> None:
+        """Forget the load, which was that of a run."""
+        self.by_load.clear()
+
     def forget(self, worker: str) -> None:
         """Forget a worker that left for good."""
         self.said.pop(worker, None)

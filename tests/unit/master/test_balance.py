@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from locust.rpc import Message
 from locust.runners import (
+    STATE_INIT,
     STATE_MISSING,
     STATE_RUNNING,
     WorkerNodes,
@@ -21,8 +22,9 @@ from hypothesis import strategies as st
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
 from locust_fleet.master.dispatch import SteadyDispatcher
-from locust_fleet.master.presence import know_workers
+from locust_fleet.master.presence import Presence
 from locust_fleet.master.weights import Weights
+from locust_fleet.wire import HERE, RUN, WHO
 
 from .test_dispatch import Shopper, runner_with
 
@@ -52,6 +54,11 @@ class Worker:
         users = {"user_count": self.users, "user_classes_count": {"Shopper": self.users}}
         self.say("spawning_complete", users)
 
+    def say_here(self) -> None:
+        users = {"Shopper": self.users}
+        state = STATE_RUNNING if self.users else STATE_INIT
+        self.say(HERE, {RUN: None, "state": state, "users": users, "user_classes_count": users})
+
     def wake(self) -> None:
         self.hung = False
         if self.asleep > LIVENESS:
@@ -74,6 +81,8 @@ class Worker:
                     self.users = 0
                     self.say_users()
                     self.say("gave_up")
+                elif message.type == WHO and not self.leaving:
+                    self.say_here()
                 elif message.type == "quit":
                     self.dead, self.users = True, 0
             self.inbox.clear()
@@ -92,7 +101,7 @@ class Fleet:
         self.runner.stop = lambda: None  # type: ignore[method-assign, assignment, misc]
         events = self.runner.environment.events
         events.worker_report.add_listener(self._count)
-        know_workers(self.runner, Attendance())
+        Presence(self.runner, Attendance(), lambda: None, lambda _: None).attach()
         self.balance = Balance(self.runner, Weights("WEIGHTED", 0))
         self.balance.attach(self.runner.environment)
         self.join()
@@ -200,6 +209,24 @@ def test_users_return_to_their_target_and_never_go_above_it(
         befall(fleet, "wake", worker)
     fleet.join()
     for _ in range(60):
+        fleet.beat()
+
+    assert fleet.counted() == fleet.running() == TARGET
+
+
+def test_a_worker_that_returns_after_it_was_forgotten_does_not_add_its_users() -> None:
+    fleet = Fleet()
+    worker = fleet.workers["w0"]
+    for _ in range(10):
+        fleet.beat()
+    assert worker.users
+    worker.cut = True
+    for _ in range(60):
+        fleet.beat()
+    assert "w0" not in fleet.runner.clients
+
+    worker.cut = False
+    for _ in range(20):
         fleet.beat()
 
     assert fleet.counted() == fleet.running() == TARGET

@@ -336,3 +336,21 @@ def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:
     balance.look()
 
     assert (before, len(stops)) == (0, 1)
+
+
+def test_users_that_are_taken_over_stay_where_they_are_and_the_ramp_up_goes_on() -> None:
+    workers = [WorkerNode("a_1"), WorkerNode("b_2")]
+    dispatcher = SteadyDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
+
+    dispatcher.adopt({"a_1": {"Shopper": 5}, "b_2": {"Shopper": 4}}, 12, spawn_rate=100)
+
+    assert list(dispatcher)[-1] == {"a_1": {"Shopper": 6}, "b_2": {"Shopper": 6}}
+
+
+def test_users_that_were_taken_over_are_taken_away_evenly() -> None:
+    workers = [WorkerNode("a_1"), WorkerNode("b_2")]
+    dispatcher = SteadyDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
+
+    dispatcher.adopt({"a_1": {"Shopper": 5}, "b_2": {"Shopper": 5}}, 4, spawn_rate=100)
+
+    assert list(dispatcher)[-1] == {"a_1": {"Shopper": 2}, "b_2": {"Shopper": 2}}
