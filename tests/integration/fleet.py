@@ -191,7 +191,7 @@ class Fleet:
 
     @property
     def web(self) -> str:
-        leader = self.leader() if len(self._masters) > 1 else None
+        leader = self.leader() if len(self._masters) > 1 else next(iter(self._masters), None)
         host = self._masters[leader] if leader else ADDRESS
         return f"http://{host}:{self._web_port}"
 
@@ -226,6 +226,13 @@ class Fleet:
 
     def stop(self) -> None:
         self.ask("/stop", {})
+
+    def stop_at(self, host: str) -> None:
+        """Ask one master to stop the run, whether it leads or not."""
+        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        request = urllib.request.Request(f"http://{host}:{self._web_port}/stop", b"", headers)
+        with urllib.request.urlopen(request, timeout=60):
+            pass
 
     def reset(self) -> None:
         """Press the button of Locust's page."""

@@ -3,19 +3,24 @@
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import redis
 
+from locust_fleet.election.lease import MEMORY
+from locust_fleet.election.reign import YIELDED
 from locust_fleet.settings import PostgresSettings, RedisSettings
 from tests.integration.conftest import wait_until
-from tests.integration.fleet import Fleet
+from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.test_resume import (
     SHOPPERS,
+    ignoring_errors,
     recorded,
     redis_env,
     runs,
@@ -26,6 +31,8 @@ from tests.integration.test_resume import (
 __all__ = ["redis_env"]
 
 KILLS = int(os.environ.get("LEADER_KILLS", "3"))
+# Another address than that of the other masters: what hangs keeps its ports.
+ELSEWHERE = "127.0.0.81"
 TAKES_OVER_WITHIN_S = 8.0
 HANDS_OVER_WITHIN_S = 2.0
 
@@ -44,6 +51,11 @@ def client(redis_settings: RedisSettings) -> redis.Redis:
     return redis.Redis(
         host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
     )
+
+
+def epoch_in(client: redis.Redis) -> int:
+    epoch: Any = client.hget(MEMORY, "epoch")
+    return int(epoch)
 
 
 def goes_on(fleet: Fleet) -> bool:
@@ -180,3 +192,114 @@ def test_the_preferred_standby_leads_next_and_drives_nobody_out(fleet: Fleet) ->
     end_leader(fleet, signal.SIGTERM)
 
     assert fleet.leader() == "m5"
+
+
+def test_a_leader_that_hung_does_nothing_more_when_it_wakes_up(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.start_standby("m2", ELSEWHERE)
+    run_id = fleet.swarm(20)["run_id"]
+    fleet.wait_for_users(20)
+
+    began = time.monotonic()
+    fleet.freeze("master")
+    # It takes the connection, and carries out the order as soon as it wakes up.
+    order = threading.Thread(target=ignoring_errors, args=(fleet.stop_at, ADDRESS))
+    order.start()
+    wait_until(lambda: goes_on(fleet), "another master going on", 20)
+    print("taken over after", round(time.monotonic() - began, 1))
+    counted = fleet.state()["totals"]["requests"]
+    fleet.wake("master")
+
+    wait_until(lambda: fleet.exit_code("master") == YIELDED, "the former leader ending", 5)
+    order.join()
+    fleet.wait_for_requests(counted + 200)
+    assert fleet.state()["users"] == 20
+    assert stopped_users(fleet, "w1", "w2") == 0
+    fleet.stop()
+    wait_for_end(connection, "stopped")
+    assert runs(connection) == [(run_id, "stopped")]
+    assert fleet.served() == fleet.state()["totals"]["requests"] == recorded(connection)
+
+
+def test_a_leader_elsewhere_is_found(fleet: Fleet, connection: psycopg.Connection) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(20)
+    fleet.wait_for_users(20)
+    times = []
+    for name, host, how in (
+        ("m2", ELSEWHERE, signal.SIGKILL),
+        ("m3", ADDRESS, signal.SIGTERM),
+        ("m4", ELSEWHERE, signal.SIGTERM),
+    ):
+        fleet.start_standby(name, host)
+        times.append(end_leader(fleet, how))
+        assert fleet.state()["users"] == 20
+    print("killed, told to end, told to end", [round(seconds, 1) for seconds in times])
+    fleet.stop()
+
+    wait_for_end(connection, "stopped")
+    assert stopped_users(fleet, "w1", "w2") == 20
+    assert fleet.served() == recorded(connection)
+    assert times[0] < TAKES_OVER_WITHIN_S
+    assert min(times[1:]) < HANDS_OVER_WITHIN_S
+
+
+def test_nobody_is_elected_while_redis_is_away(
+    fleet: Fleet, client: redis.Redis, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1")
+    fleet.start_standby("m2")
+    fleet.swarm(5)
+    fleet.wait_for_users(5)
+    before = epoch_in(client)
+
+    # Longer than the lease is valid.
+    client.client_pause(8_000)
+    wait_until(lambda: not fleet.ready("m2")["ready"], "the standby missing Redis", 8)
+    wait_until(lambda: bool(fleet.ready("m2")["ready"]), "Redis being back", 15)
+
+    wait_until(lambda: fleet.ready("m2")["leader"] == fleet.lease_address, "the lease", 3)
+    assert (fleet.role("master"), fleet.role("m2")) == ("leader", "standby")
+    assert epoch_in(client) == before
+    fleet.stop()
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
+def test_a_leader_writes_its_state_again_where_redis_was_emptied(
+    fleet: Fleet, client: redis.Redis
+) -> None:
+    fleet.start("w1")
+    fleet.start_standby("m2")
+    run_id = fleet.swarm(5)["run_id"]
+    fleet.wait_for_users(5)
+    before = epoch_in(client)
+
+    client.flushall()
+    wait_until(lambda: bool(client.hexists(MEMORY, "data")), "the state written again", 5)
+
+    assert epoch_in(client) > before
+    assert (fleet.role("master"), fleet.role("m2")) == ("leader", "standby")
+    end_leader(fleet, signal.SIGKILL)
+    assert fleet.state()["run"]["id"] == run_id
+    assert stopped_users(fleet, "w1") == 0
+
+
+def test_a_run_goes_on_when_redis_and_the_leader_were_gone_together(
+    fleet: Fleet, client: redis.Redis, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.start_standby("m2")
+    fleet.swarm(20)
+    fleet.wait_for_users(20)
+    client.client_pause(8_000)
+
+    end_leader(fleet, signal.SIGKILL)
+
+    assert fleet.state()["users"] == 20
+    assert stopped_users(fleet, "w1", "w2") == 0
+    fleet.stop()
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
