@@ -1,6 +1,8 @@
 #!/bin/sh
-# Start the exporter with the password of Redis, which is then in no file that the engine shows.
+# Start the exporter with the password of Redis for this address alone: whoever reaches /scrape may name
+# another one, and a password in the environment would be sent there.
 set -eu
-REDIS_PASSWORD=$(cat /run/secrets/redis_password)
-export REDIS_PASSWORD
-exec /redis_exporter
+umask 077
+quoted=$(sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' /run/secrets/redis_password)
+printf '{"%s": "%s"}' "${REDIS_ADDR:?}" "$quoted" >/tmp/passwords.json
+exec /redis_exporter -redis.password-file=/tmp/passwords.json

@@ -22,7 +22,7 @@ keep_deployed() {
 
 # copy_deployment FOLDER
 copy_deployment() (
-  local folder=$1 image
+  local folder=$1 image key
   rm -rf -- "$folder"
   # .env may hold passwords.
   umask 077
@@ -30,6 +30,10 @@ copy_deployment() (
   cd -- "$root" || exit
   # shellcheck disable=SC2068  # a pattern of names
   cp -a --parents -- "${kept_folders[@]}" ${kept_files[@]} "$folder"
+  mkdir -p -- "$folder/secrets"
+  for key in "${notification_secrets[@]}"; do
+    [[ ! -e secrets/${key,,} ]] || cp -a -- "secrets/${key,,}" "$folder/secrets"
+  done
   find "$folder" -name __pycache__ -prune -exec rm -rf -- {} +
   for image in "${runtime_images[@]}"; do
     image=$(env_get .env "$image")
@@ -46,8 +50,18 @@ restore_deployed() {
     # A tester's new files do no harm.
     [[ $folder == locustfiles ]] || remove_added "$from/$folder" "$root/$folder"
   done
-  (cd -- "$from" && find . -type f ! -path ./images -exec cp -a --parents -- {} "$root" \;)
+  (cd -- "$from" && find . -type f ! -path ./images ! -path './secrets/*' \
+    -exec cp -a --parents -- {} "$root" \;)
+  restore_addresses
   restore_image_names
+}
+
+# Where notifications went: deploy.sh wrote the new addresses before anybody tried them.
+restore_addresses() {
+  local from=$deploy_dir/deployed/secrets key
+  for key in "${notification_secrets[@]}"; do
+    [[ ! -e $from/${key,,} ]] || put_secret "${key,,}" <"$from/${key,,}"
+  done
 }
 
 # remove_added FORMER PRESENT: remove the files of PRESENT that FORMER has not.

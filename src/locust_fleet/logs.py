@@ -59,7 +59,9 @@ class JsonLines(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = record.stack_info
-        return json.dumps(line, ensure_ascii=False)
+        text = json.dumps(line, ensure_ascii=False)
+        # Half a surrogate pair cannot be written as it is; escaped it is JSON all the same.
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 def nothing() -> Mapping[str, str]:

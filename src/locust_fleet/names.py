@@ -3,6 +3,9 @@
 Locust 2.47.0 keeps an entry for every name (``stats.EntriesDict.__missing__``) and one for every
 failure (``stats.RequestStats.log_error``) as long as a run lasts: a scenario that puts an id into
 its names, or a server that puts one into its messages, fills the memory of the master.
+
+It also takes anything for a name. Half a surrogate pair, as a cut emoji leaves it, cannot be sent:
+the worker's reporter dies of it. What is no text cannot be sorted, so pages and reports fail.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ def bound_names(most: int) -> None:
     log_error = RequestStats.log_error
 
     def add_bounded(entries: EntriesDict, key: Key) -> StatsEntry:
-        kept = kept_key(entries, key, most)
+        kept = kept_key(entries, (told(key[0]), told(key[1])), most)
         if kept == key:
             return add(entries, key)
         other: StatsEntry = entries[kept]
@@ -42,10 +45,18 @@ def bound_names(most: int) -> None:
         full = len(errors) >= MOST_FAILURES
         if full and StatsError.create_key(entry.method, entry.name, error) not in errors:
             error = OTHER
+        elif isinstance(error, str):
+            error = told(error)
         log_error(statistics, entry.method, entry.name, error)
 
     replace(stats.EntriesDict, "__missing__", add_bounded)
     replace(stats.RequestStats, "log_error", log_bounded)
+
+
+def told(part: object) -> str:
+    """Return a name, a method or a message as text that can be sent and sorted."""
+    text = "" if part is None else str(part)
+    return text.encode("utf-8", "replace").decode()
 
 
 def kept_key(known: Collection[Key], key: Key, most: int) -> Key:

@@ -10,7 +10,12 @@ import locust.main
 from locust import events, runners
 from locust.env import Environment
 from locust.log import setup_logging
-from locust.runners import STATE_STOPPING, MasterRunner, WorkerRunner
+from locust.runners import (
+    STATE_STOPPING,
+    WORKER_REPORT_INTERVAL,
+    MasterRunner,
+    WorkerRunner,
+)
 from locust.web import WebUI
 
 import functools
@@ -31,10 +36,10 @@ from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
 from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.counts import Counts
-from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.halt import make_stop_final
 from locust_fleet.master.intake import Intake
 from locust_fleet.master.keeper import Keeper
+from locust_fleet.master.losses import Losses
 from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
 from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.presence import Presence, listen_after
@@ -48,6 +53,7 @@ from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
 from locust_fleet.master.web import Front, hosts_of_users
+from locust_fleet.master.weights import Weights
 from locust_fleet.names import bound_names
 from locust_fleet.seams import replace
 from locust_fleet.settings import (
@@ -58,6 +64,8 @@ from locust_fleet.settings import (
 )
 from locust_fleet.targets import without_credentials
 from locust_fleet.wire import shorten
+from locust_fleet.worker.absence import Absence
+from locust_fleet.worker.capacity import announce
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
@@ -65,11 +73,14 @@ from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.present import Present
+from locust_fleet.worker.reports import keep_reporting
 from locust_fleet.worker.steps import count_in_steps
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
 TARGET_REFUSED = "target_refused"
+# The event of a run that says what may be lost with a worker (losses.py).
+LOST = "worker lost"
 # Locust sends options that are not its own to the workers with each spawn message.
 RUN_OPTION = "fleet_run"
 # When the run is due to end, in seconds since 1970; None without a run time.
@@ -96,19 +107,26 @@ def attach_worker(settings: WorkerSettings) -> None:
         def run_id() -> str | None:
             return _known_to_worker(runner_of).get("run_id")
 
+        announce(runner, environment, settings.capacity)
         kept = Kept(runner, run_id)
         kept.attach(environment)
+        keep_reporting(runner, kept)
         leave = Leave(runner, kept)
         leave.attach(environment)
+        beat = settings.heartbeat
         present = Present(
             runner,
             leave,
             run_id,
             lambda: getattr(environment.parsed_options, RUN_ENDS, None),
-            settings.heartbeat.ghost_limit_s,
+            beat.ghost_limit_s,
         )
         present.attach()
         gevent.spawn(present.watch)
+        # As long as the master waits before it counts a worker as missing.
+        absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
+        absence.attach()
+        gevent.spawn(absence.watch)
         metrics = WorkerMetrics(runner, settings.identity)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)
@@ -154,11 +172,14 @@ def attach_master(settings: MasterSettings) -> None:
         recorder_of.append(recorder)
         intake = Intake(runner.stats, settings.max_names)
         intake.attach(environment)
-        problems = Problems(settings.spool_dir, intake.problems)
+        weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
+        balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
+        problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
         shipper = Shipper(spool, settings)
-        environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)
-        attendance, counts = Attendance(), Counts(settings.max_names)
+        losses = Losses(WORKER_REPORT_INTERVAL)
+        attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
+        counts = Counts(settings.max_names)
         receipts = Receipts()
         reception = Reception(runner, receipts)
         reception.attach()
@@ -169,7 +190,17 @@ def attach_master(settings: MasterSettings) -> None:
             reception.want,
         )
         presence.attach()
-        resume = Resume(environment, runner, web_ui, recorder, receipts, presence, attendance)
+        resume = Resume(
+            environment,
+            runner,
+            web_ui,
+            recorder,
+            receipts,
+            presence,
+            attendance,
+            weights,
+            losses,
+        )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
         metrics = MasterMetrics(
             runner,
@@ -180,11 +211,11 @@ def attach_master(settings: MasterSettings) -> None:
             settings.thresholds,
             settings.version,
             lambda: intake.over_limit,
+            lambda: balance.over_capacity,
         )
         exporter.serve(settings.metrics_port, metrics.render)
-        _measure(environment, counts, attendance)
-        balance = Balance(runner)
-        balance.attach()
+        _measure(environment, counts, attendance, weights, losses)
+        balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
         _record(environment, runner, recorder, shipper, settings, keeper)
         _keep(environment, recorder, receipts, reception, keeper)
@@ -192,6 +223,7 @@ def attach_master(settings: MasterSettings) -> None:
             front = Front(environment, runner, recorder, settings, problems, spool, resume)
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
+        gevent.spawn(balance.move)
         gevent.spawn(_look, metrics)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
@@ -344,20 +376,30 @@ def _keep(
     environment.events.test_stop.add_listener(changed)
 
 
-def _measure(environment: Environment, counts: Counts, attendance: Attendance) -> None:
+def _measure(
+    environment: Environment,
+    counts: Counts,
+    attendance: Attendance,
+    weights: Weights,
+    losses: Losses,
+) -> None:
     """Count for Prometheus what the workers report."""
 
     @observer
     def test_start(**_: Any) -> None:
         counts.start_run()
+        losses.start_run()
+        attendance.forget_missing()
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
         counts.add(client_id, data, time.monotonic())
+        losses.hear(client_id, data)
 
     @observer
     def test_stop(**_: Any) -> None:
-        attendance.end_run()
+        attendance.forget_missing()
+        weights.end_run()
 
     environment.events.test_start.add_listener(test_start)
     environment.events.worker_report.add_listener(worker_report)

@@ -18,16 +18,26 @@ LONGEST_QUERY = "30s"
 logger = logging.getLogger(__name__)
 
 
+# A hosted Postgres may reserve roles to its administrator, or know none.
+REFUSALS = (psycopg.ProgrammingError, psycopg.NotSupportedError)
+
+
 def ensure(connection: psycopg.Connection[TupleRow], password: str) -> bool:
     """Make the role, or bring it up to date; False where this server does not let us.
 
-    A hosted Postgres may reserve roles to its administrator: results are kept all the same, so
-    that is a warning.
+    Results are kept all the same, so that is a warning. What an administrator has made is taken
+    as it is, and given the tables, which are ours.
     """
     try:
+        try:
+            with connection.transaction():
+                _make(connection, password)
+        except REFUSALS:
+            if not _is_there(connection):
+                raise
         with connection.transaction():
-            _ensure(connection, password)
-    except psycopg.errors.InsufficientPrivilege as error:
+            _give_tables(connection)
+    except REFUSALS as error:
         logger.warning(
             "the role %s for monitoring could not be made: %s; its administrator can make it"
             " with the password in secrets/reader_password",
@@ -38,10 +48,14 @@ def ensure(connection: psycopg.Connection[TupleRow], password: str) -> bool:
     return True
 
 
-def _ensure(connection: psycopg.Connection[TupleRow], password: str) -> None:
+def _is_there(connection: psycopg.Connection[TupleRow]) -> bool:
+    found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (NAME,))
+    return found.fetchone() is not None
+
+
+def _make(connection: psycopg.Connection[TupleRow], password: str) -> None:
     role = sql.Identifier(NAME)
-    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (NAME,)).fetchone()
-    if not known:
+    if not _is_there(connection):
         connection.execute(sql.SQL("CREATE ROLE {}").format(role))
     # As the server keeps it, so that its log never holds the password.
     scrambled = connection.pgconn.encrypt_password(password.encode(), NAME.encode())
@@ -54,6 +68,10 @@ def _ensure(connection: psycopg.Connection[TupleRow], password: str) -> None:
         sql.SQL("ALTER ROLE {} SET statement_timeout = {}").format(role, sql.Literal(LONGEST_QUERY))
     )
     connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(role))
+
+
+def _give_tables(connection: psycopg.Connection[TupleRow]) -> None:
+    role = sql.Identifier(NAME)
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
     tables = sql.SQL(", ").join(map(sql.Identifier, TABLES))
     connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, role))

@@ -13,8 +13,6 @@ from math import frexp, ldexp
 
 # Of a step's response times none is further from the one that stands for it; nor is a percentile.
 LARGEST_ERROR = 0.005
-# The name of what is not told apart (names.py).
-OTHER = "(other)"
 
 # What is beyond a bound on names or failures is counted under this name, for each method, or with
 # this message. Here, where the recorder finds it without Locust, which patches what it imports.

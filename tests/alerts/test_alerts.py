@@ -19,7 +19,13 @@ OF_THE_ISSUE = {
     *("LocustMasterDown", "LocustWorkerDown", "LocustWorkerDisconnected"),
     *("HighErrorRate", "HighResponseTime", "LowThroughput"),
     *("SystemResourceHigh", "LocustHighMemoryUsage"),
-    *("NotificationsFailing", "RecorderBehind", "CertificateExpiresSoon", "StoreDown"),
+    *(
+        "NotificationsFailing",
+        "RecorderBehind",
+        "ResultsRejected",
+        "CertificateExpiresSoon",
+        "StoreDown",
+    ),
     "DiskFilling",
 }
 
@@ -89,7 +95,7 @@ def test_alert_is_labelled_for_its_route_and_its_part(name: str) -> None:
 def test_alert_says_what_happened_and_where_to_read_on(name: str) -> None:
     annotations = ALERTS[name]["annotations"]
 
-    assert set(annotations) == {"summary", "description", "runbook"}
+    assert set(annotations) - {"value"} == {"summary", "description", "runbook"}
     assert annotations["runbook"] == f"docs/runbooks/{name}.md"
     assert "{{" not in annotations["summary"]
 
@@ -119,3 +125,10 @@ def test_alert_was_seen_quiet_while_no_test_runs(name: str) -> None:
 
     assert not any(looks(case, name))
     assert any("locust_test_running" in series["series"] for series in case["input_series"])
+
+
+@EACH
+def test_an_alert_about_a_number_hands_it_on(name: str) -> None:
+    notes = ALERTS[name]["annotations"]
+
+    assert ("$value" in notes["description"]) == ("$value" in notes.get("value", ""))

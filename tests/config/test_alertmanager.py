@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.config.stackfiles import ROOT
+
+from locust_fleet.console.alerts import REPEATED_AFTER
 
 FOLDER = ROOT / "alertmanager"
 IMAGE = os.environ.get("ALERTMANAGER_IMAGE", "locust-fleet/alertmanager:packages")
@@ -65,6 +68,9 @@ def test_critical_is_repeated_sooner_than_warning_and_both_apart() -> None:
     repeats = {one["receiver"]: one["repeat_interval"] for one in (route, *route["routes"])}
 
     assert repeats == {"critical": "30m", "warning": "2h", "other": "1h"}
+    # The console takes what comes sooner for what it has been told already.
+    minutes = {severity: after / timedelta(minutes=1) for severity, after in REPEATED_AFTER.items()}
+    assert minutes == {"critical": 30, "warning": 120, "info": 60}
 
 
 def test_critical_is_told_within_seconds() -> None:

@@ -133,8 +133,9 @@ def test_secret_that_a_setting_points_to_is_given(name: str) -> None:
     assert pointed_to <= set(service.get("secrets", []))
 
 
-def test_data_network_has_no_way_out() -> None:
-    assert raw_compose()["networks"]["data"]["internal"] is True
+@pytest.mark.parametrize("network", ["data", "monitoring", "dashboards"])
+def test_network_has_no_way_out(network: str) -> None:
+    assert raw_compose()["networks"][network]["internal"] is True
 
 
 def test_both_files_mean_the_same_by_a_service() -> None:
@@ -146,13 +147,18 @@ def test_both_files_mean_the_same_by_a_service() -> None:
     assert first == second
 
 
-def test_what_watches_hosts_and_stores_has_no_way_out() -> None:
-    assert raw_compose()["networks"]["monitoring"]["internal"] is True
-
-
 @pytest.mark.parametrize("name", ["redis", "postgres"])
-def test_store_is_on_the_data_network_alone(name: str) -> None:
-    assert SERVICES[name]["networks"] == ["data"]
+def test_store_is_on_networks_without_a_way_out_alone(name: str) -> None:
+    assert all(raw_compose()["networks"][network]["internal"] for network in networks_of(name))
+
+
+@pytest.mark.parametrize("name", ["locust-master", "locust-worker"])
+def test_who_runs_locustfiles_does_not_reach_grafana_which_believes_everybody(name: str) -> None:
+    assert not networks_of(name) & networks_of("grafana")
+
+
+def networks_of(name: str) -> set[str]:
+    return set(SERVICES[name]["networks"])
 
 
 def test_workers_stop_before_the_master_they_report_to() -> None:

@@ -258,7 +258,7 @@ def test_old_runs_are_deleted_after_the_days_that_are_set(own: OwnStack) -> None
 def test_load_reaches_a_target_with_a_private_ca_through_both_clients(own: OwnStack) -> None:
     """The names of the requests are made by a package of requirements-scenarios.txt."""
     done = own.script(
-        *("run_test.sh", "--users", "4", "--spawn-rate", "4", "--run-time", "3s"), timeout_s=120
+        *("run_test.sh", "--users", "4", "--spawn-rate", "4", "--run-time", "10s"), timeout_s=120
     )
 
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The exporters 0ddf0b7c2f8bs sign in as the compose file has them do it."""
+"""The exporters sign in as the compose file has them do it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tmp/tls_cert.pem 
   -c ssl_key_file=/tmp/tls_key.pem
 """
 
+REDIS_PASSWORD = """it's a "quoted" \\ one"""
+
 Start = Callable[..., str]
 
 
@@ -54,8 +56,8 @@ def start() -> Iterator[Start]:
 def secrets(tmp_path: Path) -> Path:
     # pytest's own folders are closed to others, and the exporters are some.
     tmp_path.chmod(0o755)
-    for name in ("redis_password", "reader_password"):
-        (tmp_path / name).write_text("0ddf0b7c2f8b")
+    (tmp_path / "reader_password").write_text("0ddf0b7c2f8b")
+    (tmp_path / "redis_password").write_text(REDIS_PASSWORD)
     return tmp_path
 
 
@@ -94,8 +96,9 @@ def start_exporter_of_postgres(start: Start, secrets: Path, host: str) -> str:
     )
 
 
-def test_redis_is_asked_with_its_password(start: Start, secrets: Path) -> None:
-    start("redis", REDIS, "redis-server", "--requirepass", "0ddf0b7c2f8b")
+def test_redis_is_asked_with_its_password_and_nobody_else(start: Start, secrets: Path) -> None:
+    for name in ("redis", "elsewhere"):
+        start(name, REDIS, "redis-server", "--requirepass", REDIS_PASSWORD)
     exporter = start(
         *("exporter", "--env", "REDIS_ADDR=redis://redis:6379", "--entrypoint", "sh"),
         *("--volume", f"{secrets}:/run/secrets:ro"),
@@ -103,7 +106,15 @@ def test_redis_is_asked_with_its_password(start: Start, secrets: Path) -> None:
         *(REDIS_EXPORTER, "/etc/redis-exporter/start.sh"),
     )
 
+    def up(host: str) -> str:
+        address = f"http://127.0.0.1:9121/scrape?target=redis://{host}:6379"
+        text = docker("exec", exporter, "sh", "-c", f"wget -qO- '{address}' || true")
+        return "".join(line for line in text.splitlines() if line.startswith("redis_up "))
+
     wait_until(lambda: says(exporter, 9121, "redis_up 1"), "the exporter seeing Redis")
+    wait_until(lambda: up("redis") == "redis_up 1", "Redis seen by its name")
+    # Anybody inside may ask it about a server of his own, and would get the password told.
+    wait_until(lambda: up("elsewhere") == "redis_up 0", "the password kept")
 
 
 @pytest.mark.parametrize("host", ["postgres", "db-elsewhere"])

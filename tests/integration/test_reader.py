@@ -75,3 +75,25 @@ def test_a_server_that_forbids_it_is_a_warning(
 
     assert made is False
     assert "secrets/reader_password" in caplog.text
+
+
+def test_a_role_that_an_administrator_made_is_given_the_tables(
+    connection: psycopg.Connection,
+    postgres_settings: PostgresSettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reader.ensure(connection, "only to look")
+    connection.execute("DROP ROLE IF EXISTS owner")
+    connection.execute("CREATE ROLE owner LOGIN PASSWORD 'x'")
+    for table in reader.TABLES:
+        connection.execute(f"REVOKE ALL ON {table} FROM {reader.NAME}")
+        connection.execute(f"ALTER TABLE {table} OWNER TO owner")
+    with postgres.connect(replace(postgres_settings, user="owner", password="x")) as owner:
+        made = reader.ensure(owner, "only to look")
+
+    assert made is True
+    assert caplog.text == ""
+    with postgres.connect(
+        replace(postgres_settings, user=reader.NAME, password="only to look")
+    ) as mine:
+        assert mine.execute("SELECT count(*) FROM run_totals").fetchone() == (0,)

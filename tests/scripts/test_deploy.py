@@ -276,6 +276,22 @@ def test_a_deployment_that_fails_goes_back_to_the_former_files(
     assert nginx.stat().st_ino == inode
 
 
+def test_a_deployment_that_fails_goes_back_to_the_former_addresses(deployed: Checkout) -> None:
+    secret = deployed.folder / "secrets" / "slack_webhook_url"
+    inode = secret.stat().st_ino
+    env = deployed.folder / ".env"
+    env.write_text(
+        env.read_text().replace("SLACK_WEBHOOK_URL=", "SLACK_WEBHOOK_URL=https://wrong.example/x")
+    )
+    deployed.fake("fails", "--remove-orphans")
+
+    done = deployed.deploy()
+
+    assert done.returncode == 1
+    assert secret.read_text() == ""
+    assert secret.stat().st_ino == inode
+
+
 def test_a_failed_migration_recreates_nothing(deployed: Checkout) -> None:
     deployed.fake("recreate", "migrate locust-master")
     deployed.fake("fails", "-T migrate")

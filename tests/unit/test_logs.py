@@ -37,6 +37,16 @@ def run(**env: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def test_half_a_surrogate_pair_does_not_cost_the_line() -> None:
+    record = logging.LogRecord(
+        "shop", logging.ERROR, "/x/shop.py", 7, "cut \ud83d \N{CRAB}", (), None
+    )
+
+    line = JsonLines(nothing).format(record)
+
+    assert json.loads(line.encode())["message"] == "cut \ud83d \N{CRAB}"
+
+
 def test_each_line_is_json_with_the_time_the_place_and_what_is_known() -> None:
     record = logging.LogRecord(
         "shop", logging.WARNING, "/x/shop.py", 7, "slow: %s", ("a\nb",), None

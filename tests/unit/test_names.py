@@ -2,6 +2,8 @@
 
 from locust import stats as locust_stats
 
+from typing import Any
+
 import pytest
 from tests.unit.fleet import Master, Worker
 
@@ -133,3 +135,33 @@ def test_a_locust_without_the_seams_is_an_error(
 
     with pytest.raises(AttributeError, match=name):
         bound_names(3)
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        ("/cut \ud83d", "/cut ?"),
+        (None, ""),
+        (5, "5"),
+        (b"x", "b'x'"),
+        (("a", 1), "('a', 1)"),
+        ("/whole \N{CRAB}", None),
+    ],
+)
+def test_an_odd_name_or_message_does_not_end_the_reports(odd: Any, told: str | None) -> None:
+    bound_names(100)
+    worker, master = Worker(), Master(100)
+
+    for _ in range(2):
+        worker.stats.log_request("GET", "/", 5, 1)
+        worker.stats.log_request(odd, odd, 5, 1)
+        worker.stats.log_error(odd, odd, str(odd))
+        master.take(worker.report())
+
+    name = odd if told is None else told
+    assert {key: entry.num_requests for key, entry in master.stats.entries.items()} == {
+        ("/", "GET"): 2,
+        (name, name): 2,
+    }
+    assert master.stats.entries[name, name].num_failures == 2
+    assert [failure.occurrences for failure in master.stats.errors.values()] == [2]

@@ -24,9 +24,15 @@ from locust_fleet.notify.message import SEVERITIES, Message
 PATH = "/alerts"
 # Thousands of alerts in one group; a page's form is smaller.
 LARGEST_BODY = 4 * 1024 * 1024
-# Alertmanager tries again what it got no answer for within its group_interval, a minute at most;
-# it repeats what still fires after 30 minutes at the earliest. What comes in between is a retry.
-RETRIED_WITHIN = timedelta(minutes=10)
+# Alertmanager tries again what it got no answer for, and sends a whole group when one alert joins
+# or leaves it. Only what comes after its repeat_interval (alertmanager.yml) is told again.
+REPEATED_AFTER = {
+    "critical": timedelta(minutes=30),
+    "warning": timedelta(hours=2),
+    "info": timedelta(hours=1),
+}
+# Its clock starts a little later than that of the first message: after the answer.
+SOONER = timedelta(minutes=5)
 LONGEST = {"summary": 500, "description": 4000, "value": 200, "runbook_url": 1000, "runbook": 1000}
 LONGEST_LABEL = 500
 LABELS = 40
@@ -83,7 +89,7 @@ def store(connection: Connection, alerts: list[Alert]) -> int:
                 connection,
                 replace(alert.message, run_id=alert.message.run_id or running),
                 alert.key,
-                RETRIED_WITHIN,
+                REPEATED_AFTER[alert.message.severity] - SOONER,
             )
             for alert in sorted(alerts, key=lambda alert: alert.key)
         )

@@ -67,6 +67,11 @@ class Template:
             return ""
         return self._percentiles["recent"] % tuple(percentiles(times, sorted(times)))
 
+    def forget_all_but(self, times: Times | None) -> None:
+        """Empty ``run`` if it is of another run: of a histogram that these times are not."""
+        if self._run_of is not times:
+            self.run, self._run_of, self._run_requests, self._order = "", {}, 0, Order()
+
     def is_stale(self, times: Times, requests: int) -> bool:
         """Whether ``run`` is not of these; the number of requests says whether there are more."""
         return times is not self._run_of or requests != self._run_requests

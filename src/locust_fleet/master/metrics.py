@@ -41,6 +41,7 @@ class MasterMetrics:
         thresholds: Thresholds,
         version: str,
         names_over_limit: Callable[[], bool] = lambda: False,
+        users_over_capacity: Callable[[], int] = lambda: 0,
     ) -> None:
         self._runner = runner
         self._recorder = recorder
@@ -50,6 +51,7 @@ class MasterMetrics:
         self._thresholds = thresholds
         self._version = version
         self._names_over_limit = names_over_limit
+        self._users_over_capacity = users_over_capacity
         self._process = process_metrics()
         self._templates: dict[Endpoint, Template] = {}
         self._aggregated = Template(*AGGREGATED)
@@ -77,6 +79,11 @@ class MasterMetrics:
             "locust_target_users",
             "Users that the run is to have.",
             runner.target_user_count if active else 0,
+        )
+        yield gauge(
+            "locust_users_over_capacity",
+            "Users of the run that no worker has room for.",
+            self._users_over_capacity() if active else 0,
         )
         yield gauge(
             "locust_requests_per_second",
@@ -172,6 +179,11 @@ class MasterMetrics:
         yield gauge("locust_spool_files", "Results that wait for Postgres.", backlog.files)
         yield gauge("locust_spool_bytes", "Size of the results that wait.", backlog.size)
         yield gauge(
+            "locust_spool_rejected_files",
+            "Results that Postgres refused, and that wait for a human.",
+            self._spool.rejected(),
+        )
+        yield gauge(
             "locust_names_over_limit",
             "1 when some requests are counted as (other), because of too many names.",
             self._counts.over_limit or self._names_over_limit(),
@@ -221,11 +233,13 @@ class MasterMetrics:
         """
         stats = self._runner.stats
         entries = [(self._aggregated, stats.total)]
-        entries += [
-            (self._template(endpoint), entry)
-            for endpoint in endpoints
-            if (entry := stats.entries.get(endpoint.key_in_locust)) is not None
-        ]
+        for endpoint in endpoints:
+            template = self._template(endpoint)
+            entry = stats.entries.get(endpoint.key_in_locust)
+            # What is of an earlier run, or from before a reset, must not wait for its turn.
+            template.forget_all_but(entry.response_times if entry else None)
+            if entry is not None:
+                entries.append((template, entry))
         stale = [
             (template, entry)
             for template, entry in entries

@@ -127,7 +127,7 @@ def _tell(connection: Connection, run_id: str, state: str) -> None:
                 outbox.store(connection, runs.message_of(state, *known))
     except psycopg.OperationalError:
         raise
-    except (psycopg.Error, KeyError, ValueError):
+    except Exception:  # whatever it is, it would come again with each try; logged below
         logger.exception("nobody is told that run %s %s", run_id, state)
 
 

@@ -14,6 +14,7 @@ from locust.web import WebUI
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -25,10 +26,12 @@ from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import ALONE_BEATS
 from locust_fleet.master.checkpoint import State
 from locust_fleet.master.dispatch import SteadyDispatcher
+from locust_fleet.master.losses import Losses
 from locust_fleet.master.presence import Presence
 from locust_fleet.master.receipts import Receipts
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import Run, utc_now
+from locust_fleet.master.weights import Weights
 from locust_fleet.seams import replace
 
 LOOK_EVERY_S = 0.05
@@ -48,6 +51,8 @@ class Resume:
         receipts: Receipts,
         presence: Presence,
         attendance: Attendance,
+        weights: Weights,
+        losses: Losses,
     ) -> None:
         self._environment = environment
         self._runner = runner
@@ -56,6 +61,8 @@ class Resume:
         self._receipts = receipts
         self._presence = presence
         self._attendance = attendance
+        self._weights = weights
+        self._losses = losses
         self._done = Event()
         self._done.set()
 
@@ -71,6 +78,8 @@ class Resume:
             "load": memento.load_of(environment, runner),
             "recorder": self._recorder.remember(),
             "receipts": self._receipts.counted(),
+            "weights": self._weights.remember(),
+            "losses": self._losses.remember(),
             "statistics": memento.statistics_of(runner.stats),
             "history": runner.stats.history,
             "exceptions": memento.exceptions_of(runner),
@@ -86,6 +95,8 @@ class Resume:
         runner.stats.history = state["history"] or []
         memento.restore_exceptions(runner, state["exceptions"] or [])
         self._receipts.begin(run.id, state["receipts"])
+        self._weights.recall(state["weights"])
+        self._losses.recall(state["losses"])
         runner.spawning_completed = False
         runner.state = STATE_RUNNING
         self._recorder.event("master restarted", {})
@@ -104,7 +115,7 @@ class Resume:
         began, users = time.monotonic(), 0
         try:
             if self._wait_for_workers(set(load["workers"])):
-                users = self._take_over_users()
+                users = self._take_over_users(load)
             else:
                 self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
         finally:
@@ -143,21 +154,19 @@ class Resume:
             gevent.sleep(LOOK_EVERY_S)
         return bool(known & set(clients))
 
-    def _take_over_users(self) -> int:
-        runner, clients = self._runner, self._runner.clients
-        present = clients.ready + clients.spawning + clients.running
-        users = {node.id: self._presence.users.get(node.id, {}) for node in present}
-        carrying = [node for node in present if sum(users[node.id].values())]
+    def _take_over_users(self, load: Any) -> int:
+        """Plan from what the workers have; returns how many users that is. Yields to nobody."""
+        runner = self._runner
         dispatcher = self._environment.dispatcher_class(
-            worker_nodes=carrying or present, user_classes=runner.user_classes
+            worker_nodes=list(runner.clients.values()), user_classes=runner.user_classes
         )
         assert isinstance(dispatcher, SteadyDispatcher)
-        dispatcher.take_over(users)
+        dispatcher.adopt(self._presence.users, load["users"], load["spawn_rate"])
         runner._users_dispatcher = dispatcher
-        names = [user.__name__ for user in runner.user_classes]
-        runner.target_user_classes_count = {
-            name: sum(row.get(name, 0) for row in users.values()) for name in names
-        }
+        total: Counter[str] = Counter()
+        for users in dispatcher.users().values():
+            total.update(users)
+        runner.target_user_classes_count = dict(total)
         return dispatcher.get_current_user_count()
 
     def _plan_end(self, run: Run) -> None:

@@ -75,6 +75,21 @@ class Spool:
                 oldest = min(oldest, status.st_mtime)
         return Backlog(files, size, max(0.0, time.time() - oldest) if files else 0.0)
 
+    def rejected(self) -> int:
+        """Return how many records Postgres refused; they wait for a human."""
+        return sum(1 for _ in self._rejected.glob("*.json"))
+
+    def problems(self) -> list[str]:
+        """Return what an operator should know."""
+        rejected = self.rejected()
+        if not rejected:
+            return []
+        problem = (
+            f"Postgres refused {rejected} results, which the pages of runs lack. They are kept in"
+            " spool/rejected; what to do is in docs/runbooks/ResultsRejected.md."
+        )
+        return [problem]
+
     def read(self, path: Path) -> Record:
         """Return a waiting record; raises ValueError when its file was damaged."""
         record: Record = json.loads(path.read_text(encoding="utf-8"))

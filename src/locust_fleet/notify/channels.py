@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
-from locust_fleet.notify.backoff import Answer
+from locust_fleet.notify.backoff import Answer, Result
 from locust_fleet.notify.dingtalk import DingTalk
 from locust_fleet.notify.email import Email
 from locust_fleet.notify.feishu import Feishu
@@ -12,6 +13,8 @@ from locust_fleet.notify.message import Message
 from locust_fleet.notify.slack import Slack
 from locust_fleet.notify.webhook import Webhook
 from locust_fleet.settings import ChannelSettings
+
+logger = logging.getLogger(__name__)
 
 
 class Channel(Protocol):
@@ -26,6 +29,15 @@ class Channel(Protocol):
     def send(self, message: Message) -> Answer:
         """Try once, within a minute; never raises."""
         ...
+
+
+def attempt(channel: Channel, message: Message) -> Answer:
+    """Try once. What breaks on a message has refused it: those behind it have their turn."""
+    try:
+        return channel.send(message)
+    except Exception as error:  # ours or a library's; logged below
+        logger.exception("%s broke on %s", channel.name, message.id)
+        return Answer(Result.REFUSED, f"{type(error).__name__}; see the log of the notifier")
 
 
 def build(settings: ChannelSettings) -> list[Channel]:

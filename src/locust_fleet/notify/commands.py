@@ -20,7 +20,7 @@ from locust_fleet import logs, postgres
 from locust_fleet.errors import SettingsError
 from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import Result
-from locust_fleet.notify.channels import build
+from locust_fleet.notify.channels import attempt, build
 from locust_fleet.notify.gauges import OutboxCollector
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.notifier import Notifier
@@ -68,7 +68,8 @@ def test(arguments: argparse.Namespace) -> int:
             f"{arguments.test} is no channel in use; set {ADDRESSES[arguments.test]}"
             " and see NOTIFY_CHANNELS"
         )
-    answer = channels[arguments.test].send(
+    answer = attempt(
+        channels[arguments.test],
         Message(
             alert_name="TestMessage",
             severity="info",
@@ -77,7 +78,7 @@ def test(arguments: argparse.Namespace) -> int:
             at=datetime.now(UTC),
             thread="test",
             description="Somebody ran locust-fleet notify --test. Nothing is wrong.",
-        )
+        ),
     )
     print(outbox.storable(answer.text))
     return 0 if answer.result is Result.DELIVERED else 1

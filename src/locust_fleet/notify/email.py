@@ -102,7 +102,7 @@ def judge(reply: Reply) -> Answer:
 def render(message: Message, card: Card, sender: str, recipients: tuple[str, ...]) -> EmailMessage:
     """Return the template with a card's words, as text and as HTML."""
     mail = EmailMessage()
-    mail["Subject"] = card.title
+    mail["Subject"] = _header(card.title)
     mail["From"] = sender
     mail["To"] = ", ".join(recipients)
     mail["Date"] = format_datetime(message.at)
@@ -114,6 +114,11 @@ def render(message: Message, card: Card, sender: str, recipients: tuple[str, ...
     mail.set_content(_text(card))
     mail.add_alternative(_html(card), subtype="html")
     return mail
+
+
+def _header(text: str) -> str:
+    """Return text as one line; ``=?`` begins an encoded word, which may hold any line more."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("=?", "= ?")
 
 
 def _text(card: Card) -> str:

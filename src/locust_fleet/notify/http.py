@@ -8,12 +8,13 @@ import socket
 import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from locust_fleet.notify.backoff import Answer, Result
 
@@ -56,6 +57,9 @@ def post_json(
     raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     sent = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "locust-fleet"}
     parts = urlsplit(url)
+    if parts.username is not None:
+        known = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        sent["Authorization"] = f"Basic {b64encode(known.encode()).decode()}"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = _connection(parts.scheme, parts.hostname or "", parts.port)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,8 +58,10 @@ class Message:
 
     @classmethod
     def from_json(cls, message_id: uuid.UUID, thread: str, content: Mapping[str, Any]) -> Message:
-        """Return a message of the outbox."""
-        known = {**content, "at": datetime.fromisoformat(content["at"])}
+        """Return a message of the outbox, also one that a later version stored."""
+        names = {one.name for one in fields(cls)} - {"id", "thread"}
+        known = {name: value for name, value in content.items() if name in names}
+        known["at"] = datetime.fromisoformat(content["at"])
         return cls(id=message_id, thread=thread, **known)
 
 

@@ -13,7 +13,7 @@ import psycopg
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import Answer, Result, decide
-from locust_fleet.notify.channels import Channel
+from locust_fleet.notify.channels import Channel, attempt
 from locust_fleet.notify.outbox import Connect, Connection, Delivery
 
 # Between two looks at an outbox in which nothing is due.
@@ -137,7 +137,7 @@ class Courier(Loop):
         message = delivery.message
         if message.id in self._taken:
             return self._taken[message.id]
-        answer = self._channel.send(message)
+        answer = attempt(self._channel, message)
         if answer.result is Result.DELIVERED:
             self._taken[message.id] = answer
             logger.info("%s took %s (%s)", self._channel.name, message.id, message.alert_name)

@@ -67,6 +67,11 @@ class Kept:
         """Return the run and number of the last report, for the word that users have stopped."""
         return {RUN: self._run, NUMBER: self._number}
 
+    def take_back(self) -> None:
+        """Forget the last report, which cannot be sent; the next one gets its number."""
+        self._size -= self._reports.pop().size
+        self._number -= 1
+
     def hand_over(self) -> None:
         """Wait until a leader has every report, for a while; offer them again meanwhile."""
         now = time.monotonic()

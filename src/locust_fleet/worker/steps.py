@@ -5,6 +5,9 @@ lets one replace), so that a percentile is wrong by up to 5 %, and by more below
 
 A step costs more than rounding a number below 100. ``RequestStats.log_request`` does all its
 work twice, for the name and for the total: done once it is faster than before.
+
+A response time that is no finite number counts as none: one of them would make every average and
+extreme of the run infinite.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from locust import stats
 from locust.stats import RequestStats
 
 import time
+from math import inf
 
 from locust_fleet.seams import replace
 from locust_fleet.stats import step_of
@@ -37,7 +41,12 @@ def log_request(
     """
     now = time.time()
     second = int(now)
-    step = None if response_time is None else step_of(response_time)
+    try:
+        step = None if response_time is None else step_of(response_time)
+        if step == 0 and response_time == -inf:
+            step = None
+    except (ArithmeticError, TypeError, ValueError):
+        step = None
     for entry in (statistics.total, statistics.entries[name, method]):
         entry.num_requests += 1
         entry.num_reqs_per_sec[second] += 1
@@ -49,7 +58,7 @@ def log_request(
         entry.total_response_time += response_time  # type: ignore[assignment]
         shortest = entry.min_response_time
         if shortest is None or response_time < shortest:
-            entry.min_response_time = response_time  # type: ignore[assignment]
+            entry.min_response_time = float(response_time)  # type: ignore[assignment]
         if response_time > entry.max_response_time:
-            entry.max_response_time = response_time  # type: ignore[assignment]
+            entry.max_response_time = float(response_time)  # type: ignore[assignment]
         entry.response_times[step] += 1

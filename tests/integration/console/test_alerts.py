@@ -111,6 +111,19 @@ def test_a_repetition_half_an_hour_later_gets_through(console: Flask, database: 
     assert told(database) == [("HighErrorRate", "firing")] * 2
 
 
+def test_an_alert_is_not_told_again_because_another_joins_its_group(
+    console: Flask, database: Connection
+) -> None:
+    labels = {"alertname": "LocustHighMemoryUsage", "severity": "warning"}
+    first, second = (alert("LocustHighMemoryUsage", labels=labels, fingerprint=f) for f in "ab")
+    send(console, notification(first))
+    database.execute("UPDATE outbox_seen SET at = at - interval '1 hour'")
+
+    send(console, notification(first, second))
+
+    assert len(told(database)) == 2
+
+
 def test_the_end_of_an_alert_and_its_return_get_through(
     console: Flask, database: Connection
 ) -> None:

@@ -51,6 +51,7 @@ def test_they_never_see_a_session_nor_give_one(watched: Front, place: str) -> No
 
     assert answer.received("Cookie") == []
     assert answer.received("Authorization") == []
+    assert answer.received("X-Fleet-Front") == []
     assert answer.header("Set-Cookie") is None
     assert SESSION not in str(answer.headers)
 

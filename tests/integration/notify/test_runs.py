@@ -125,3 +125,19 @@ def test_results_are_kept_when_nobody_can_be_told(
         told()
 
     assert connection.execute("SELECT state FROM runs").fetchone() == ("finished",)
+
+
+def test_results_are_kept_when_what_is_to_be_told_cannot_be_made(
+    recorder: Recorder,
+    told: Told,
+    connection: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> None:
+        raise TypeError("a fault in the words")
+
+    monkeypatch.setattr("locust_fleet.notify.runs.message_of", broken)
+    recorder.stop()
+
+    assert told() == []
+    assert connection.execute("SELECT state FROM runs").fetchone() == ("finished",)

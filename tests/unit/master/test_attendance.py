@@ -51,10 +51,10 @@ def test_a_newcomer_beyond_the_missing_ones_is_expected_too() -> None:
     assert numbers(attended({"a", "b"}, {"a"}, {"a", "c", "d"})) == (3, 0, 3)
 
 
-def test_the_end_of_a_run_ends_the_missing() -> None:
+def test_who_is_forgotten_is_missing_no_more() -> None:
     attendance = attended({"a", "b"}, {"a"})
 
-    attendance.end_run()
+    attendance.forget_missing()
 
     assert numbers(attendance) == (1, 0, 1)
     assert attendance.disconnects == 1

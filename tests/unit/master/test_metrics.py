@@ -30,7 +30,8 @@ locust_recorder_lag_seconds locust_request_duration_seconds_bucket
 locust_request_duration_seconds_count locust_request_duration_seconds_sum
 locust_requests_per_second locust_requests_total locust_response_time_percentile_seconds
 locust_run_info locust_run_started_timestamp_seconds locust_spool_bytes locust_spool_files
-locust_target_users locust_test_running locust_users_per_worker
+locust_spool_rejected_files locust_target_users locust_test_running locust_users_over_capacity
+locust_users_per_worker
 locust_worker_disconnects_total locust_workers_connected locust_workers_expected
 locust_workers_missing
 """
@@ -158,6 +159,36 @@ def test_with_very_many_names_every_percentile_comes_in_the_end(
     ]
 
     assert [len(names) // 3 for names in found] == [0, 1, 2, 3]
+
+
+def run_percentiles(master: Master) -> set[str]:
+    found = [re.search("'(/.*?)'.*'run'", key) for key in master.scrape()]
+    return {match.group(1) for match in found if match}
+
+
+def test_a_run_does_not_show_percentiles_of_the_one_before(master: Master) -> None:
+    master.report("/old", "/both")
+    assert run_percentiles(master) == {"/old", "/both"}
+
+    master.stats.clear_all()
+    master.counts.start_run()
+    master.report("/both")
+
+    assert run_percentiles(master) == {"/both"}
+
+
+def test_percentiles_that_wait_for_the_next_scrape_are_not_of_the_run_before(
+    master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master.report("/1", "/2", "/3")
+    assert run_percentiles(master) == {"/1", "/2", "/3"}
+
+    monkeypatch.setattr("locust_fleet.master.metrics.RUN_PERCENTILES_S", 0.0)
+    master.stats.clear_all()
+    master.counts.start_run()
+    master.report("/1", "/2", "/3")
+
+    assert run_percentiles(master) == set()
 
 
 def test_others_have_their_turns_during_a_scrape(

@@ -1,7 +1,9 @@
 """What each vendor is sent, and how its answer is read."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from email.policy import SMTP
 from typing import Any
 from uuid import UUID
 
@@ -160,6 +162,20 @@ def test_feishu_is_read_by_its_body(body: str, result: Result) -> None:
 )
 def test_a_mail_server_is_read_by_its_code(code: int, result: Result) -> None:
     assert email.judge((code, b"words")).result is result
+
+
+@pytest.mark.parametrize(
+    "name", ["=?utf-8?q?a=0d=0aBcc:_all@example.org?=", "=?utf-8?b?Cg==?=", "a\x07\x7fb"]
+)
+def test_no_name_of_a_run_adds_a_line_to_the_head_of_a_mail(name: str) -> None:
+    card = replace(CARD, title=f"Run {name} started")
+
+    raw = email.render(ALERT, card, "fleet@example.org", ("a@x",)).as_bytes(policy=SMTP)
+
+    head = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert [line.partition(b":")[0] for line in head][:4] == [b"Subject", b"From", b"To", b"Date"]
+    assert head[0].isascii()
+    assert head[0].decode().isprintable()
 
 
 def test_a_mail_has_one_id_in_all_tries() -> None:

@@ -6,6 +6,7 @@ from locust.stats import RequestStats
 import math
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -63,6 +64,29 @@ def test_a_request_is_counted_as_locust_itself_counts_it(
 
     assert ours.total.serialize() == theirs.total.serialize()
     assert ours.serialize_stats() == theirs.serialize_stats()
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, "12", object()])
+def test_a_response_time_that_is_no_number_counts_as_none(odd: Any) -> None:
+    worker, master = Worker(), Master()
+
+    for response_time in (odd, 5.0):
+        worker.stats.log_request("GET", "/", response_time, 9)  # type: ignore[arg-type]
+    master.take(worker.report())
+
+    for entry in (master.stats.total, master.stats.entries["/", "GET"]):
+        assert (entry.num_requests, entry.num_none_requests) == (2, 1)
+        assert (entry.avg_response_time, entry.min_response_time) == (5.0, 5.0)
+
+
+def test_extremes_are_numbers_that_postgres_takes() -> None:
+    worker, master = Worker(), Master()
+
+    worker.stats.log_request("GET", "/", True, 9)
+    master.take(worker.report())
+
+    (entry,) = master.seen[0]["stats"]
+    assert type(entry["min_response_time"]) is type(entry["max_response_time"]) is float
 
 
 @pytest.mark.parametrize(
