@@ -22,7 +22,7 @@ import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,17 @@ import gevent
 from gevent.event import Event
 
 from locust_fleet import exporter, health, logs, visitor
-from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master import guard
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
-from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.counts import Counts
 from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.handover import Handover
 from locust_fleet.master.intake import Intake
 from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.losses import Losses
 from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
-from locust_fleet.master.metrics import MasterMetrics
+from locust_fleet.master.metrics import MasterMetrics, standby_metrics
 from locust_fleet.master.presence import Presence, listen_after
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.receipts import Receipts
@@ -52,6 +51,7 @@ from locust_fleet.master.resume import Resume
 from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
+from locust_fleet.master.takeover import Takeover
 from locust_fleet.master.web import Front, hosts_of_users
 from locust_fleet.master.weights import Weights
 from locust_fleet.names import bound_names
@@ -85,7 +85,6 @@ LOST = "worker lost"
 RUN_OPTION = "fleet_run"
 # When the run is due to end, in seconds since 1970; None without a run time.
 RUN_ENDS = "fleet_run_ends"
-REDIS_PAUSE_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -150,11 +149,12 @@ def attach_master(settings: MasterSettings) -> None:
     keep_snapshots_small()
     runner_of: list[MasterRunner] = []
     recorder_of: list[Recorder] = []
+    metrics_of: list[Callable[[], Iterator[bytes]]] = [standby_metrics(settings.version)]
     _log(settings.logs, "master", lambda: _known_to_master(recorder_of))
-    health.serve(settings.health_port, lambda: _master_readiness(runner_of))
-    checkpoints = Checkpoints(settings.redis) if settings.redis else None
-    # Before Locust listens: what waits for a master must find one that knows the run.
-    state = _take_over(checkpoints) if checkpoints else None
+    takeover = Takeover(settings)
+    takeover.attach()
+    health.serve(settings.health_port, lambda: _master_readiness(runner_of, takeover))
+    exporter.serve(settings.metrics_port, lambda: metrics_of[-1]())
     ready = Event()
     listen_after(ready)
 
@@ -162,6 +162,7 @@ def attach_master(settings: MasterSettings) -> None:
         environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
         runner_of.append(runner)
+        reign, checkpoints, state = takeover.reign, takeover.checkpoints, takeover.state
         spool = Spool(settings.spool_dir)
         recorder = Recorder(
             spool,
@@ -175,7 +176,7 @@ def attach_master(settings: MasterSettings) -> None:
         weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
         balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
         problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
-        shipper = Shipper(spool, settings)
+        shipper = Shipper(spool, settings, reign)
         make_stop_final(runner, web_ui)
         losses = Losses(WORKER_REPORT_INTERVAL)
         attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
@@ -202,6 +203,8 @@ def attach_master(settings: MasterSettings) -> None:
             losses,
         )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
+        reign.on_rise = keeper.touch
+        handover = Handover(runner, recorder, keeper, reign)
         metrics = MasterMetrics(
             runner,
             recorder,
@@ -213,11 +216,11 @@ def attach_master(settings: MasterSettings) -> None:
             lambda: intake.over_limit,
             lambda: balance.over_capacity,
         )
-        exporter.serve(settings.metrics_port, metrics.render)
+        metrics_of.append(metrics.render)
         _measure(environment, counts, attendance, weights, losses)
         balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
-        _record(environment, runner, recorder, shipper, settings, keeper)
+        _record(environment, runner, recorder, shipper, settings, keeper, handover)
         _keep(environment, recorder, receipts, reception, keeper)
         if web_ui and web_ui.app:
             front = Front(environment, runner, recorder, settings, problems, spool, resume)
@@ -283,6 +286,7 @@ def _record(
     shipper: Shipper,
     settings: MasterSettings,
     keeper: Keeper,
+    handover: Handover,
 ) -> None:
     """Follow a run from its start to its reports."""
 
@@ -322,6 +326,7 @@ def _record(
 
     @observer
     def quitting(**_: Any) -> None:
+        handover.leave()
         if recorder.active:
             recorder.stopped_by = recorder.stopped_by or "shutdown of the master"
             runner.stop()
@@ -334,19 +339,6 @@ def _record(
     environment.events.test_stop.add_listener(test_stop)
     # Called before Locust's own listener, which tells the workers to quit.
     environment.events.quitting.add_listener(quitting)
-
-
-def _take_over(checkpoints: Checkpoints) -> State | None:
-    """Become the master that counts; while Redis is away nobody can tell, so this waits."""
-    warned = False
-    while True:
-        try:
-            return checkpoints.take()
-        except StoreUnavailable as error:
-            if not warned:
-                logger.warning("waiting for Redis, which knows whether a run goes on: %s", error)
-            warned = True
-            gevent.sleep(REDIS_PAUSE_S)
 
 
 def _keep(
@@ -488,7 +480,9 @@ def _worker_readiness(
     }
 
 
-def _master_readiness(runner_of: list[MasterRunner]) -> tuple[bool, dict[str, Any]]:
+def _master_readiness(
+    runner_of: list[MasterRunner], takeover: Takeover
+) -> tuple[bool, dict[str, Any]]:
     if not runner_of:
-        return False, {"role": "starting", "workers": 0}
+        return takeover.readiness()
     return True, {"role": "leader", "workers": runner_of[0].worker_count}

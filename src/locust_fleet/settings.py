@@ -71,6 +71,11 @@ class HeartbeatSettings:
     # How long users go on without any master.
     ghost_limit_s: int
 
+    @property
+    def timeout_s(self) -> int:
+        """After which time without a heartbeat somebody counts as gone."""
+        return self.interval_s * self.liveness
+
     @classmethod
     def from_env(cls, env: Environ) -> HeartbeatSettings:
         return cls(
@@ -210,6 +215,9 @@ class MasterSettings:
     postgres: PostgresSettings
     # Without Redis a run ends with its master.
     redis: RedisSettings | None
+    # Of this master among all, and how much it is preferred to lead.
+    name: str
+    priority: int
     front_secret: str
     reports_dir: Path
     spool_dir: Path
@@ -231,6 +239,8 @@ class MasterSettings:
             redis=RedisSettings.from_env(env)
             if env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
             else None,
+            name=text(env, "NODE_ID", socket.gethostname()),
+            priority=whole(env, "MASTER_PRIORITY", 0, lowest=0, highest=100),
             front_secret=secret(env, "FRONT_SECRET"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
             spool_dir=Path(text(env, "SPOOL_DIR", "/var/lib/locust-fleet/spool")),

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from locust_fleet import postgres
+from locust_fleet.election.reign import Reign
 from locust_fleet.errors import MigrationError, StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.recorder import Recorder
@@ -70,7 +71,7 @@ def recorder(spool: Spool) -> Recorder:
 
 @pytest.fixture
 def shipper(spool: Spool, settings: MasterSettings) -> Iterator[Shipper]:
-    shipper = Shipper(spool, settings)
+    shipper = Shipper(spool, settings, Reign(None, 1, 1))
     yield shipper
     shipper.close()
 
@@ -108,7 +109,7 @@ def test_writing_everything_twice_changes_nothing(
 
     for _ in range(2):
         for path in spool.pending():
-            results.write(connection, spool.read(path))
+            results.write(connection, spool.read(path), 1)
 
     counted = connection.execute(
         "SELECT (SELECT sum(requests) FROM run_samples), (SELECT sum(requests) FROM run_totals),"
@@ -126,7 +127,7 @@ def test_results_wait_while_postgres_is_away(
     before = spool.pending()
 
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        Shipper(spool, away).ship()
+        Shipper(spool, away, Reign(None, 1, 1)).ship()
 
     assert spool.pending() == before
 

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
+from typing import LiteralString
 
 import psycopg
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
+from locust_fleet.errors import LeadershipLost
 from locust_fleet.master.spool import Record
 from locust_fleet.notify import outbox, runs
 
@@ -20,14 +22,36 @@ RETENTION_LOCK = 7_305_615
 logger = logging.getLogger(__name__)
 
 
-def write(connection: Connection, record: Record) -> None:
-    """Write one record, whole or not at all.
+def write(connection: Connection, record: Record, epoch: int) -> None:
+    """Write one record, whole or not at all, in the name of the leader of an epoch.
 
-    Raises psycopg.OperationalError when Postgres is away, another psycopg.Error or KeyError
-    when the record can never be written.
+    Raises LeadershipLost when a later leader has written, psycopg.OperationalError when Postgres
+    is away, another psycopg.Error or KeyError when the record can never be written.
     """
     with connection.transaction():
+        _claim(connection, epoch)
         WRITERS[record["kind"]](connection, record)
+
+
+def highest_epoch(connection: Connection) -> int:
+    """Return the epoch of the latest leader that has written."""
+    return _epoch(connection, "SELECT epoch FROM leadership")
+
+
+def _claim(connection: Connection, epoch: int) -> None:
+    """Keep leaders of an earlier epoch out, and those of a later one until this is written."""
+    connection.execute(
+        "UPDATE leadership SET epoch = %(epoch)s WHERE epoch < %(epoch)s", {"epoch": epoch}
+    )
+    highest = _epoch(connection, "SELECT epoch FROM leadership FOR SHARE")
+    if highest > epoch:
+        raise LeadershipLost(f"Postgres knows of epoch {highest}", highest)
+
+
+def _epoch(connection: Connection, query: LiteralString) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None, "the table has one row, always"
+    return int(row[0])
 
 
 def remove_old_runs(connection: Connection, days: int, reports_dir: Path) -> list[str]:

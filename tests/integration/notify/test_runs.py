@@ -43,7 +43,7 @@ def told(spool: Spool, connection: psycopg.Connection) -> Told:
 
     def told() -> list[tuple[str, str]]:
         for path in spool.pending():
-            results.write(connection, spool.read(path))
+            results.write(connection, spool.read(path), 1)
         return connection.execute(
             "SELECT content->>'status', content->>'summary' FROM outbox_messages ORDER BY seq"
         ).fetchall()
