@@ -206,6 +206,7 @@ def attach_master(settings: MasterSettings) -> None:
             attendance,
             weights,
             losses,
+            settings.name,
         )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
         reign.on_rise = keeper.touch

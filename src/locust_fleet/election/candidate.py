@@ -28,8 +28,9 @@ class Candidate:
         self._lease = lease
         self._standby = stand_by(lease.holder, timeout_s, known)
         self._pause_s = heartbeat_s / LOOKS
+        # None before the first look.
+        self._away: bool | None = None
         self._leader: str | None = None
-        self._away = False
 
     def wait(self) -> int:
         """Return the epoch of this master once it leads."""
@@ -41,6 +42,8 @@ class Candidate:
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say that this master stands by, which it cannot without Redis, and for whom."""
+        if self._away is None:
+            return False, {"role": "starting"}
         if self._away:
             return False, {"role": "standby", "error": "Redis, which holds the lease, is away"}
         return True, {"role": "standby", "leader": self._leader}

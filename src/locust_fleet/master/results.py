@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
 from typing import LiteralString
@@ -13,8 +14,10 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from locust_fleet.errors import LeadershipLost
+from locust_fleet.master.recorder import LEADER_CHANGED
 from locust_fleet.master.spool import Record
 from locust_fleet.notify import outbox, runs
+from locust_fleet.notify.message import Message
 
 Connection = psycopg.Connection[TupleRow]
 RETENTION_LOCK = 7_305_615
@@ -84,7 +87,7 @@ def _master_started(connection: Connection, record: Record) -> None:
     ).fetchall()
     for (run_id,) in rows:
         _sum_up(connection, run_id)
-        _tell(connection, run_id, "lost")
+        _tell_of(connection, run_id, "lost")
 
 
 def _run_started(connection: Connection, record: Record) -> None:
@@ -97,7 +100,7 @@ def _run_started(connection: Connection, record: Record) -> None:
         record["run"],
     ).rowcount
     if fresh:
-        _tell(connection, record["run"]["id"], "started")
+        _tell_of(connection, record["run"]["id"], "started")
 
 
 def _sample(connection: Connection, record: Record) -> None:
@@ -139,20 +142,26 @@ def _run_ended(connection: Connection, record: Record) -> None:
     if not fresh:
         return
     _sum_up(connection, record["run_id"])
-    _tell(connection, record["run_id"], record["state"])
+    _tell_of(connection, record["run_id"], record["state"])
 
 
-def _tell(connection: Connection, run_id: str, state: str) -> None:
+def _tell_of(connection: Connection, run_id: str, state: str) -> None:
+    _tell(connection, run_id, lambda *known: runs.message_of(state, *known))
+
+
+def _tell(
+    connection: Connection, run_id: str, make: Callable[[runs.Run, runs.Numbers], Message]
+) -> None:
     """Store what the channels are told; results must not wait for what cannot be told."""
     try:
         with connection.transaction():
             known = runs.read(connection, run_id)
             if known is not None:
-                outbox.store(connection, runs.message_of(state, *known))
+                outbox.store(connection, make(*known))
     except psycopg.OperationalError:
         raise
     except Exception:  # whatever it is, it would come again with each try; logged below
-        logger.exception("nobody is told that run %s %s", run_id, state)
+        logger.exception("nobody is told what happened to run %s", run_id)
 
 
 def _sum_up(connection: Connection, run_id: str) -> None:
@@ -182,11 +191,18 @@ def _sum_up(connection: Connection, run_id: str) -> None:
 
 
 def _event(connection: Connection, record: Record) -> None:
-    connection.execute(
+    fresh = connection.execute(
         "INSERT INTO run_events (id, run_id, at, kind, detail)"
         " VALUES (%(id)s, %(run_id)s, %(at)s, %(event)s, %(detail)s) ON CONFLICT DO NOTHING",
         {**record, "detail": Jsonb(record["detail"])},
-    )
+    ).rowcount
+    if fresh and record["event"] == LEADER_CHANGED:
+        at, leader = datetime.fromisoformat(record["at"]), record["detail"]["leader"]
+        _tell(
+            connection,
+            record["run_id"],
+            lambda run, _: runs.leader_changed(record["id"], at, leader, run),
+        )
 
 
 def _audit(connection: Connection, record: Record) -> None:

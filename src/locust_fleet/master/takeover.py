@@ -64,7 +64,7 @@ class Takeover:
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say how far this master is, which does not lead yet."""
         if self._candidate is None:
-            return False, {"role": "starting", "workers": 0}
+            return False, {"role": "starting"}
         return self._candidate.readiness()
 
     def _wait(self, host: str, port: int) -> None:
