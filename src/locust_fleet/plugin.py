@@ -71,6 +71,7 @@ from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.link import keep_to_leader, link_of
 from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.present import Present
 from locust_fleet.worker.reports import keep_reporting
@@ -95,12 +96,15 @@ def attach_worker(settings: WorkerSettings) -> None:
     count_in_steps()
     bound_waiting(settings.connections)
     bound_names(settings.max_names)
+    keep_to_leader(settings.redis)
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
-    health.serve(settings.health_port, lambda: _worker_readiness(runner_of, settings.heartbeat))
+    health.serve(settings.health_port, lambda: _worker_readiness(runner_of))
 
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
+        link = link_of(runner)
+        replace(runner, "reset_connection", link.renew)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
 
         def run_id() -> str | None:
@@ -119,6 +123,7 @@ def attach_worker(settings: WorkerSettings) -> None:
             run_id,
             lambda: getattr(environment.parsed_options, RUN_ENDS, None),
             beat.ghost_limit_s,
+            link,
         )
         present.attach()
         gevent.spawn(present.watch)
@@ -126,7 +131,7 @@ def attach_worker(settings: WorkerSettings) -> None:
         absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
         absence.attach()
         gevent.spawn(absence.watch)
-        metrics = WorkerMetrics(runner, settings.identity)
+        metrics = WorkerMetrics(runner, settings.identity, link)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)
         guard = WorkerGuard(
@@ -468,16 +473,16 @@ def _set_heartbeat(settings: HeartbeatSettings) -> None:
     replace(runners, "MASTER_HEARTBEAT_TIMEOUT", math.inf)
 
 
-def _worker_readiness(
-    runner_of: list[WorkerRunner], heartbeat: HeartbeatSettings
-) -> tuple[bool, dict[str, Any]]:
-    runner = runner_of[0] if runner_of else None
-    seen = runner.last_heartbeat_timestamp if runner else None
-    ready = bool(seen and time.time() - seen < heartbeat.interval_s * (heartbeat.liveness + 1))
-    return ready, {
+def _worker_readiness(runner_of: list[WorkerRunner]) -> tuple[bool, dict[str, Any]]:
+    if not runner_of:
+        return False, {"role": "worker", "worker": None, "users": 0, "leader": None}
+    [runner] = runner_of
+    link = link_of(runner)
+    return not link.lost, {
         "role": "worker",
-        "worker": runner.client_id if runner else None,
-        "users": runner.user_count if runner else 0,
+        "worker": runner.client_id,
+        "users": runner.user_count,
+        "leader": None if link.lost else {"address": link.leader, "epoch": link.epoch},
     }
 
 

@@ -61,6 +61,12 @@ class RedisSettings:
             password=secret(env, "REDIS_PASSWORD"),
         )
 
+    @classmethod
+    def if_any(cls, env: Environ) -> RedisSettings | None:
+        """Return the settings, None for a process that has no password to Redis."""
+        known = env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
+        return cls.from_env(env) if known else None
+
 
 @dataclass(frozen=True)
 class HeartbeatSettings:
@@ -184,6 +190,8 @@ class WorkerSettings:
     capacity: CapacitySettings
     connections: ConnectionSettings
     max_names: int
+    # Without Redis the leader is looked for where the given name points to.
+    redis: RedisSettings | None
 
     @classmethod
     def from_env(cls, env: Environ) -> WorkerSettings:
@@ -197,6 +205,7 @@ class WorkerSettings:
             capacity=CapacitySettings.from_env(env),
             connections=ConnectionSettings.from_env(env),
             max_names=max_names(env),
+            redis=RedisSettings.if_any(env),
         )
 
 
@@ -236,9 +245,7 @@ class MasterSettings:
             dispatch=DispatchSettings.from_env(env),
             max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
-            redis=RedisSettings.from_env(env)
-            if env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
-            else None,
+            redis=RedisSettings.if_any(env),
             name=text(env, "NODE_ID", socket.gethostname()),
             priority=whole(env, "MASTER_PRIORITY", 0, lowest=0, highest=100),
             front_secret=secret(env, "FRONT_SECRET"),

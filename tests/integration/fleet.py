@@ -26,9 +26,10 @@ class Cable:
     """Forwards to a port of the fleet. Cut, it keeps its connections and what was sent."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._to = (host, port)
+        self._to, self._port = (host, port), port
         self._whole = threading.Event()
         self._whole.set()
+        self._ends: list[socket.socket] = []
         self._server = socket.create_server((host, 0))
         self.env = {"LOCUST_MASTER_NODE_PORT": str(self._server.getsockname()[1])}
         threading.Thread(target=self._accept, daemon=True).start()
@@ -39,10 +40,22 @@ class Cable:
     def mend(self) -> None:
         self._whole.set()
 
+    def plug_into(self, host: str, port: int | None = None) -> None:
+        """End all connections, and lead those to come elsewhere."""
+        self._to = (host, port or self._port)
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         while True:
             near, _ = self._server.accept()
-            far = socket.create_connection(self._to)
+            try:
+                far = socket.create_connection(self._to)
+            except OSError:
+                near.close()
+                continue
+            self._ends += [near, far]
             for one, other in ((near, far), (far, near)):
                 threading.Thread(target=self._forward, args=(one, other), daemon=True).start()
 

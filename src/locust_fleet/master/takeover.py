@@ -23,6 +23,7 @@ from locust_fleet.election.reign import Reign
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.checkpoint import Checkpoints, State
+from locust_fleet.master.identities import hand_over_identities
 from locust_fleet.master.link import speak_for
 from locust_fleet.seams import replace
 from locust_fleet.settings import MasterSettings, RedisSettings
@@ -55,6 +56,7 @@ class Takeover:
         ) -> MasterRunner:
             self._wait(master_bind_host, master_bind_port)
             speak_for(self.reign)
+            hand_over_identities()
             return create(environment, master_bind_host, master_bind_port)
 
         replace(Environment, "create_master_runner", create_when_leading)
