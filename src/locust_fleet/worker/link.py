@@ -108,7 +108,7 @@ class Link:
     def close(self) -> None:
         """Let go of the leader; for good."""
         self._watch.kill(block=False)
-        self._client.close(linger=None)
+        end(self._client)
 
     def watch(self) -> None:
         """Look forever whether the leader is there, and for another one if not."""
@@ -133,7 +133,7 @@ class Link:
         old, self._address = self._client, address
         self._client = self._connect()
         # Who is waiting for messages of the old one sees that it is no more.
-        old.close(linger=0)
+        end(old)
         while not self._inbox.empty():
             self._inbox.get()
         if self._heard:
@@ -187,3 +187,10 @@ class Link:
         self._heard = True
         self._silence.hear()
         self._inbox.put((epoch, message))
+
+
+def end(client: zmqrpc.Client) -> None:
+    """End a connection with all that is its own; what nobody took yet is dropped."""
+    context = client.socket.context
+    client.close(linger=0)
+    context.term()
