@@ -14,6 +14,7 @@ from locust.runners import STATE_STOPPING, MasterRunner, WorkerRunner
 from locust.web import WebUI
 
 import functools
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,12 @@ from typing import Any
 
 import gevent
 
-from locust_fleet import exporter, health, logs, visitor
+from locust_fleet import data, exporter, health, logs, visitor
+from locust_fleet.data.desk import Desk
+from locust_fleet.data.link import Answers, Link
+from locust_fleet.data.memory import Memory
+from locust_fleet.data.shared import Shared
+from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S, Store
 from locust_fleet.master import guard
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
@@ -76,6 +82,14 @@ def attach_worker(settings: WorkerSettings) -> None:
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
     health.serve(settings.health_port, lambda: _worker_readiness(runner_of, settings.heartbeat))
+    link = Link()
+    desk = Desk(
+        Shared(settings.redis) if settings.redis else link,
+        lambda: _known_to_worker(runner_of).get("run_id"),
+        lambda: runner_of[0].client_id,
+        EXPIRY_S if settings.redis else LINK_EXPIRY_S,
+    )
+    data.desks.use(desk)
 
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
@@ -89,6 +103,10 @@ def attach_worker(settings: WorkerSettings) -> None:
             settings.targets,
             lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
         )
+        if not settings.redis:
+            link.attach(runner)
+        _share(environment, desk)
+        gevent.spawn(desk.watch)
         environment.events.test_start.add_listener(lambda **_: guard.forget())
         environment.events.test_stop.add_listener(
             lambda **_: setattr(environment.parsed_options, RUN_OPTION, {})
@@ -107,6 +125,8 @@ def attach_master(settings: MasterSettings) -> None:
     recorder_of: list[Recorder] = []
     _log(settings.logs, "master", lambda: _known_to_master(recorder_of))
     health.serve(settings.health_port, lambda: _master_readiness(runner_of))
+    store = Shared(settings.redis) if settings.redis else Memory()
+    data.desks.use(_desk_of_master(store, recorder_of))
 
     def init(
         environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
@@ -138,7 +158,8 @@ def attach_master(settings: MasterSettings) -> None:
         balance = Balance(runner)
         balance.attach()
         _guard_start(environment, runner, recorder, settings)
-        _record(environment, runner, recorder, shipper, settings)
+        Answers(runner, store).attach()
+        _record(environment, runner, recorder, shipper, settings, store)
         if web_ui and web_ui.app:
             front = Front(environment, runner, recorder, settings, problems, spool)
             front.attach(web_ui.app)
@@ -197,6 +218,7 @@ def _record(
     recorder: Recorder,
     shipper: Shipper,
     settings: MasterSettings,
+    store: Store,
 ) -> None:
     """Follow a run from its start to its reports."""
 
@@ -214,6 +236,7 @@ def _record(
             now=utc_now(),
         )
         setattr(options, RUN_OPTION, _known_of(run))
+        observer(store.open)(run.id)
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -230,6 +253,7 @@ def _record(
         if run is None:
             return
         _cut(runner, recorder)
+        observer(_sum_up_data)(recorder, run, store)
         recorder.stop()
         write_reports(environment, settings.reports_dir / run.id)
 
@@ -247,6 +271,34 @@ def _record(
     environment.events.test_stop.add_listener(test_stop)
     # Called before Locust's own listener, which tells the workers to quit.
     environment.events.quitting.add_listener(quitting)
+
+
+def _share(environment: Environment, desk: Desk) -> None:
+    """Let the users of this worker share data, in the run that goes on."""
+    environment.events.request.add_listener(desk.count_request)
+    environment.events.test_start.add_listener(lambda **_: desk.begin())
+    environment.events.test_stopping.add_listener(lambda **_: desk.stop_waiting())
+    environment.events.test_stop.add_listener(lambda **_: desk.end())
+
+
+def _desk_of_master(store: Store, recorder_of: list[Recorder]) -> Desk:
+    """For a locustfile that does something on the master, as its own listener of test_start."""
+    desk = Desk(
+        store,
+        lambda: _known_to_master(recorder_of).get("run_id"),
+        lambda: "",
+        EXPIRY_S,
+    )
+    events.init.add_listener(lambda **_: gevent.spawn(desk.watch))
+    return desk
+
+
+def _sum_up_data(recorder: Recorder, run: Run, store: Store) -> None:
+    """Note what became of the shared data, where somebody used any."""
+    summary = store.close(run.id)
+    if summary["counters"] or summary["sources"]:
+        logger.info("shared data of run %s: %s", run.id, json.dumps(summary))
+        recorder.event("shared data", summary)
 
 
 def _measure(environment: Environment, counts: Counts, attendance: Attendance) -> None:

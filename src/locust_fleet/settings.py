@@ -145,6 +145,8 @@ class WorkerSettings:
     identity: IdentitySettings
     connections: ConnectionSettings
     max_names: int
+    # Without Redis, as on another host, shared data comes from the leader.
+    redis: RedisSettings | None
 
     @classmethod
     def from_env(cls, env: Environ) -> WorkerSettings:
@@ -157,6 +159,9 @@ class WorkerSettings:
             identity=IdentitySettings.from_env(env),
             connections=ConnectionSettings.from_env(env),
             max_names=max_names(env),
+            redis=RedisSettings.from_env(env)
+            if env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
+            else None,
         )
 
 
@@ -172,6 +177,8 @@ class MasterSettings:
     thresholds: Thresholds
     max_names: int
     postgres: PostgresSettings
+    # Without Redis a run ends with its master.
+    redis: RedisSettings | None
     front_secret: str
     reports_dir: Path
     spool_dir: Path
@@ -189,6 +196,9 @@ class MasterSettings:
             thresholds=thresholds(env),
             max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
+            redis=RedisSettings.from_env(env)
+            if env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
+            else None,
             front_secret=secret(env, "FRONT_SECRET"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
             spool_dir=Path(text(env, "SPOOL_DIR", "/var/lib/locust-fleet/spool")),
