@@ -88,7 +88,10 @@ value_remedy() {
     CONNECTION_TIMEOUT) whole_remedy "$value" 1 3600 ;;
     NETWORK_TIMEOUT) whole_remedy "$value" 1 86400 ;;
     DNS_TTL) whole_remedy "$value" 0 86400 ;;
-    MASTER_TIMEOUT) whole_remedy "$value" 5 3600 ;;
+    REBALANCE_INTERVAL) whole_remedy "$value" 10 3600 ;;
+    MAX_USERS_PER_WORKER) whole_remedy "$value" 0 1000000 ;;
+    WORKER_WEIGHT) [[ -z $value ]] || number_remedy "$value" 10000 ;;
+    GHOST_LIMIT) whole_remedy "$value" 5 3600 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
     MAX_NAMES) whole_remedy "$value" 1 10000 ;;
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;
@@ -114,6 +117,9 @@ text_remedy() {
     LOCUST_LOG_LEVEL)
       form='DEBUG|INFO|WARNING|ERROR|CRITICAL'
       remedy="use one of ${form//|/, }"
+      ;;
+    DISPATCH)
+      form='weighted|round_robin|least_loaded' remedy="use weighted, round_robin or least_loaded"
       ;;
     LOG_FORMAT) form='json|text' remedy="use json or text" ;;
     LOG_FILE | MONITORING_ENABLED) form='true|false' remedy="use true or false" ;;

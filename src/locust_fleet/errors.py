@@ -3,6 +3,7 @@
 FleetError
 ├── SettingsError      the process cannot start: fix the named setting and restart
 ├── StoreUnavailable   Redis or Postgres did not answer: retry
+├── LeadershipLost     another master took over: end at once, and touch nothing
 ├── MigrationError     the schema could not be brought up to date: nothing was changed
 ├── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
 └── DataError          a scenario's shared data cannot be had: the message says why
@@ -20,6 +21,10 @@ class SettingsError(FleetError):
 
 class StoreUnavailable(FleetError):
     """Redis or Postgres did not answer in time; the message names which one and where."""
+
+
+class LeadershipLost(FleetError):
+    """A later master leads; this one must not command, count or write any more."""
 
 
 class MigrationError(FleetError):

@@ -10,18 +10,25 @@ import locust.main
 from locust import events, runners
 from locust.env import Environment
 from locust.log import setup_logging
-from locust.runners import STATE_STOPPING, MasterRunner, WorkerRunner
+from locust.runners import (
+    STATE_STOPPING,
+    WORKER_REPORT_INTERVAL,
+    MasterRunner,
+    WorkerRunner,
+)
 from locust.web import WebUI
 
 import functools
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.event import Event
 
 from locust_fleet import data, exporter, health, logs, visitor
 from locust_fleet.data.desk import Desk
@@ -29,23 +36,30 @@ from locust_fleet.data.link import Answers, Link
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S, Store
+from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master import guard
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
+from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.counts import Counts
-from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.halt import make_stop_final
 from locust_fleet.master.intake import Intake
+from locust_fleet.master.keeper import Keeper
+from locust_fleet.master.losses import Losses
 from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
 from locust_fleet.master.metrics import MasterMetrics
-from locust_fleet.master.presence import know_workers
+from locust_fleet.master.presence import Presence, listen_after
 from locust_fleet.master.problems import Problems
+from locust_fleet.master.receipts import Receipts
+from locust_fleet.master.reception import Reception
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
 from locust_fleet.master.reports import write_reports
+from locust_fleet.master.resume import Resume
 from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
 from locust_fleet.master.web import Front, hosts_of_users
+from locust_fleet.master.weights import Weights
 from locust_fleet.names import bound_names
 from locust_fleet.seams import replace
 from locust_fleet.settings import (
@@ -56,19 +70,28 @@ from locust_fleet.settings import (
 )
 from locust_fleet.targets import without_credentials
 from locust_fleet.wire import shorten
+from locust_fleet.worker.absence import Absence
+from locust_fleet.worker.capacity import announce
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
+from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.metrics import WorkerMetrics
+from locust_fleet.worker.present import Present
 from locust_fleet.worker.reports import keep_reporting
 from locust_fleet.worker.steps import count_in_steps
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
 TARGET_REFUSED = "target_refused"
+# The event of a run that says what may be lost with a worker (losses.py).
+LOST = "worker lost"
 # Locust sends options that are not its own to the workers with each spawn message.
 RUN_OPTION = "fleet_run"
+# When the run is due to end, in seconds since 1970; None without a run time.
+RUN_ENDS = "fleet_run_ends"
+REDIS_PAUSE_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +117,30 @@ def attach_worker(settings: WorkerSettings) -> None:
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
-        keep_reporting(runner)
-        Leave(runner).attach(environment)
+
+        def run_id() -> str | None:
+            return _known_to_worker(runner_of).get("run_id")
+
+        announce(runner, environment, settings.capacity)
+        kept = Kept(runner, run_id)
+        kept.attach(environment)
+        keep_reporting(runner, kept)
+        leave = Leave(runner, kept)
+        leave.attach(environment)
+        beat = settings.heartbeat
+        present = Present(
+            runner,
+            leave,
+            run_id,
+            lambda: getattr(environment.parsed_options, RUN_ENDS, None),
+            beat.ghost_limit_s,
+        )
+        present.attach()
+        gevent.spawn(present.watch)
+        # As long as the master waits before it counts a worker as missing.
+        absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
+        absence.attach()
+        gevent.spawn(absence.watch)
         metrics = WorkerMetrics(runner, settings.identity)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)
@@ -127,22 +172,56 @@ def attach_master(settings: MasterSettings) -> None:
     health.serve(settings.health_port, lambda: _master_readiness(runner_of))
     store = Shared(settings.redis) if settings.redis else Memory()
     data.desks.use(_desk_of_master(store, recorder_of))
+    checkpoints = Checkpoints(settings.redis) if settings.redis else None
+    # Before Locust listens: what waits for a master must find one that knows the run.
+    state = _take_over(checkpoints) if checkpoints else None
+    ready = Event()
+    listen_after(ready)
 
     def init(
         environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
         runner_of.append(runner)
         spool = Spool(settings.spool_dir)
-        recorder = Recorder(spool, settings.version)
+        recorder = Recorder(
+            spool,
+            settings.version,
+            state["recorder"] if state else None,
+            hold=checkpoints is not None,
+        )
         recorder_of.append(recorder)
         intake = Intake(runner.stats, settings.max_names)
         intake.attach(environment)
-        problems = Problems(settings.spool_dir, intake.problems, spool.problems)
+        weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
+        balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
+        problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
         shipper = Shipper(spool, settings)
-        environment.dispatcher_class = SteadyDispatcher
         make_stop_final(runner, web_ui)
-        attendance, counts = Attendance(), Counts(settings.max_names)
-        know_workers(runner, attendance)
+        losses = Losses(WORKER_REPORT_INTERVAL)
+        attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
+        counts = Counts(settings.max_names)
+        receipts = Receipts()
+        reception = Reception(runner, receipts)
+        reception.attach()
+        presence = Presence(
+            runner,
+            attendance,
+            lambda: recorder.active.id if recorder.active else None,
+            reception.want,
+        )
+        presence.attach()
+        resume = Resume(
+            environment,
+            runner,
+            web_ui,
+            recorder,
+            receipts,
+            presence,
+            attendance,
+            weights,
+            losses,
+        )
+        keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
         metrics = MasterMetrics(
             runner,
             recorder,
@@ -152,21 +231,27 @@ def attach_master(settings: MasterSettings) -> None:
             settings.thresholds,
             settings.version,
             lambda: intake.over_limit,
+            lambda: balance.over_capacity,
         )
         exporter.serve(settings.metrics_port, metrics.render)
-        _measure(environment, counts, attendance)
-        balance = Balance(runner)
-        balance.attach()
+        _measure(environment, counts, attendance, weights, losses)
+        balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
         Answers(runner, store).attach()
-        _record(environment, runner, recorder, shipper, settings, store)
+        _record(environment, runner, recorder, shipper, settings, keeper, store)
+        _keep(environment, recorder, receipts, reception, keeper)
         if web_ui and web_ui.app:
-            front = Front(environment, runner, recorder, settings, problems, spool)
+            front = Front(environment, runner, recorder, settings, problems, spool, resume)
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
+        gevent.spawn(balance.move)
         gevent.spawn(_look, metrics)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
+        gevent.spawn(keeper.run_forever)
+        if state and recorder.active:
+            resume.begin(recorder.active, state)
+        ready.set()
 
     events.init.add_listener(init)
 
@@ -218,6 +303,7 @@ def _record(
     recorder: Recorder,
     shipper: Shipper,
     settings: MasterSettings,
+    keeper: Keeper,
     store: Store,
 ) -> None:
     """Follow a run from its start to its reports."""
@@ -236,6 +322,7 @@ def _record(
             now=utc_now(),
         )
         setattr(options, RUN_OPTION, _known_of(run))
+        _tell_end(environment, run)
         observer(store.open)(run.id)
 
     @observer
@@ -262,7 +349,7 @@ def _record(
         if recorder.active:
             recorder.stopped_by = recorder.stopped_by or "shutdown of the master"
             runner.stop()
-        recorder.flush()
+        keeper.save_last()
         gevent.with_timeout(LAST_SHIPMENT_S, shipper.ship, timeout_value=None)
 
     environment.events.test_start.add_listener(test_start)
@@ -301,21 +388,70 @@ def _sum_up_data(recorder: Recorder, run: Run, store: Store) -> None:
         recorder.event("shared data", summary)
 
 
-def _measure(environment: Environment, counts: Counts, attendance: Attendance) -> None:
+def _take_over(checkpoints: Checkpoints) -> State | None:
+    """Become the master that counts; while Redis is away nobody can tell, so this waits."""
+    warned = False
+    while True:
+        try:
+            return checkpoints.take()
+        except StoreUnavailable as error:
+            if not warned:
+                logger.warning("waiting for Redis, which knows whether a run goes on: %s", error)
+            warned = True
+            gevent.sleep(REDIS_PAUSE_S)
+
+
+def _keep(
+    environment: Environment,
+    recorder: Recorder,
+    receipts: Receipts,
+    reception: Reception,
+    keeper: Keeper,
+) -> None:
+    """Keep each change of a run; to be called after whoever opens and closes it."""
+
+    @observer
+    def test_start(**_: Any) -> None:
+        if recorder.active:
+            receipts.begin(recorder.active.id)
+            reception.begin()
+            # Before there are any users, so that none can be without a run.
+            keeper.save_now()
+
+    @observer
+    def changed(**_: Any) -> None:
+        keeper.touch()
+
+    environment.events.test_start.add_listener(test_start)
+    environment.events.worker_report.add_listener(changed)
+    environment.events.test_stopping.add_listener(changed)
+    environment.events.test_stop.add_listener(changed)
+
+
+def _measure(
+    environment: Environment,
+    counts: Counts,
+    attendance: Attendance,
+    weights: Weights,
+    losses: Losses,
+) -> None:
     """Count for Prometheus what the workers report."""
 
     @observer
     def test_start(**_: Any) -> None:
         counts.start_run()
+        losses.start_run()
         attendance.forget_missing()
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
         counts.add(client_id, data, time.monotonic())
+        losses.hear(client_id, data)
 
     @observer
     def test_stop(**_: Any) -> None:
         attendance.forget_missing()
+        weights.end_run()
 
     environment.events.test_start.add_listener(test_start)
     environment.events.worker_report.add_listener(worker_report)
@@ -336,6 +472,8 @@ def _guard_start(
         if refusal:
             recorder.audit("autostart", "", "start a run", refusal.message)
         else:
+            if recorder.active:
+                _tell_end(environment, recorder.active)
             start(user_count, spawn_rate, *args, **kwargs)
 
     def target_refused(msg: Any, **_: Any) -> None:
@@ -345,6 +483,12 @@ def _guard_start(
 
     replace(runner, "start", guarded_start)
     runner.register_message(TARGET_REFUSED, observer(target_refused))
+
+
+def _tell_end(environment: Environment, run: Run) -> None:
+    """Let the workers know, with the next message to spawn users, when the run is due to end."""
+    ends_at = run.ends_at.timestamp() if run.ends_at else None
+    setattr(environment.parsed_options, RUN_ENDS, ends_at)
 
 
 def _look(metrics: MasterMetrics) -> None:
@@ -379,7 +523,8 @@ def _set_heartbeat(settings: HeartbeatSettings) -> None:
     """Locust 2.47.0 has no options for these; its runners read them at each use."""
     runners.HEARTBEAT_INTERVAL = settings.interval_s
     runners.HEARTBEAT_LIVENESS = settings.liveness
-    runners.MASTER_HEARTBEAT_TIMEOUT = settings.master_timeout_s
+    # A worker without a master ends its load, but not itself (worker/present.py).
+    replace(runners, "MASTER_HEARTBEAT_TIMEOUT", math.inf)
 
 
 def _worker_readiness(

@@ -68,14 +68,15 @@ class HeartbeatSettings:
 
     interval_s: int
     liveness: int
-    master_timeout_s: int
+    # How long users go on without any master.
+    ghost_limit_s: int
 
     @classmethod
     def from_env(cls, env: Environ) -> HeartbeatSettings:
         return cls(
             interval_s=whole(env, "HEARTBEAT_INTERVAL", 1, lowest=1, highest=60),
             liveness=whole(env, "HEARTBEAT_LIVENESS", 5, lowest=2, highest=1000),
-            master_timeout_s=whole(env, "MASTER_TIMEOUT", 60, lowest=5, highest=3600),
+            ghost_limit_s=whole(env, "GHOST_LIMIT", 60, lowest=5, highest=3600),
         )
 
 
@@ -134,6 +135,38 @@ class ConnectionSettings:
 
 
 @dataclass(frozen=True)
+class CapacitySettings:
+    """How many users a worker bears beside others; 0 for a weight by its CPUs, and for no limit."""
+
+    weight: float
+    max_users: int
+
+    @classmethod
+    def from_env(cls, env: Environ) -> CapacitySettings:
+        return cls(
+            weight=number(env, "WORKER_WEIGHT", 0, highest=10_000),
+            max_users=max_users_per_worker(env),
+        )
+
+
+@dataclass(frozen=True)
+class DispatchSettings:
+    """How users are divided: WEIGHTED, ROUND_ROBIN or LEAST_LOADED; 0 users for no limit."""
+
+    way: str
+    max_users_per_worker: int
+    rebalance_interval_s: int
+
+    @classmethod
+    def from_env(cls, env: Environ) -> DispatchSettings:
+        return cls(
+            way=one_of(env, "DISPATCH", "weighted", ("WEIGHTED", "ROUND_ROBIN", "LEAST_LOADED")),
+            max_users_per_worker=max_users_per_worker(env),
+            rebalance_interval_s=whole(env, "REBALANCE_INTERVAL", 30, lowest=10, highest=3600),
+        )
+
+
+@dataclass(frozen=True)
 class WorkerSettings:
     """What a worker needs to know besides Locust's own options."""
 
@@ -143,6 +176,7 @@ class WorkerSettings:
     health_port: int
     metrics_port: int
     identity: IdentitySettings
+    capacity: CapacitySettings
     connections: ConnectionSettings
     max_names: int
     # Without Redis, as on another host, shared data comes from the leader.
@@ -157,6 +191,7 @@ class WorkerSettings:
             health_port=port(env, "HEALTH_PORT", 8080),
             metrics_port=port(env, "METRICS_PORT", 9090),
             identity=IdentitySettings.from_env(env),
+            capacity=CapacitySettings.from_env(env),
             connections=ConnectionSettings.from_env(env),
             max_names=max_names(env),
             redis=RedisSettings.from_env(env)
@@ -175,6 +210,7 @@ class MasterSettings:
     health_port: int
     metrics_port: int
     thresholds: Thresholds
+    dispatch: DispatchSettings
     max_names: int
     postgres: PostgresSettings
     # Without Redis a run ends with its master.
@@ -194,6 +230,7 @@ class MasterSettings:
             health_port=port(env, "HEALTH_PORT", 8080),
             metrics_port=port(env, "METRICS_PORT", 9090),
             thresholds=thresholds(env),
+            dispatch=DispatchSettings.from_env(env),
             max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
             redis=RedisSettings.from_env(env)
@@ -453,6 +490,11 @@ def thresholds(env: Environ) -> dict[str, float]:
 def max_names(env: Environ) -> int:
     """Return how many names of requests master and workers tell apart."""
     return whole(env, "MAX_NAMES", 2000, lowest=1, highest=10_000)
+
+
+def max_users_per_worker(env: Environ) -> int:
+    """Return how many users one worker runs at most; 0 without a limit."""
+    return whole(env, "MAX_USERS_PER_WORKER", 0, lowest=0, highest=1_000_000)
 
 
 def origin(name: str, url: str) -> str:

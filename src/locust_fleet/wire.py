@@ -34,6 +34,13 @@ VALUES = (
     "min_response_time",
     "total_content_length",
 )
+# Of a numbered report: its run, its number in that run, and the lowest number that is kept.
+RUN, NUMBER, OLDEST = "fleet_run", "fleet_number", "fleet_oldest"
+# Messages to a worker about a run's reports: up to a number they may be forgotten, or after a
+# number they are wanted once more.
+KEPT, WANTED = "fleet_kept", "fleet_wanted"
+# The question to a worker that a master does not know, and its answer.
+WHO, HERE = "fleet_who", "fleet_here"
 # The level of zlib that takes the least time.
 QUICK = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")

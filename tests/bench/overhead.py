@@ -122,7 +122,7 @@ def side(worker: tuple[str, ...], locustfile: Path) -> Iterator[Side]:
         "HEALTH_PORT": str(health),
         "METRICS_PORT": str(metrics),
         "ALLOWED_TARGETS": ADDRESS,
-        "MASTER_TIMEOUT": "600",
+        "GHOST_LIMIT": "600",
     }
     master = (*LOCUST, "--master", *file, *at, "--web-host", ADDRESS, "--web-port", web)
     with demo_target() as target, process(master), process((*worker, *file, *to), **env) as pid:

@@ -1,10 +1,13 @@
 """A small fleet of processes: the demo target, a master and workers, without containers."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -18,10 +21,47 @@ FRONT_SECRET = "front-secret"
 COMMAND = (sys.executable, "-c", "from locust_fleet.cli import main; main()")
 
 
+class Cable:
+    """Forwards to a port of the fleet. Cut, it keeps its connections and what was sent."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = (host, port)
+        self._whole = threading.Event()
+        self._whole.set()
+        self._server = socket.create_server((host, 0))
+        self.env = {"LOCUST_MASTER_NODE_PORT": str(self._server.getsockname()[1])}
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self._whole.clear()
+
+    def mend(self) -> None:
+        self._whole.set()
+
+    def _accept(self) -> None:
+        while True:
+            near, _ = self._server.accept()
+            far = socket.create_connection(self._to)
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._forward, args=(one, other), daemon=True).start()
+
+    def _forward(self, one: socket.socket, other: socket.socket) -> None:
+        with one, other, contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                self._whole.wait()
+                other.sendall(data)
+
+
 class Fleet:
     """Starts processes, talks to the master as the front would, and ends what it started."""
 
-    def __init__(self, folder: Path, postgres: PostgresSettings, locustfile: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        postgres: PostgresSettings,
+        locustfile: str,
+        more_env: dict[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self._locustfile = folder / "busy.py"
         self._locustfile.write_text(locustfile)
@@ -49,6 +89,7 @@ class Fleet:
             "POSTGRES_PASSWORD": postgres.password,
             "SPOOL_DIR": str(folder / "spool"),
             "REPORTS_DIR": str(folder / "reports"),
+            **(more_env or {}),
         }
 
     def start_target(self) -> None:
@@ -72,7 +113,7 @@ class Fleet:
         if locustfile is not None:
             self._locustfile.write_text(locustfile)
         self.start_target()
-        self.start_master()
+        self.start_master(**env)
         for worker in workers:
             self.start_worker(worker, **env)
         self.wait_for_workers(len(workers))
@@ -87,6 +128,17 @@ class Fleet:
         """Ask processes to end, all at once."""
         for name in names:
             self._processes[name].terminate()
+
+    def freeze(self, name: str) -> None:
+        """Let a process hang."""
+        self._processes[name].send_signal(signal.SIGSTOP)
+
+    def wake(self, name: str) -> None:
+        self._processes[name].send_signal(signal.SIGCONT)
+
+    def cable(self) -> Cable:
+        """Return a way to the master that can be cut; give a worker its ``env``."""
+        return Cable(ADDRESS, self._bind_port)
 
     def exit_code(self, name: str) -> int | None:
         return self._processes[name].poll()
@@ -109,6 +161,13 @@ class Fleet:
         request = urllib.request.Request(self.web + path, data=data, headers=headers)
         with urllib.request.urlopen(request, timeout=130) as answer:
             return json.load(answer)
+
+    def page(self, path: str) -> str:
+        """Return a page of Locust's UI."""
+        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        request = urllib.request.Request(self.web + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return str(answer.read().decode())
 
     def swarm(
         self,

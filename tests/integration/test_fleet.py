@@ -240,12 +240,16 @@ def test_a_run_whose_master_was_killed_is_closed_as_lost_by_the_next(
     wait_until(lambda: state_of_runs(connection) == ["lost"], "the run closed as lost")
 
 
-def test_a_worker_of_an_earlier_master_starts_anew(fleet: Fleet) -> None:
+def test_a_worker_of_an_earlier_master_is_taken_over_without_its_users(fleet: Fleet) -> None:
     fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_users(5)
     fleet.end("master", signal.SIGKILL)
     fleet.start_master()
 
-    wait_until(lambda: fleet.exit_code("w1") == 0, "the worker leaving")
+    wait_until(lambda: "it stops it" in fleet.log("master"), "the run of before being noticed")
+    fleet.wait_for_workers(1)
+    fleet.wait_for_users(0)
 
 
 def test_results_wait_while_postgres_is_away_and_none_is_missing_after(

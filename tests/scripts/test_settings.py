@@ -22,6 +22,10 @@ def test_the_example_is_right(checkout: Checkout) -> None:
         ("HTTPS_PORT", "", "HTTPS_PORT is empty; use 1 to 65535"),
         ("HTTP_PORT", "080", "HTTP_PORT is 080; use 1 to 65535"),
         ("SESSION_HOURS", "1.5", "SESSION_HOURS is 1.5; use 1 to 720"),
+        ("DISPATCH", "random", "DISPATCH is random; use weighted, round_robin or least_loaded"),
+        ("WORKER_WEIGHT", "-1", "WORKER_WEIGHT is -1; use a number from 0 to 10000"),
+        ("MAX_USERS_PER_WORKER", "x", "MAX_USERS_PER_WORKER is x; use 0 to 1000000"),
+        ("REBALANCE_INTERVAL", "5", "REBALANCE_INTERVAL is 5; use 10 to 3600"),
         ("HEARTBEAT_LIVENESS", "1", "HEARTBEAT_LIVENESS is 1; use 2 to 1000"),
         (
             "WORKER_MEMORY_LIMIT",

@@ -7,6 +7,8 @@ import pytest
 
 from locust_fleet.errors import SettingsError
 from locust_fleet.settings import (
+    CapacitySettings,
+    DispatchSettings,
     HeartbeatSettings,
     IdentitySettings,
     LogSettings,
@@ -84,6 +86,21 @@ def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_heartbeat_that_cannot_work_is_refused(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         HeartbeatSettings.from_env({name: value})
+
+
+def test_users_are_divided_by_weight_and_without_limit_unless_it_is_said() -> None:
+    assert DispatchSettings.from_env({}) == DispatchSettings("WEIGHTED", 0, 30)
+    assert CapacitySettings.from_env({}) == CapacitySettings(0, 0)
+
+
+def test_a_worker_may_have_a_weight_and_a_limit_of_its_own() -> None:
+    env = {"WORKER_WEIGHT": "0.5", "MAX_USERS_PER_WORKER": "200"}
+    assert CapacitySettings.from_env(env) == CapacitySettings(0.5, 200)
+
+
+def test_an_unknown_way_of_dispatching_is_refused_with_the_choices() -> None:
+    with pytest.raises(SettingsError, match="DISPATCH is BEST; use one of WEIGHTED, ROUND_ROBIN"):
+        DispatchSettings.from_env({"DISPATCH": "BEST"})
 
 
 def test_an_unknown_log_level_is_refused_with_the_choices() -> None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from locust_fleet import postgres
 from locust_fleet.console.audit import AuditLog
@@ -18,7 +16,8 @@ from locust_fleet.console.master import Master
 from locust_fleet.console.passwords import Passwords
 from locust_fleet.console.sessions import Sessions
 from locust_fleet.console.slowdown import Slowdown
-from locust_fleet.settings import ConsoleSettings, RedisSettings
+from locust_fleet.settings import ConsoleSettings
+from locust_fleet.stores import redis_client
 
 # A sign-in waits for Redis at most twice this long, and then counts without it.
 REDIS_S = 0.5
@@ -34,7 +33,9 @@ class Stores:
     @classmethod
     def of(cls, settings: ConsoleSettings) -> Stores:
         """Return the ways to the stores of these settings."""
-        return cls(partial(postgres.connect, settings.postgres), redis_client(settings.redis))
+        return cls(
+            partial(postgres.connect, settings.postgres), redis_client(settings.redis, REDIS_S)
+        )
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,3 @@ class Parts:
             master=master,
             history=History(database, master, settings.reports_dir),
         )
-
-
-def redis_client(settings: RedisSettings) -> Redis:
-    """Return a client that gives up quickly: nothing here is worth waiting for Redis."""
-    return Redis(
-        host=settings.host,
-        port=settings.port,
-        password=settings.password,
-        socket_connect_timeout=REDIS_S,
-        socket_timeout=REDIS_S,
-        retry=Retry(NoBackoff(), 0),
-    )

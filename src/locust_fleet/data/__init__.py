@@ -20,6 +20,7 @@ from locust_fleet.errors import DataError, LeaseLost, StoreUnavailable
 
 __all__ = [
     "DataError",
+    "Lease",
     "LeaseLost",
     "StoreUnavailable",
     "counter",

@@ -6,7 +6,7 @@ was there can say that one is missing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 # The second one comes from each worker when a run ends, followed by "client_ready".
 GOODBYES = ("quit", "client_stopped")
@@ -15,7 +15,8 @@ GOODBYES = ("quit", "client_stopped")
 class Attendance:
     """Who is there, who is missing, and how often somebody went missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell_lost: Callable[[str], None] = lambda _: None) -> None:
+        self._tell_lost = tell_lost
         self.disconnects = 0
         self._connected: frozenset[str] = frozenset()
         self._left: set[str] = set()
@@ -40,12 +41,18 @@ class Attendance:
         elif message == "client_ready":
             self._left.discard(worker)
 
+    def recall(self, workers: Collection[str]) -> None:
+        """Expect those who were there under the master before; who does not come is missing."""
+        self._connected |= frozenset(workers)
+
     def look(self, connected: Collection[str]) -> None:
         """Compare those who are there now with those who were there before."""
         present = frozenset(connected)
         vanished = sorted(self._connected - present - self._left)
         self.disconnects += len(vanished)
         self._missing += vanished
+        for worker in vanished:
+            self._tell_lost(worker)
         for worker in sorted(present - self._connected):
             self._take_a_place(worker)
         self._left &= present

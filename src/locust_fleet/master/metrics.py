@@ -41,6 +41,7 @@ class MasterMetrics:
         thresholds: Thresholds,
         version: str,
         names_over_limit: Callable[[], bool] = lambda: False,
+        users_over_capacity: Callable[[], int] = lambda: 0,
     ) -> None:
         self._runner = runner
         self._recorder = recorder
@@ -50,6 +51,7 @@ class MasterMetrics:
         self._thresholds = thresholds
         self._version = version
         self._names_over_limit = names_over_limit
+        self._users_over_capacity = users_over_capacity
         self._process = process_metrics()
         self._templates: dict[Endpoint, Template] = {}
         self._aggregated = Template(*AGGREGATED)
@@ -77,6 +79,11 @@ class MasterMetrics:
             "locust_target_users",
             "Users that the run is to have.",
             runner.target_user_count if active else 0,
+        )
+        yield gauge(
+            "locust_users_over_capacity",
+            "Users of the run that no worker has room for.",
+            self._users_over_capacity() if active else 0,
         )
         yield gauge(
             "locust_requests_per_second",

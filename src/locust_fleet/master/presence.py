@@ -1,49 +1,103 @@
-"""Know which workers are there.
+"""Know which workers are there, also those of the master before.
 
 Locust 2.47.0 (``MasterRunner.handle_message``) takes nothing but a heartbeat for a sign of life,
-so a busy worker counts as missing while its reports arrive. And it ignores the heartbeats of
-workers that it does not know, because it started after them; a worker says only once that it is
-ready. Such a worker is told to quit instead; the engine starts it again at once.
+so a busy worker counts as missing while its reports arrive. It ignores the heartbeats of workers
+that it does not know, because it started after them, and sends those away that are just starting
+users; a worker says only once that it is ready. Here such a worker is asked, and taken over.
 """
 
 from __future__ import annotations
 
 from locust import runners
 from locust.rpc import Message
-from locust.runners import MasterRunner
+from locust.runners import MasterRunner, WorkerNode
 
 import logging
-from collections import Counter
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gevent.event import Event
 
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.seams import replace
+from locust_fleet.wire import HERE, RUN, WHO
 
-# One stray heartbeat may overtake a worker's own goodbye.
-PATIENCE_BEATS = 2
+# What an unknown worker says in the course of its work.
+SIGNS_OF_LIFE = ("heartbeat", "spawning", "spawning_complete")
+ASK_EVERY_S = 0.5
 
 logger = logging.getLogger(__name__)
 
 
-def know_workers(runner: MasterRunner, attendance: Attendance) -> None:
-    """From now on, every message is a sign of life, and unknown workers start anew."""
-    handle = runner.handle_message
-    beats: Counter[str] = Counter()
+def listen_after(ready: Event) -> None:
+    """From now on, a master hears nobody until this is set, when all of it is put together.
 
-    def handle_message(client_id: str, message: Message) -> None:
-        attendance.hear(message.node_id, message.type)
-        worker = runner.clients.get(message.node_id)
+    Locust 2.47.0 listens as soon as there is a runner, which is before ``init``.
+    """
+    listen = MasterRunner.client_listener
+
+    def listen_when_ready(runner: MasterRunner) -> None:
+        ready.wait()
+        listen(runner)
+
+    replace(MasterRunner, "client_listener", listen_when_ready)
+
+
+class Presence:
+    """Every message is a sign of life, and a worker that is not known is taken over."""
+
+    def __init__(
+        self,
+        runner: MasterRunner,
+        attendance: Attendance,
+        active_run: Callable[[], str | None],
+        want_reports: Callable[[str], None],
+    ) -> None:
+        self._runner = runner
+        self._attendance = attendance
+        self._active_run = active_run
+        self._want_reports = want_reports
+        self._handle = runner.handle_message
+        self._asked: dict[str, float] = {}
+        self.users: dict[str, Mapping[str, int]] = {}
+
+    def attach(self) -> None:
+        """From now on, know the workers."""
+        replace(self._runner, "handle_message", self._handle_message)
+        self._runner.register_message(HERE, self._take_over)
+
+    def _handle_message(self, client_id: str, message: Message) -> None:
+        self._attendance.hear(message.node_id, message.type)
+        worker = self._runner.clients.get(message.node_id)
         if worker is not None:
             worker.heartbeat = runners.HEARTBEAT_LIVENESS
-        handle(client_id, message)
-        if message.type != "heartbeat":
+        elif message.type in SIGNS_OF_LIFE:
+            self._ask(message.node_id)
             return
-        if message.node_id in runner.clients:
-            beats.pop(message.node_id, None)
-            return
-        beats[message.node_id] += 1
-        if beats[message.node_id] >= PATIENCE_BEATS:
-            del beats[message.node_id]
-            logger.info("worker %s is of an earlier master; it starts anew", message.node_id)
-            runner.server.send_to_client(Message("quit", None, message.node_id))
+        self._handle(client_id, message)
 
-    replace(runner, "handle_message", handle_message)
+    def _ask(self, worker: str) -> None:
+        now = time.monotonic()
+        if now - self._asked.get(worker, 0.0) >= ASK_EVERY_S:
+            self._asked[worker] = now
+            self._runner.server.send_to_client(Message(WHO, None, worker))
+
+    def _take_over(self, msg: Any, **_: Any) -> None:
+        runner, worker, says = self._runner, msg.node_id, msg.data
+        self._asked.pop(worker, None)
+        if worker in runner.clients:
+            return
+        node = WorkerNode(worker, says["state"], runners.HEARTBEAT_LIVENESS)
+        node.user_classes_count = says["user_classes_count"]
+        self.users[worker] = says["users"]
+        runner.clients[worker] = node
+        index = {"index": runner.get_worker_index(worker)}
+        runner.send_message("ack", client_id=worker, data=index)
+        runner.environment.events.worker_connect.fire(client_id=worker)
+        users = sum(node.user_classes_count.values())
+        logger.info("took over worker %s with %d users", worker, users)
+        self._want_reports(worker)
+        if says["users"] and says[RUN] != self._active_run():
+            logger.warning("worker %s carries a run that is over; it stops it", worker)
+            runner.server.send_to_client(Message("stop", None, worker))

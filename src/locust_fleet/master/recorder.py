@@ -22,6 +22,9 @@ from locust_fleet.master.spool import Record, Spool
 from locust_fleet.stats import OTHER, merge
 
 SAMPLE_INTERVAL_S = 5.0
+MASTER_STARTED = "master_started"
+# What a recorder remembers, as plain data.
+Memory = Mapping[str, Any]
 # About an hour of samples, should the disk be full for that long.
 UNSAVED_LIMIT = 1000
 # Together they fit into a key of Postgres, which holds 2704 bytes.
@@ -36,7 +39,14 @@ logger = logging.getLogger(__name__)
 class Recorder:
     """The memory of the runs: the one that runs, the last one, and what was not yet cut."""
 
-    def __init__(self, spool: Spool, version: str) -> None:
+    def __init__(
+        self, spool: Spool, version: str, memory: Memory | None = None, *, hold: bool = False
+    ) -> None:
+        """Go on from what another recorder remembered, if anything.
+
+        With ``hold``, records wait until they are released: the content of a sample has to be
+        safe elsewhere before anybody may read it.
+        """
         self.run: Run | None = None
         self.stopped_by: str | None = None
         self._spool = spool
@@ -47,7 +57,23 @@ class Recorder:
         self._failures: dict[tuple[str, str, str], int] = {}
         self._workers: frozenset[str] = frozenset()
         self._unsaved: deque[Record] = deque()
-        self._save({"kind": "master_started", "at": utc_now().isoformat()})
+        self._hold = hold
+        # Of all records ever, how many were noted, and how many may be written.
+        self._noted = self._released = 0
+        if memory is not None:
+            self._recall(memory)
+        resumes = self.active.id if self.active else None
+        self._save({"kind": MASTER_STARTED, "at": utc_now().isoformat(), "resumes": resumes})
+
+    @property
+    def noted(self) -> int:
+        """How many records there ever were; see ``release``."""
+        return self._noted
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are records that were not released."""
+        return self._noted > self._released
 
     @property
     def active(self) -> Run | None:
@@ -118,6 +144,13 @@ class Recorder:
         )
         self.run = run
         return run
+
+    def replan(self, run_time_s: float | None, now: datetime) -> None:
+        """Note that the active run is to end so many seconds from now; None: when it is stopped."""
+        if self.active is not None:
+            begun_s = (now - self.active.started_at).total_seconds()
+            whole_s = None if run_time_s is None else begun_s + run_time_s
+            self.run = replace(self.active, run_time_s=whole_s)
 
     def count(self, worker: str, report: Mapping[str, Any]) -> None:
         """Add a worker's report; one that comes after the end of its run is logged, not counted."""
@@ -218,6 +251,47 @@ class Recorder:
             }
         )
 
+    def remember(self) -> Memory:
+        """Return all that another recorder needs to go on; plain data."""
+        return {
+            "run": self.run.to_json() if self.run else None,
+            "stopped_by": self.stopped_by,
+            "seq": self._seq,
+            "endpoints": [[*key, counts] for key, counts in self._endpoints.items()],
+            "failures": [[*key, count] for key, count in self._failures.items()],
+            "workers": sorted(self._workers),
+            "records": list(self._unsaved),
+        }
+
+    def _recall(self, memory: Memory) -> None:
+        self.run = Run.from_json(memory["run"]) if memory["run"] else None
+        self.stopped_by = memory["stopped_by"]
+        self._seq = memory["seq"]
+        self._endpoints = {(method, name): counts for method, name, counts in memory["endpoints"]}
+        self._failures = {
+            (method, name, error): count for method, name, error, count in memory["failures"]
+        }
+        self._workers = frozenset(memory["workers"])
+        if self.run and self.run.id == self._spool.ended_run():
+            # It ended while nothing could be remembered elsewhere; its records are in the spool.
+            self.run = replace(self.run, state="stopped")
+            return
+        for record in memory["records"]:
+            # This master has one of its own.
+            if record["kind"] != MASTER_STARTED:
+                self._save(record)
+
+    def release(self, noted: int) -> None:
+        """Let records be written, up to those that ``noted`` counted."""
+        self._released = max(self._released, noted)
+        self.flush()
+
+    def let_go(self) -> None:
+        """Let all records be written although they are safe nowhere else: this is the end."""
+        if self.waits and self.run and not self.active:
+            self._spool.note_end(self.run.id)
+        self.release(self._noted)
+
     def _note_workers(self, present: frozenset[str]) -> None:
         if self._seq:
             for worker in present - self._workers:
@@ -227,18 +301,24 @@ class Recorder:
         self._workers = present
 
     def _save(self, record: Record) -> None:
-        """Spool a record; on a full disk it waits in memory, as long as there is room for it."""
+        """Note a record; it waits in memory until it may be written and the disk has room."""
         self.flush()
+        if len(self._unsaved) >= UNSAVED_LIMIT:
+            # Rather written early than lost.
+            self.release(self._noted - len(self._unsaved) + 1)
         if len(self._unsaved) >= UNSAVED_LIMIT:
             logger.error("the spool cannot be written; a result record is lost: %s", record["kind"])
             return
         self._unsaved.append(record)
+        self._noted += 1
+        if not self._hold:
+            self._released = self._noted
         self.flush()
 
     def flush(self) -> None:
-        """Write what a full disk made wait, oldest first."""
+        """Write what may be written, oldest first, also what a full disk made wait."""
         try:
-            while self._unsaved:
+            while self._unsaved and self._noted - len(self._unsaved) < self._released:
                 self._spool.put(self._unsaved[0])
                 self._unsaved.popleft()
         except OSError as error:

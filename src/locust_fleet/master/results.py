@@ -47,12 +47,16 @@ def remove_old_runs(connection: Connection, days: int, reports_dir: Path) -> lis
     return [run_id for (run_id,) in rows]
 
 
-def _master_started(connection: Connection, _: Record) -> None:
-    """Close runs that an earlier master left open: the spool held its words before these."""
+def _master_started(connection: Connection, record: Record) -> None:
+    """Close runs that an earlier master left open: the spool held its words before these.
+
+    Not the one that this master goes on with.
+    """
     rows = connection.execute(
         "UPDATE runs SET state = 'lost', ended_at = coalesce("
         "  (SELECT max(at) FROM run_progress WHERE run_id = runs.id), started_at)"
-        " WHERE state = 'running' RETURNING id"
+        " WHERE state = 'running' AND id IS DISTINCT FROM %s RETURNING id",
+        (record.get("resumes"),),
     ).fetchall()
     for (run_id,) in rows:
         _sum_up(connection, run_id)
@@ -60,15 +64,16 @@ def _master_started(connection: Connection, _: Record) -> None:
 
 
 def _run_started(connection: Connection, record: Record) -> None:
-    connection.execute(
+    fresh = connection.execute(
         "INSERT INTO runs (id, name, started_by, locustfile, host, users, spawn_rate, run_time_s,"
         " started_at, planned_end_at, image_version, state)"
         " VALUES (%(id)s, %(name)s, %(started_by)s, %(locustfile)s, %(host)s, %(users)s,"
         " %(spawn_rate)s, %(run_time_s)s, %(started_at)s, %(ends_at)s, %(image_version)s,"
         " 'running') ON CONFLICT DO NOTHING",
         record["run"],
-    )
-    _tell(connection, record["run"]["id"], "started")
+    ).rowcount
+    if fresh:
+        _tell(connection, record["run"]["id"], "started")
 
 
 def _sample(connection: Connection, record: Record) -> None:
@@ -102,9 +107,13 @@ def _sample(connection: Connection, record: Record) -> None:
 
 
 def _run_ended(connection: Connection, record: Record) -> None:
-    connection.execute(
-        "UPDATE runs SET state = %(state)s, ended_at = %(at)s WHERE id = %(run_id)s", record
-    )
+    fresh = connection.execute(
+        "UPDATE runs SET state = %(state)s, ended_at = %(at)s"
+        " WHERE id = %(run_id)s AND state = 'running'",
+        record,
+    ).rowcount
+    if not fresh:
+        return
     _sum_up(connection, record["run_id"])
     _tell(connection, record["run_id"], record["state"])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,6 +52,12 @@ class Run:
             f"{self.started_by} runs {self.locustfile} against {self.host}"
             f" since {self.started_at:%H:%M:%S} UTC"
         )
+
+    @classmethod
+    def from_json(cls, run: Mapping[str, Any]) -> Run:
+        """Return the run that ``to_json`` has described."""
+        own = {field.name: run[field.name] for field in fields(cls)}
+        return cls(**{**own, "started_at": datetime.fromisoformat(run["started_at"])})
 
     def to_json(self) -> dict[str, Any]:
         """Return the run for JSON, times in ISO 8601."""

@@ -34,6 +34,7 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._rejected = folder / "rejected"
+        self._ended = folder / "ended"
         # Above every record that an earlier process left, even if the clock went back since.
         last = max((int(path.stem) for path in self.pending()), default=0)
         self._places = itertools.count(max(time.time_ns(), last + 1))
@@ -44,6 +45,14 @@ class Spool:
         partial = file.with_suffix(".partial")
         partial.write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
         partial.replace(file)
+
+    def note_end(self, run_id: str) -> None:
+        """Remember that a run has ended, where that could be noted nowhere else."""
+        self._ended.write_text(run_id, encoding="utf-8")
+
+    def ended_run(self) -> str | None:
+        """Return the run whose end was noted last, if any was."""
+        return self._ended.read_text(encoding="utf-8") if self._ended.exists() else None
 
     def pending(self) -> list[Path]:
         """Return the records that still wait, oldest first."""

@@ -11,13 +11,15 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 
 from locust_fleet.alerts import Thresholds, read_thresholds
 from locust_fleet.csp import policy_for
 from locust_fleet.master import guard
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.resume import Resume
+from locust_fleet.master.run import utc_now
 from locust_fleet.master.spool import Spool
 from locust_fleet.settings import MasterSettings
 
@@ -41,6 +43,7 @@ class Front:
         settings: MasterSettings,
         problems: Problems,
         spool: Spool,
+        resume: Resume,
     ) -> None:
         self._environment = environment
         self._runner = runner
@@ -49,6 +52,7 @@ class Front:
         self._secret = settings.front_secret
         self._problems = problems
         self._spool = spool
+        self._resume = resume
         # What TARGET_HOST says; the UI overwrites it in the environment with what a run asks for.
         self._default_host = environment.host
 
@@ -102,6 +106,7 @@ class Front:
         if self._recorder.active:
             change = {key: request.form.get(key) for key in ("user_count", "spawn_rate")}
             self._recorder.event("users changed", {"by": user, **change})
+            g.replan = True
             return None
         self._recorder.expect(
             started_by=user,
@@ -157,6 +162,9 @@ class Front:
         body: dict[str, Any] = response.get_json()
         if body.get("success"):
             body["run_id"] = self._recorder.expected_run_id
+            if "replan" in g:
+                # Locust has dropped the old run time by now.
+                self._recorder.replan(self._planned_run_time_s(), utc_now())
         else:
             body.setdefault("code", "bad_input")
             self._recorder.expect_nothing()
@@ -174,6 +182,7 @@ class Front:
             "users": runner.user_count,
             "target_users": runner.target_user_count if self._recorder.active else 0,
             "workers": runner.worker_count,
+            "resuming": not self._resume.done,
             "worker_list": [
                 {
                     "id": client.id,

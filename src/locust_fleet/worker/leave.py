@@ -18,6 +18,7 @@ from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, WorkerRunn
 from typing import Any
 
 from locust_fleet.seams import replace
+from locust_fleet.worker.kept import Kept
 
 # The message of a worker that begins to leave; master/balance.py acts on it.
 LEAVING = "leaving"
@@ -26,8 +27,9 @@ LEAVING = "leaving"
 class Leave:
     """How a worker stops its users: report first, and then say so."""
 
-    def __init__(self, runner: WorkerRunner) -> None:
+    def __init__(self, runner: WorkerRunner, kept: Kept) -> None:
         self._runner = runner
+        self._kept = kept
         self._handle = runner.handle_message
         self._leaving = False
 
@@ -38,11 +40,21 @@ class Leave:
         environment.events.test_stop.add_listener(self._send_last_report)
         replace(self._runner, "handle_message", self._handle_message)
 
+    @property
+    def leaving(self) -> bool:
+        """Whether this worker has begun to leave."""
+        return self._leaving
+
+    def stop_run(self) -> None:
+        """End the run here: stop the users, report, and be ready for the next one."""
+        self._stop()
+
     def _stop_users(self, **_: Any) -> None:
         self._leaving = True
         self._runner.send_message(LEAVING)
         if self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
             self._runner.stop()
+        self._kept.hand_over()
 
     def _send_last_report(self, **_: Any) -> None:
         self._runner._send_stats()
@@ -57,8 +69,9 @@ class Leave:
 
     def _stop(self) -> None:
         runner = self._runner
-        runner.stop()
-        runner.client.send(Message("client_stopped", None, runner.client_id))
+        if runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
+            runner.stop()
+        runner.client.send(Message("client_stopped", self._kept.last(), runner.client_id))
         if not self._leaving:
             runner.client.send(Message("client_ready", __version__, runner.client_id))
             runner.worker_state = STATE_INIT

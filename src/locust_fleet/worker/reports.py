@@ -12,20 +12,24 @@ from locust.runners import WorkerRunner
 import logging
 
 from locust_fleet.seams import replace
+from locust_fleet.worker.kept import Kept
 
 logger = logging.getLogger(__name__)
 
 
-def keep_reporting(runner: WorkerRunner) -> None:
+def keep_reporting(runner: WorkerRunner, kept: Kept) -> None:
     """From now on, a report that cannot be sent is logged, and the next one is sent as ever."""
     send = runner._send_stats
 
     def send_stats() -> None:
+        before = len(kept)
         try:
             send()
         except RPCError:
             raise
         except Exception:  # whatever a scenario put into it; logged below
+            if len(kept) > before:
+                kept.take_back()
             logger.exception("a report could not be sent; what it counted is lost")
 
     replace(runner, "_send_stats", send_stats)

@@ -81,3 +81,12 @@ def test_a_worker_that_is_between_stopped_and_ready_is_not_missed() -> None:
 
     assert numbers(attendance) == (2, 0, 2)
     assert attendance.disconnects == 0
+
+
+def test_a_worker_that_left_while_no_master_was_there_is_missed() -> None:
+    attendance = Attendance()
+
+    attendance.recall({"a", "b"})
+    attendance.look({"a"})
+
+    assert numbers(attendance) == (1, 1, 2)

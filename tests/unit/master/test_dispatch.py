@@ -2,6 +2,9 @@
 
 from locust import User
 from locust.dispatch import UsersDispatcher
+from locust.env import Environment
+from locust.event import Events
+from locust.rpc import Message
 from locust.runners import (
     STATE_INIT,
     STATE_MISSING,
@@ -13,91 +16,265 @@ from locust.runners import (
     WorkerNodes,
 )
 
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from gevent.pool import Group
 
 from locust_fleet.master.balance import ALONE_BEATS, FORGET_AFTER_BEATS, Balance
 from locust_fleet.master.dispatch import SteadyDispatcher
+from locust_fleet.master.plan import Share
+from locust_fleet.master.weights import Weights
 
 
 class Shopper(User):
     """Any user."""
 
 
+class Wire:
+    """Keeps what a master would send."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send_to_client(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def users(self, worker: str) -> list[int]:
+        """Return how many users a worker was told to run, one number for each message."""
+        return [
+            sum(message.data["user_classes_count"].values())
+            for message in self.sent
+            if (message.type, message.node_id) == ("spawn", worker)
+        ]
+
+
 def runner_with(clients: WorkerNodes, state: str) -> MasterRunner:
-    """A master's runner without its sockets: its states alone are looked at."""
+    """A master's runner without its sockets: what arrives is handed to it, what it sends kept."""
     runner = MasterRunner.__new__(MasterRunner)
     runner.clients, runner.state, runner.greenlet = clients, state, Group()
     runner._users_dispatcher = None
+    runner.server = cast(Any, Wire())
+    runner.custom_messages, runner.worker_indexes = {}, {}
+    runner.worker_index_max, runner.exceptions = 0, {}
+    runner.environment = cast(
+        Environment,
+        SimpleNamespace(
+            events=Events(), parsed_options=None, host="", stop_timeout=0, user_classes=[Shopper]
+        ),
+    )
     return runner
 
 
-def dispatched_over(workers: list[WorkerNode], kind: type[UsersDispatcher]) -> UsersDispatcher:
+def balance_of(runner: MasterRunner) -> Balance:
+    return Balance(runner, Weights("WEIGHTED", 0))
+
+
+def dispatched_over(
+    workers: list[WorkerNode], kind: type[UsersDispatcher], rate: float = 30
+) -> UsersDispatcher:
     dispatcher = kind(worker_nodes=list(workers), user_classes=[Shopper])
     dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
     list(dispatcher)
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=rate)
     return dispatcher
 
 
-def leave(dispatcher: UsersDispatcher, worker: WorkerNode) -> None:
-    dispatcher.remove_worker(worker)
+def three_workers() -> list[WorkerNode]:
+    return [WorkerNode(f"w{number}", STATE_RUNNING) for number in range(3)]
+
+
+def users_of(users: dict[str, dict[str, int]]) -> list[int]:
+    return [sum(classes.values()) for classes in users.values()]
+
+
+def test_after_a_leave_locusts_own_dispatcher_takes_itself_to_be_busy_for_ever() -> None:
+    workers = three_workers()
+    dispatcher = dispatched_over(workers, UsersDispatcher)
+
+    dispatcher.remove_worker(workers[0])
     dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
     list(dispatcher)
 
-
-@pytest.mark.parametrize(
-    ("kind", "in_progress"), [(UsersDispatcher, True), (SteadyDispatcher, False)]
-)
-def test_after_a_leave_only_ours_is_ready_for_the_next(
-    kind: type[UsersDispatcher], in_progress: bool
-) -> None:
-    workers = [WorkerNode(f"w{number}") for number in range(3)]
-    dispatcher = dispatched_over(workers, kind)
-
-    leave(dispatcher, workers[0])
-
-    assert dispatcher.dispatch_in_progress is in_progress
+    assert dispatcher.dispatch_in_progress
 
 
-def test_a_rebalance_that_nobody_started_shows() -> None:
-    workers = [WorkerNode(f"w{number}") for number in range(3)]
-    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+def test_two_leaves_one_after_the_other_are_both_made_good() -> None:
+    workers = three_workers()
+    dispatcher = dispatched_over(workers, SteadyDispatcher)
+
+    dispatcher.remove_worker(workers[0])
+    list(dispatcher)
+    dispatcher.remove_worker(workers[1])
+    *_, last = dispatcher
+
+    assert users_of(last) == [30]
+
+
+def test_locusts_own_dispatcher_starts_a_lost_workers_users_in_one_burst() -> None:
+    workers = three_workers()
+    dispatcher = dispatched_over(workers, UsersDispatcher, rate=2)
+
+    dispatcher.remove_worker(workers[0])
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=2)
+
+    assert users_of(next(dispatcher)) == [15, 15]
+
+
+def test_a_lost_workers_users_start_elsewhere_at_the_spawn_rate() -> None:
+    workers = three_workers()
+    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher, rate=2))
+    dispatcher._due = 0
 
     dispatcher.remove_worker(workers[0])
 
-    assert dispatcher.rebalance_waits
+    assert sum(users_of(next(iter(dispatcher)))) == 22
 
 
-def test_a_dispatch_that_is_done_leaves_nothing_waiting() -> None:
-    workers = [WorkerNode(f"w{number}") for number in range(3)]
-    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+def test_a_dispatch_that_another_replaced_comes_to_its_end() -> None:
+    dispatcher = dispatched_over(three_workers(), SteadyDispatcher)
+    dispatcher.new_dispatch(target_user_count=60, spawn_rate=1)
+    first = iter(dispatcher)
+    next(first)
 
-    leave(dispatcher, workers[0])
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
 
-    assert not dispatcher.rebalance_waits
+    assert next(first, None) is None
+
+
+def test_locust_starts_no_dispatch_where_it_reads_messages() -> None:
+    dispatcher = dispatched_over(three_workers(), SteadyDispatcher)
+
+    assert dispatcher.dispatch_in_progress
+
+
+@pytest.mark.parametrize("rate", [0.0, float("inf"), float("nan")])
+def test_a_rate_that_is_none_is_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match="users at"):
+        dispatched_over(three_workers(), SteadyDispatcher, rate)
 
 
 def test_a_worker_that_is_there_but_was_taken_out_gets_users_again() -> None:
-    workers = [WorkerNode(f"w{number}") for number in range(3)]
+    workers = three_workers()
     dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
-    leave(dispatcher, workers[0])
+    dispatcher.remove_worker(workers[0])
+    list(dispatcher)
 
     dispatcher.follow(workers)
-    dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
+    while not dispatcher.plan.settled:
+        dispatcher._due = 0
+        dispatcher.step()
 
-    assert [sum(users.values()) for users in list(dispatcher)[-1].values()] == [10, 10, 10]
+    assert users_of(dispatcher.users()) == [10, 10, 10]
 
 
-def test_a_worker_that_is_gone_loses_its_users_to_the_others() -> None:
-    workers = [WorkerNode(f"w{number}") for number in range(3)]
+def attached(
+    runner: MasterRunner, workers: list[WorkerNode]
+) -> tuple[Balance, SteadyDispatcher, Wire]:
+    """Attach to a runner whose three workers run ten users each."""
+    balance = balance_of(runner)
+    balance.attach(runner.environment)
     dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+    runner._users_dispatcher = dispatcher
+    return balance, dispatcher, cast(Wire, runner.server)
 
-    dispatcher.follow(workers[1:])
-    dispatcher.new_dispatch(target_user_count=30, spawn_rate=30)
 
-    assert [sum(users.values()) for users in list(dispatcher)[-1].values()] == [15, 15]
+def beat(worker: str) -> Message:
+    return Message("heartbeat", {"state": STATE_RUNNING, "current_cpu_usage": 1}, worker)
+
+
+def ran(worker: str, users: int) -> Message:
+    data: dict[str, Any] = {"user_count": users, "user_classes_count": {"Shopper": users}}
+    return Message("spawning_complete", data, worker)
+
+
+def fleet_of(workers: list[WorkerNode]) -> WorkerNodes:
+    clients = WorkerNodes()
+    for worker in workers:
+        clients[worker.id] = worker
+        worker.user_classes_count = {"Shopper": 10}
+    return clients
+
+
+def test_locust_counts_the_users_of_a_returned_worker_beside_those_that_replaced_them() -> None:
+    workers = three_workers()
+    runner = runner_with(fleet_of(workers), STATE_RUNNING)
+    workers[0].state, workers[0].user_classes_count = STATE_MISSING, {}
+
+    runner.handle_message("w0", ran("w0", 10))
+
+    assert (runner.user_count, cast(Wire, runner.server).sent) == (30, [])
+
+
+def test_a_returned_worker_stops_its_users_and_then_gets_others() -> None:
+    workers = three_workers()
+    runner = runner_with(fleet_of(workers), STATE_RUNNING)
+    balance, dispatcher, wire = attached(runner, workers)
+    workers[0].state, workers[0].user_classes_count = STATE_MISSING, {}
+    dispatcher.remove_worker(workers[0])
+
+    runner.handle_message("w0", beat("w0"))
+    assert "give_up" in [message.type for message in wire.sent]
+    runner.handle_message("w0", ran("w0", 10))
+    assert (workers[0].user_count, "w0" in dispatcher.plan.told) == (0, False)
+    runner.handle_message("w0", Message("gave_up", None, "w0"))
+
+    assert dispatcher.plan.told["w0"] == {}
+    assert workers[0] in balance.present()
+
+
+def test_a_worker_that_gave_up_its_users_gets_them_again_at_the_spawn_rate() -> None:
+    workers = three_workers()
+    runner = runner_with(fleet_of(workers), STATE_RUNNING)
+    balance, dispatcher, wire = attached(runner, workers)
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=4)
+    dispatcher._due = 0
+
+    runner.handle_message("w1", Message("awoke", None, "w1"))
+    runner.handle_message("w1", Message("gave_up", None, "w1"))
+    balance.step()
+
+    assert wire.users("w1") == [4]
+
+
+def test_what_a_worker_says_of_itself_decides_its_part() -> None:
+    weights = Weights("WEIGHTED", max_users=50)
+    weights.hear("big", {"weight": 4, "max_users": 0})
+    weights.hear("small", {"weight": 0.5, "max_users": 20})
+
+    assert weights.share_of("big") == Share(4, 50)
+    assert weights.share_of("small") == Share(0.5, 20)
+    assert weights.share_of("silent") == Share(1, 50)
+
+
+def test_round_robin_is_even_and_keeps_limits() -> None:
+    weights = Weights("ROUND_ROBIN", max_users=0)
+    weights.hear("big", {"weight": 4, "max_users": 7})
+
+    assert weights.share_of("big") == Share(1, 7)
+
+
+def test_least_loaded_gives_less_to_whom_its_users_cost_more() -> None:
+    weights = Weights("LEAST_LOADED", max_users=0)
+
+    assert weights.weigh_load({"fast": 50, "slow": 50}, {"fast": 40, "slow": 60})
+
+    assert weights.share_of("fast").weight / weights.share_of("slow").weight == pytest.approx(1.5)
+
+
+def test_with_least_loaded_a_worker_that_joins_begins_as_heavy_as_the_others() -> None:
+    weights = Weights("LEAST_LOADED", max_users=0)
+    weights.weigh_load({"fast": 50, "slow": 50}, {"fast": 40, "slow": 60})
+
+    assert weights.share_of("new").weight == 1
+    assert weights.share_of("slow").weight < 1 < weights.share_of("fast").weight < 2
+
+
+def test_least_loaded_leaves_workers_alone_that_are_alike() -> None:
+    weights = Weights("LEAST_LOADED", max_users=0)
+
+    assert not weights.weigh_load({"a": 50, "b": 50}, {"a": 48, "b": 52})
 
 
 def test_a_worker_lost_for_long_is_forgotten_before_locust_would_ramp_up_again() -> None:
@@ -109,7 +286,7 @@ def test_a_worker_lost_for_long_is_forgotten_before_locust_would_ramp_up_again()
     ):
         clients[name] = WorkerNode(name, state, heartbeat)
 
-    Balance(runner_with(clients, STATE_RUNNING)).look()
+    balance_of(runner_with(clients, STATE_RUNNING)).look()
 
     assert list(clients) == ["well", "just missing"]
 
@@ -120,16 +297,38 @@ def test_without_a_run_a_missing_worker_is_forgotten_so_that_locust_counts_as_st
     clients["just missing"] = WorkerNode("just missing", STATE_MISSING, -1)
     runner = runner_with(clients, STATE_STOPPING)
 
-    Balance(runner).look()
+    balance_of(runner).look()
 
     assert (list(clients), runner.state) == (["well"], STATE_STOPPED)
+
+
+def test_a_worker_that_locust_itself_forgets_takes_all_users_down_first() -> None:
+    # ``MasterRunner.heartbeat_worker`` starts a new dispatcher for it.
+    dispatcher = UsersDispatcher(worker_nodes=three_workers(), user_classes=[Shopper])
+    dispatcher.new_dispatch(target_user_count=30, spawn_rate=2)
+
+    assert sum(users_of(next(dispatcher))) == 2
+
+
+def test_a_worker_that_is_forgotten_here_changes_nothing_for_the_others() -> None:
+    workers = three_workers()
+    runner = runner_with(fleet_of(workers), STATE_RUNNING)
+    balance, dispatcher, wire = attached(runner, workers)
+    runner.clients["lost"] = WorkerNode("lost", STATE_MISSING, FORGET_AFTER_BEATS)
+
+    balance.look()
+    balance.step()
+
+    assert "lost" not in runner.clients
+    assert runner._users_dispatcher is dispatcher
+    assert (users_of(dispatcher.users()), wire.sent) == ([10, 10, 10], [])
 
 
 def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:
     runner = runner_with(WorkerNodes(), STATE_RUNNING)
     stops: list[int] = []
     runner.stop = lambda: stops.append(1)  # type: ignore[method-assign, assignment, misc]
-    balance = Balance(runner)
+    balance = balance_of(runner)
 
     for _ in range(ALONE_BEATS):
         balance.look()
@@ -137,3 +336,21 @@ def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:
     balance.look()
 
     assert (before, len(stops)) == (0, 1)
+
+
+def test_users_that_are_taken_over_stay_where_they_are_and_the_ramp_up_goes_on() -> None:
+    workers = [WorkerNode("a_1"), WorkerNode("b_2")]
+    dispatcher = SteadyDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
+
+    dispatcher.adopt({"a_1": {"Shopper": 5}, "b_2": {"Shopper": 4}}, 12, spawn_rate=100)
+
+    assert list(dispatcher)[-1] == {"a_1": {"Shopper": 6}, "b_2": {"Shopper": 6}}
+
+
+def test_users_that_were_taken_over_are_taken_away_evenly() -> None:
+    workers = [WorkerNode("a_1"), WorkerNode("b_2")]
+    dispatcher = SteadyDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
+
+    dispatcher.adopt({"a_1": {"Shopper": 5}, "b_2": {"Shopper": 5}}, 4, spawn_rate=100)
+
+    assert list(dispatcher)[-1] == {"a_1": {"Shopper": 2}, "b_2": {"Shopper": 2}}

@@ -1,6 +1,7 @@
 """Samples hold exactly what the workers reported, whatever happens to the disk or the UI."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,59 @@ def test_after_the_longest_time_with_a_full_disk_everything_kept_is_written(
     recorder.flush()
 
     assert len(records(tmp_path, "audit")) == UNSAVED_LIMIT
+
+
+def test_a_held_record_is_written_only_when_it_is_released(tmp_path: Path) -> None:
+    recorder = Recorder(Spool(tmp_path), "v1", hold=True)
+    assert not list(tmp_path.glob("*.json"))
+    noted = recorder.noted
+    recorder.audit("alice", "", "start", "refused")
+
+    recorder.release(noted)
+
+    assert len(records(tmp_path, "master_started")) == 1
+    assert recorder.waits
+    recorder.release(recorder.noted)
+    assert len(records(tmp_path, "audit")) == 1
+    assert not recorder.waits
+
+
+def test_another_recorder_goes_on_where_one_was(tmp_path: Path) -> None:
+    first = Recorder(Spool(tmp_path / "first"), "v1", hold=True)
+    run = first.start(
+        locustfile="a.py", host="h", users=1, spawn_rate=1, run_time_s=9, now=utc_now()
+    )
+    first.count("w1", report(2))
+    cut(first, "w1")
+    first.count("w1", report(3))
+
+    second = Recorder(Spool(tmp_path / "second"), "v1", first.remember())
+    second.count("w1", report(4))
+    cut(second, "w1")
+
+    assert second.active == run
+    samples = records(tmp_path / "second", "sample")
+    assert [sample["seq"] for sample in samples] == [1, 2]
+    assert [sample["endpoints"][0]["requests"] for sample in samples] == [2, 7]
+    [started] = records(tmp_path / "second", "master_started")
+    assert started["resumes"] == run.id
+
+
+def test_a_run_whose_end_could_be_kept_nowhere_else_is_not_gone_on_with(tmp_path: Path) -> None:
+    first = Recorder(Spool(tmp_path), "v1", hold=True)
+    first.start(locustfile="a.py", host="h", users=1, spawn_rate=1, run_time_s=9, now=utc_now())
+    kept = first.remember()
+    first.stop()
+    first.let_go()
+
+    assert Recorder(Spool(tmp_path), "v1", kept).active is None
+
+
+def test_a_new_run_time_counts_from_now(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+    assert recorder.run is not None
+    began = recorder.run.started_at
+
+    recorder.replan(60, began + timedelta(seconds=10))
+
+    assert recorder.run.ends_at == began + timedelta(seconds=70)

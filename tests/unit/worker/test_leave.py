@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 
 
@@ -48,7 +49,8 @@ def events() -> Events:
 @pytest.fixture
 def runner(events: Events) -> Any:
     runner = Runner(events)
-    Leave(cast(WorkerRunner, runner)).attach(cast(Any, SimpleNamespace(events=events)))
+    kept = Kept(cast(WorkerRunner, runner), lambda: None)
+    Leave(cast(WorkerRunner, runner), kept).attach(cast(Any, SimpleNamespace(events=events)))
     return runner
 
 

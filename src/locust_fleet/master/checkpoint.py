@@ -1,0 +1,126 @@
+"""Keep in Redis what the next master needs to go on with a run.
+
+Each master takes an epoch when it starts, higher than any before. Redis refuses a checkpoint of a
+lower one, so that a master which was away and wakes up overwrites nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+import msgpack
+from redis import Redis
+from redis.exceptions import RedisError
+
+from locust_fleet.errors import LeadershipLost, StoreUnavailable
+from locust_fleet.settings import RedisSettings
+from locust_fleet.stores import redis_client
+
+KEY = "fleet:checkpoint"
+# Raised when its content changes its meaning; another one is not understood, and its run is lost.
+FORMAT = 1
+# Redis may use 256 MB by itself, and holds two of them while one is replaced.
+MOST_BYTES = 32 << 20
+PATIENCE_S = 2.0
+# The exit code of a master that found a later one; the engine starts it again.
+YIELDED = 4
+# The level of zlib that takes the least time.
+QUICK = 1
+# What can be left out where it is too much, in this order: nothing of it is in the results.
+DISPENSABLE = ("history", "exceptions", "statistics")
+
+# The clock keeps epochs from going down where Redis has lost everything.
+TAKE = """
+local last = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
+local epoch = string.format('%.0f', math.max(last + 1, tonumber(ARGV[1])))
+redis.call('HSET', KEYS[1], 'epoch', epoch)
+return {epoch, redis.call('HGET', KEYS[1], 'data')}
+"""
+SAVE = """
+if tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') > tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'data', ARGV[2])
+return 1
+"""
+
+State = Mapping[str, Any]
+Parts = dict[str, bytes]
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The checkpoint of this master, and before that of the one before."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._redis: Redis = redis_client(settings, PATIENCE_S)
+        self.epoch = 0
+
+    def take(self) -> State | None:
+        """Become the master whose checkpoints count; returns the last one of the one before.
+
+        Raises StoreUnavailable when Redis does not answer.
+        """
+        try:
+            answer: Any = self._redis.eval(TAKE, 1, KEY, str(time.time_ns() // 1_000_000))
+        except RedisError as error:
+            raise StoreUnavailable(f"Redis does not answer: {error}") from error
+        self.epoch = int(answer[0])
+        return unpack(answer[1]) if answer[1] is not None else None
+
+    def save(self, state: State) -> None:
+        """Replace the checkpoint.
+
+        Raises LeadershipLost when there is a later master, StoreUnavailable when Redis is away.
+        """
+        parts = freeze(state)
+        # Large ones take long to compress; meanwhile Locust's loop goes on.
+        packed = gevent.get_hub().threadpool.apply(pack, (parts, MOST_BYTES))
+        try:
+            saved = self._redis.eval(SAVE, 1, KEY, str(self.epoch), packed)
+        except RedisError as error:
+            raise StoreUnavailable(f"Redis does not answer: {error}") from error
+        if not saved:
+            raise LeadershipLost(f"a later master leads; epoch {self.epoch} is over")
+
+
+def freeze(state: State) -> Parts:
+    """Return the parts of a state as they are now, whatever changes later."""
+    return {part: msgpack.packb(value) for part, value in state.items()}
+
+
+def pack(parts: Parts, most_bytes: int) -> bytes:
+    """Return a state in its stored form; what is dispensable is left out where it is too much."""
+    packed = _pack(parts)
+    for part in DISPENSABLE:
+        if len(packed) <= most_bytes:
+            break
+        logger.warning("a checkpoint of %d bytes is too large; left out: %s", len(packed), part)
+        parts = {**parts, part: msgpack.packb(None)}
+        packed = _pack(parts)
+    return packed
+
+
+def unpack(packed: bytes) -> State | None:
+    """Return the state of a stored form; None for one of another version, or a damaged one."""
+    try:
+        version, parts = _unpacked(zlib.decompress(packed))
+        if version != FORMAT:
+            logger.error("the checkpoint is of another version, so its run is lost")
+            return None
+        return {part: _unpacked(value) for part, value in parts.items()}
+    except (ValueError, TypeError, zlib.error) as error:
+        logger.error("the checkpoint cannot be read, so its run is lost: %s", error)
+        return None
+
+
+def _pack(parts: Parts) -> bytes:
+    return zlib.compress(msgpack.packb((FORMAT, parts)), QUICK)
+
+
+def _unpacked(packed: bytes) -> Any:
+    return msgpack.unpackb(packed, strict_map_key=False)

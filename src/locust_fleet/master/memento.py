@@ -1,0 +1,84 @@
+"""Turn a running test into plain data, and back, without yielding to any other greenlet."""
+
+from __future__ import annotations
+
+from locust import argument_parser
+from locust.env import Environment
+from locust.runners import MasterRunner
+from locust.stats import RequestStats, StatsEntry, StatsError
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+EXCEPTIONS_KEPT = 100
+
+
+def load_of(environment: Environment, runner: MasterRunner) -> dict[str, Any]:
+    """Return what the load should be, how far it is, and who carries it."""
+    clients = runner.clients
+    shape = environment.shape_class
+    return {
+        "state": runner.state,
+        "users": runner.target_user_count,
+        "spawn_rate": runner.spawn_rate,
+        "host": environment.host,
+        "stop_timeout": environment.stop_timeout,
+        "options": dict(vars(environment.parsed_options)),
+        "user_classes": [user.__name__ for user in environment.user_classes],
+        "workers": [node.id for node in clients.ready + clients.spawning + clients.running],
+        # Seconds; the shape's own clock starts anew with each process.
+        "shape_began": time.time() - shape.get_run_time() if shape else None,
+    }
+
+
+def statistics_of(stats: RequestStats) -> dict[str, Any]:
+    """Return what the UI shows of requests and failures."""
+    return {
+        "total": stats.total.serialize(),
+        "entries": [entry.serialize() for entry in stats.entries.values()],
+        "errors": stats.serialize_errors(),
+    }
+
+
+def restore_statistics(stats: RequestStats, saved: Mapping[str, Any]) -> None:
+    """Make statistics what they were."""
+    stats.clear_all()
+    for row in saved["entries"]:
+        entry = StatsEntry(stats, row["name"], row["method"], use_response_times_cache=True)
+        stats.entries[row["name"], row["method"]] = _filled(entry, row)
+    _filled(stats.total, saved["total"])
+    stats.errors = {key: StatsError.unserialize(error) for key, error in saved["errors"].items()}
+
+
+def exceptions_of(runner: MasterRunner) -> list[dict[str, Any]]:
+    """Return exceptions of users, as far as they are few."""
+    rows = list(runner.exceptions.values())[:EXCEPTIONS_KEPT]
+    return [{**row, "nodes": sorted(row["nodes"])} for row in rows]
+
+
+def restore_exceptions(runner: MasterRunner, saved: Sequence[Mapping[str, Any]]) -> None:
+    """Make exceptions what they were."""
+    # Locust's key, which is another one in each process.
+    rows: list[Any] = [{**row, "nodes": set(row["nodes"])} for row in saved]
+    runner.exceptions = {hash(row["traceback"]): row for row in rows}
+
+
+def restore_load(environment: Environment, runner: MasterRunner, saved: Mapping[str, Any]) -> None:
+    """Ask for the same load as before; nothing is dispatched."""
+    environment.host = saved["host"]
+    environment.stop_timeout = saved["stop_timeout"]
+    picked = [user for user in environment.user_classes if user.__name__ in saved["user_classes"]]
+    environment.user_classes = picked or environment.user_classes
+    runner.target_user_count = saved["users"]
+    runner.spawn_rate = saved["spawn_rate"]
+    own = argument_parser.default_args_dict()
+    vars(environment.parsed_options).update(
+        {name: value for name, value in saved["options"].items() if name not in own}
+    )
+
+
+def _filled(entry: StatsEntry, row: Any) -> StatsEntry:
+    entry.start_time = row["start_time"]
+    entry.extend(StatsEntry.unserialize(row, entry.stats))
+    return entry

@@ -1,0 +1,183 @@
+"""Go on with the run of the master before, without a user noticing.
+
+Locust 2.47.0 knows nothing of a run that it did not start: ``MasterRunner.start`` would clear the
+statistics and hand the users out anew. So everything is made what it was, the workers are taken
+over with the users that they have, and only what is missing is dispatched.
+"""
+
+from __future__ import annotations
+
+from locust import runners
+from locust.env import Environment
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING, MasterRunner
+from locust.web import WebUI
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from locust_fleet.master import memento
+from locust_fleet.master.attendance import Attendance
+from locust_fleet.master.balance import ALONE_BEATS
+from locust_fleet.master.checkpoint import State
+from locust_fleet.master.dispatch import SteadyDispatcher
+from locust_fleet.master.losses import Losses
+from locust_fleet.master.presence import Presence
+from locust_fleet.master.receipts import Receipts
+from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.run import Run, utc_now
+from locust_fleet.master.weights import Weights
+from locust_fleet.seams import replace
+
+LOOK_EVERY_S = 0.05
+
+logger = logging.getLogger(__name__)
+
+
+class Resume:
+    """Takes over the run of a checkpoint."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        runner: MasterRunner,
+        web_ui: WebUI | None,
+        recorder: Recorder,
+        receipts: Receipts,
+        presence: Presence,
+        attendance: Attendance,
+        weights: Weights,
+        losses: Losses,
+    ) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._web_ui = web_ui
+        self._recorder = recorder
+        self._receipts = receipts
+        self._presence = presence
+        self._attendance = attendance
+        self._weights = weights
+        self._losses = losses
+        self._done = Event()
+        self._done.set()
+
+    @property
+    def done(self) -> bool:
+        """Whether this master has what it needs to lead; false while workers are taken over."""
+        return self._done.is_set()
+
+    def state(self) -> State:
+        """Return all that is needed to go on; plain data."""
+        environment, runner = self._environment, self._runner
+        return {
+            "load": memento.load_of(environment, runner),
+            "recorder": self._recorder.remember(),
+            "receipts": self._receipts.counted(),
+            "weights": self._weights.remember(),
+            "losses": self._losses.remember(),
+            "statistics": memento.statistics_of(runner.stats),
+            "history": runner.stats.history,
+            "exceptions": memento.exceptions_of(runner),
+        }
+
+    def begin(self, run: Run, state: State) -> None:
+        """Make everything what it was; no other greenlet may run before this returns."""
+        self._done.clear()
+        runner, load = self._runner, state["load"]
+        memento.restore_load(self._environment, runner, load)
+        if state["statistics"]:
+            memento.restore_statistics(runner.stats, state["statistics"])
+        runner.stats.history = state["history"] or []
+        memento.restore_exceptions(runner, state["exceptions"] or [])
+        self._receipts.begin(run.id, state["receipts"])
+        self._weights.recall(state["weights"])
+        self._losses.recall(state["losses"])
+        runner.spawning_completed = False
+        runner.state = STATE_RUNNING
+        self._recorder.event("master restarted", {})
+        for name in ("start", "stop"):
+            replace(runner, name, self._when_done(getattr(runner, name)))
+        gevent.spawn(self._go_on, run, load)
+
+    def _when_done(self, function: Callable[..., None]) -> Callable[..., None]:
+        def waiting(*args: Any, **kwargs: Any) -> None:
+            self._done.wait()
+            function(*args, **kwargs)
+
+        return waiting
+
+    def _go_on(self, run: Run, load: Any) -> None:
+        began, users = time.monotonic(), 0
+        try:
+            if self._wait_for_workers(set(load["workers"])):
+                users = self._take_over_users(load)
+            else:
+                self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
+        finally:
+            self._done.set()
+        asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
+        if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
+            logger.info("ends run %s, which is over", run.id)
+            self._runner.stop()
+            return
+        logger.info(
+            "goes on with run %s after %.1f s: %d workers, %d of %d users",
+            *(run.id, time.monotonic() - began, self._runner.worker_count, users, load["users"]),
+        )
+        self._plan_end(run)
+        if load["shape_began"] is not None and self._environment.shape_class:
+            self._follow_shape(time.time() - load["shape_began"])
+        elif users != load["users"] and self._runner._users_dispatcher is not None:
+            self._runner.state = STATE_SPAWNING
+            self._runner.start(load["users"], load["spawn_rate"])
+        else:
+            self._runner.spawning_completed = True
+
+    def _wait_for_workers(self, known: set[str]) -> bool:
+        """Wait for those that were there, all or at least one; returns whether one is.
+
+        Only new ones are none: with all its workers gone a run is over, and it must not load a
+        target again because somebody starts the stack again.
+        """
+        clients, beat_s = self._runner.clients, runners.HEARTBEAT_INTERVAL
+        began = time.monotonic()
+        all_by, one_by = began + runners.HEARTBEAT_LIVENESS * beat_s, began + ALONE_BEATS * beat_s
+        while not known <= set(clients) and time.monotonic() < all_by:
+            gevent.sleep(LOOK_EVERY_S)
+        self._attendance.recall(known)
+        while not known & set(clients) and time.monotonic() < one_by:
+            gevent.sleep(LOOK_EVERY_S)
+        return bool(known & set(clients))
+
+    def _take_over_users(self, load: Any) -> int:
+        """Plan from what the workers have; returns how many users that is. Yields to nobody."""
+        runner = self._runner
+        dispatcher = self._environment.dispatcher_class(
+            worker_nodes=list(runner.clients.values()), user_classes=runner.user_classes
+        )
+        assert isinstance(dispatcher, SteadyDispatcher)
+        dispatcher.adopt(self._presence.users, load["users"], load["spawn_rate"])
+        runner._users_dispatcher = dispatcher
+        total: Counter[str] = Counter()
+        for users in dispatcher.users().values():
+            total.update(users)
+        runner.target_user_classes_count = dict(total)
+        return dispatcher.get_current_user_count()
+
+    def _plan_end(self, run: Run) -> None:
+        if run.ends_at is None or self._web_ui is None:
+            return
+        left_s = (run.ends_at - utc_now()).total_seconds()
+        # Where the UI keeps its own timer, so that a change there ends this one.
+        self._web_ui._run_time_greenlet = gevent.spawn_later(left_s, self._web_ui._stop_runners)
+
+    def _follow_shape(self, run_for_s: float) -> None:
+        runner, shape = self._runner, self._environment.shape_class
+        assert shape is not None
+        shape.start_time = time.perf_counter() - run_for_s
+        runner.shape_greenlet = runner.greenlet.spawn(runner.shape_worker)

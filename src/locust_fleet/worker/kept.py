@@ -1,0 +1,134 @@
+"""Keep each report of a run until a leader has it for good.
+
+What a master that is killed had read, or its kernel had taken in, would be lost. So reports are
+numbered within a run and kept until the leader acknowledges them; it asks for those that it
+misses (master/receipts.py) and counts each once.
+"""
+
+from __future__ import annotations
+
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import WorkerRunner
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+
+from locust_fleet.wire import KEPT, NUMBER, OLDEST, RUN, SHORT, WANTED
+
+# A worker's memory is not for reports: beyond this the oldest go, which a leader has in its own.
+MOST_BYTES = 64 << 20
+# Of a report besides its statistics, roughly.
+REPORT_BYTES = 1000
+# How long a worker that leaves waits until its reports are safe, and how often it offers them.
+LAST_WORD_S = 10.0
+OFFER_EVERY_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A report, the run that it belongs to, its number in that run, and about how large it is."""
+
+    run: str
+    number: int
+    data: dict[str, Any]
+    size: int
+
+
+class Kept:
+    """The reports of this worker that no leader has acknowledged, oldest first."""
+
+    def __init__(self, runner: WorkerRunner, run_id: Callable[[], str | None]) -> None:
+        self._runner = runner
+        self._run_id = run_id
+        self._run: str | None = None
+        self._number = 0
+        self._reports: deque[Numbered] = deque()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._reports)
+
+    def attach(self, environment: Environment) -> None:
+        """From now on keep reports; to be called after all who change a report."""
+        environment.events.report_to_master.add_listener(self._keep)
+        self._runner.register_message(KEPT, self._forget)
+        self._runner.register_message(WANTED, self._send_again)
+
+    def last(self) -> dict[str, Any]:
+        """Return the run and number of the last report, for the word that users have stopped."""
+        return {RUN: self._run, NUMBER: self._number}
+
+    def take_back(self) -> None:
+        """Forget the last report, which cannot be sent; the next one gets its number."""
+        self._size -= self._reports.pop().size
+        self._number -= 1
+
+    def hand_over(self) -> None:
+        """Wait until a leader has every report, for a while; offer them again meanwhile."""
+        now = time.monotonic()
+        deadline, offer = now + LAST_WORD_S, now + OFFER_EVERY_S
+        while self._reports and now < deadline:
+            if now > offer:
+                offer = now + OFFER_EVERY_S
+                self.send_after(self._reports[0].run, 0)
+            gevent.sleep(0.02)
+            now = time.monotonic()
+        if self._reports:
+            logger.error("%d reports reached no leader and are lost", len(self._reports))
+
+    def _keep(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        run = self._run_id()
+        # Without a run nothing is counted.
+        if run is None:
+            return
+        if run != self._run:
+            self._run, self._number = run, 0
+        self._number += 1
+        size = REPORT_BYTES + len(data.get(SHORT, b""))
+        self._reports.append(Numbered(run, self._number, data, size))
+        self._size += size
+        while self._size > MOST_BYTES and len(self._reports) > 1:
+            lost = self._drop()
+            logger.warning("report %d of run %s is not kept any longer", lost.number, lost.run)
+        data |= {RUN: run, NUMBER: self._number, OLDEST: self._oldest_of(run)}
+
+    def _forget(self, msg: Message, **_: Any) -> None:
+        run, number = msg.data[RUN], msg.data[NUMBER]
+        while self._reports and _is_covered(self._reports[0], run, number):
+            self._drop()
+
+    def _send_again(self, msg: Message, **_: Any) -> None:
+        self.send_after(msg.data[RUN], msg.data[NUMBER])
+
+    def send_after(self, run: str, number: int) -> None:
+        """Send a run's reports after a number once more, with the users that are there now."""
+        for report in list(self._reports):
+            if report.run == run and report.number > number:
+                users = {
+                    "user_classes_count": self._runner.user_classes_count,
+                    "user_count": self._runner.user_count,
+                }
+                data = {**report.data, **users, OLDEST: self._oldest_of(run)}
+                self._runner.client.send(Message("stats", data, self._runner.client_id))
+
+    def _oldest_of(self, run: str) -> int:
+        return min((report.number for report in self._reports if report.run == run), default=0)
+
+    def _drop(self) -> Numbered:
+        report = self._reports.popleft()
+        self._size -= report.size
+        return report
+
+
+def _is_covered(report: Numbered, run: str, number: int) -> bool:
+    """Whether a word about a run up to a number is about this report."""
+    return report.run == run and report.number <= number

@@ -1,0 +1,88 @@
+"""Tell a master that does not know this worker what it has; end a load that nobody commands.
+
+Locust 2.47.0 lets a worker say once that it is ready, so a master that starts in the middle of a
+run never learns of it. Only the master ends a run; without one, users go on until the worker
+ends itself (``WorkerRunner.heartbeat_timeout_checker``), and its counts with it.
+"""
+
+from __future__ import annotations
+
+from locust import runners
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, WorkerRunner
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from locust_fleet.wire import HERE, RUN, WHO
+from locust_fleet.worker.leave import Leave
+
+# A master that is there ends the run by itself.
+BEATS_MISSED = 2
+
+logger = logging.getLogger(__name__)
+
+
+class Present:
+    """What a worker says of itself, and what it does when nobody asks."""
+
+    def __init__(
+        self,
+        runner: WorkerRunner,
+        leave: Leave,
+        run_id: Callable[[], str | None],
+        ends_at: Callable[[], float | None],
+        ghost_limit_s: float,
+    ) -> None:
+        self._runner = runner
+        self._leave = leave
+        self._run_id = run_id
+        self._ends_at = ends_at
+        self._ghost_limit_s = ghost_limit_s
+
+    def attach(self) -> None:
+        """From now on, answer; ``watch`` must run as well."""
+        self._runner.register_message(WHO, self._answer)
+
+    def watch(self) -> None:
+        """Look once per heartbeat, forever, whether users go on that should not."""
+        while True:
+            gevent.sleep(runners.HEARTBEAT_INTERVAL)
+            self.look(time.time())
+
+    def look(self, now: float) -> None:
+        """Stop the users if no master is there and their time, or the one without one, is over.
+
+        ``now`` is in seconds since 1970. What was counted is kept until a master asks for it.
+        """
+        alone_s = now - (self._runner.last_heartbeat_timestamp or 0.0)
+        if not self._has_users() or alone_s <= BEATS_MISSED * runners.HEARTBEAT_INTERVAL:
+            return
+        ends_at = self._ends_at()
+        if ends_at is not None and now > ends_at:
+            logger.warning("the time of the run is over, and no master is there to say so")
+            self._leave.stop_run()
+        elif alone_s > self._ghost_limit_s:
+            logger.error("no master for %d s; the users are stopped until one comes", alone_s)
+            self._leave.stop_run()
+
+    def _has_users(self) -> bool:
+        return self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING)
+
+    def _answer(self, **_: Any) -> None:
+        if self._leave.leaving:
+            return
+        runner = self._runner
+        self._runner.send_message(
+            HERE,
+            {
+                RUN: self._run_id(),
+                "state": runner.worker_state,
+                # What it was told to have, for some may be starting just now.
+                "users": dict(runner.target_user_classes_count) if self._has_users() else {},
+                "user_classes_count": runner.user_classes_count,
+            },
+        )

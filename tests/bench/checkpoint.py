@@ -1,0 +1,57 @@
+"""What a checkpoint costs the master, and how large it is in Redis.
+
+Freezing keeps Locust's loop waiting; packing is done beside it.
+
+Usage: python -m tests.bench.checkpoint [names ...]
+"""
+
+from __future__ import annotations
+
+from locust.stats import RequestStats
+
+import random
+import sys
+import time
+from typing import Any
+
+from locust_fleet.master.checkpoint import MOST_BYTES, freeze, pack
+from locust_fleet.master.memento import restore_statistics, statistics_of
+from locust_fleet.stats import response_time_of, step_of
+
+REQUESTS_PER_NAME = 2000
+
+
+def statistics(names: int) -> RequestStats:
+    """Return statistics of a long run: each name with response times of all kinds."""
+    stats, chance = RequestStats(), random.Random(1)
+    for name in range(names):
+        for entry in (stats.total, stats.entries[f"/names/{name}", "GET"]):
+            for _ in range(REQUESTS_PER_NAME):
+                time_ms: Any = response_time_of(step_of(chance.lognormvariate(3, 1)))
+                entry.response_times[time_ms] += 1
+                entry.num_requests += 1
+    return stats
+
+
+def main() -> None:
+    """Print a line for each number of names."""
+    print("names  freeze ms  pack ms  KiB in Redis  restore ms")
+    for names in map(int, sys.argv[1:] or ("1", "100", "500", "2000")):
+        stats = statistics(names)
+        began = time.process_time()
+        state = {"statistics": statistics_of(stats)}
+        parts = freeze(state)
+        collected = time.process_time()
+        packed = pack(parts, MOST_BYTES)
+        done = time.process_time()
+        restore_statistics(RequestStats(), state["statistics"])
+        restored = time.process_time()
+        times = (collected - began, done - collected)
+        print(
+            f"{names:5} {times[0] * 1000:10.1f} {times[1] * 1000:8.1f} {len(packed) / 1024:13.0f}"
+            f" {(restored - done) * 1000:11.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,347 @@
+"""A run goes on when its master is killed: nothing is lost, nothing doubled, no user stops."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from locust_fleet.master.checkpoint import KEY, YIELDED, Checkpoints, unpack
+from locust_fleet.settings import PostgresSettings, RedisSettings
+from tests.integration.conftest import wait_until
+from tests.integration.fleet import Fleet
+
+KILLS = int(os.environ.get("MASTER_KILLS", "4"))
+# Nearly all of it is the start of a Python process, which takes long where others want the CPU:
+# so the quickest is what can be told from this machine.
+CONTINUES_WITHIN_S = 5.0
+# A user says when it ends, so nobody can miss that one was stopped.
+SHOPPERS = """
+from locust import HttpUser, constant, task
+
+class Shopper(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def products(self):
+        self.client.get("/products")
+
+    def on_stop(self):
+        print("a user stopped", flush=True)
+"""
+SHAPED = (
+    SHOPPERS
+    + """
+from locust import LoadTestShape
+
+class Steps(LoadTestShape):
+    def tick(self):
+        seconds = self.get_run_time()
+        if seconds < 6:
+            return 4, 4
+        if seconds < 14:
+            return 8, 8
+        return None
+"""
+)
+
+
+@pytest.fixture
+def redis_env(redis_settings: RedisSettings) -> dict[str, str]:
+    return {
+        "REDIS_HOST": redis_settings.host,
+        "REDIS_PORT": str(redis_settings.port),
+        "REDIS_PASSWORD": redis_settings.password,
+    }
+
+
+@pytest.fixture
+def fleet(
+    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
+) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, postgres_settings, SHOPPERS, redis_env)
+    yield fleet
+    fleet.end_all()
+
+
+def recorded(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT coalesce(sum(requests), 0) FROM run_samples").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def runs(connection: psycopg.Connection) -> list[tuple[str, str]]:
+    return connection.execute("SELECT id, state FROM runs ORDER BY id").fetchall()
+
+
+def wait_for_end(connection: psycopg.Connection, state: str) -> None:
+    wait_until(
+        lambda: [known for _, known in runs(connection)] == [state], f"the run closed as {state}"
+    )
+
+
+def kill_and_restart(fleet: Fleet) -> float:
+    """Kill the master and start it as the engine would; returns the seconds until it goes on."""
+    fleet.end("master", signal.SIGKILL)
+    began = time.monotonic()
+    fleet.start_master()
+    wait_until(lambda: not fleet.state()["resuming"], "the run going on")
+    return time.monotonic() - began
+
+
+def stopped_users(fleet: Fleet, *workers: str) -> int:
+    return sum(fleet.log(worker).count("a user stopped") for worker in workers)
+
+
+def test_requests_made_are_counted_once_whenever_the_master_is_killed(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2", "w3")
+    run_id = fleet.swarm(30)["run_id"]
+    fleet.wait_for_users(30)
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    print(f"seed {seed}")
+
+    times = []
+    for _ in range(KILLS):
+        # Anywhere between two reports of a worker, or cuts of a sample.
+        time.sleep(chance.uniform(0, 6))
+        times.append(kill_and_restart(fleet))
+        assert fleet.state()["users"] == 30
+        assert stopped_users(fleet, "w1", "w2", "w3") == 0
+    print("continued after", [round(seconds, 1) for seconds in times])
+    fleet.stop()
+
+    wait_for_end(connection, "stopped")
+    assert runs(connection) == [(run_id, "stopped")]
+    assert fleet.served() == fleet.state()["totals"]["requests"] == recorded(connection)
+    assert min(times) < CONTINUES_WITHIN_S
+
+
+def test_a_ramp_up_goes_on_from_where_it_was(fleet: Fleet, connection: psycopg.Connection) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(24, spawn_rate="4")
+    wait_until(lambda: 4 <= fleet.state()["users"] < 16, "the ramp-up")
+
+    kill_and_restart(fleet)
+
+    assert fleet.state()["users"] < 24
+    fleet.wait_for_users(24)
+    assert stopped_users(fleet, "w1", "w2") == 0
+    fleet.stop()
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
+def test_the_ui_shows_the_run_with_its_history(fleet: Fleet, redis_settings: RedisSettings) -> None:
+    fleet.start("w1")
+    before = fleet.swarm(5)["run_id"]
+    wait_until(lambda: bool(history(fleet)), "a row of the charts", 15)
+    row = history(fleet)[0]
+    wait_until(lambda: row in saved(redis_settings)["history"], "the row being kept", 5)
+
+    kill_and_restart(fleet)
+
+    state = fleet.state()
+    assert (state["state"], state["run"]["id"], state["target_users"]) == ("running", before, 5)
+    assert history(fleet)[0]["time"] == row["time"]
+
+
+def history(fleet: Fleet) -> Any:
+    page = fleet.page("/")
+    start = page.index("window.templateArgs = ") + len("window.templateArgs = ")
+    return json.JSONDecoder().raw_decode(page[start:])[0]["history"]
+
+
+def test_a_run_ends_when_its_time_is_over_whoever_leads(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(10, run_time="9s")
+    fleet.wait_for_users(10)
+
+    kill_and_restart(fleet)
+
+    wait_for_end(connection, "finished")
+    query = "SELECT extract(epoch FROM ended_at - started_at) FROM runs"
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    assert 8.5 < row[0] < 13
+    assert fleet.served() == recorded(connection)
+
+
+def test_a_run_whose_time_is_over_while_no_master_is_there_ends_all_the_same(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(10, run_time="5s")
+    fleet.wait_for_users(10)
+    fleet.end("master", signal.SIGKILL)
+
+    wait_until(lambda: stopped_users(fleet, "w1", "w2") == 10, "the workers ending it", 15)
+    served = fleet.served()
+    fleet.start_master()
+
+    wait_for_end(connection, "finished")
+    assert fleet.served() == served == recorded(connection)
+
+
+def test_a_shape_goes_on_with_its_own_clock(fleet: Fleet, connection: psycopg.Connection) -> None:
+    fleet.start("w1", "w2", locustfile=SHAPED)
+    fleet.swarm(1)
+    fleet.wait_for_users(4)
+
+    kill_and_restart(fleet)
+
+    fleet.wait_for_users(8)
+    assert stopped_users(fleet, "w1", "w2") == 0
+    wait_for_end(connection, "finished")
+    query = "SELECT extract(epoch FROM ended_at - started_at) FROM runs"
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    assert 13 < row[0] < 18
+    assert fleet.served() == recorded(connection)
+
+
+def test_a_stop_that_a_kill_interrupts_is_carried_out(
+    fleet: Fleet, connection: psycopg.Connection, redis_settings: RedisSettings
+) -> None:
+    slow = SHOPPERS.replace("/products", "/slow?ms=4000")
+    fleet.start("w1", "w2", locustfile=slow)
+    fleet.swarm(6)
+    fleet.wait_for_users(6)
+    threading.Thread(target=ignoring_errors, args=(fleet.stop,)).start()
+    wait_until(lambda: fleet.state()["state"] == "stopping", "the stop")
+    wait_until(lambda: saved(redis_settings)["recorder"]["stopped_by"], "the stop being kept", 3)
+
+    kill_and_restart(fleet)
+
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
+def test_the_users_of_a_worker_that_died_with_the_master_start_elsewhere(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(10)
+    fleet.wait_for_users(10)
+    fleet.end("w2", signal.SIGKILL)
+
+    kill_and_restart(fleet)
+
+    fleet.wait_for_users(10)
+    assert stopped_users(fleet, "w1") == 0
+
+
+def test_a_run_whose_workers_died_with_the_master_loads_nothing_again(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_requests(20)
+    fleet.end("master", signal.SIGKILL)
+    fleet.end("w1", signal.SIGKILL)
+    served = fleet.served()
+
+    fleet.start_master()
+    fleet.start_worker("w2")
+
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == served
+    fleet.wait_for_workers(1)
+    assert fleet.swarm(1)["success"]
+
+
+def test_a_run_outlives_a_redis_that_lost_everything(
+    fleet: Fleet, redis_settings: RedisSettings
+) -> None:
+    fleet.start("w1")
+    run_id = fleet.swarm(5)["run_id"]
+    fleet.wait_for_users(5)
+    client = redis.Redis(
+        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
+    )
+    client.flushall()
+    wait_until(lambda: bool(client.exists(KEY)), "the state written again", 5)
+
+    kill_and_restart(fleet)
+
+    assert fleet.state()["run"]["id"] == run_id
+    assert stopped_users(fleet, "w1") == 0
+
+
+def test_a_master_yields_to_a_later_one_and_leaves_its_workers_alone(
+    fleet: Fleet, redis_settings: RedisSettings
+) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_users(5)
+
+    Checkpoints(redis_settings).take()
+
+    wait_until(lambda: fleet.exit_code("master") == YIELDED, "the earlier master ending", 5)
+    assert stopped_users(fleet, "w1") == 0
+    assert fleet.exit_code("w1") is None
+
+
+def test_users_without_a_master_stop_in_the_end_and_start_again_when_one_comes(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1", "w2", GHOST_LIMIT="5")
+    fleet.swarm(10)
+    fleet.wait_for_users(10)
+    fleet.end("master", signal.SIGKILL)
+
+    wait_until(lambda: stopped_users(fleet, "w1", "w2") == 10, "the users stopping", 15)
+    assert fleet.exit_code("w1") is None
+    fleet.start_master()
+
+    fleet.wait_for_users(10)
+    fleet.stop()
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
+def test_a_run_goes_on_and_can_be_stopped_while_redis_is_away(
+    fleet: Fleet, connection: psycopg.Connection, redis_settings: RedisSettings
+) -> None:
+    fleet.start("w1")
+    fleet.swarm(5)
+    fleet.wait_for_requests(50)
+    client = redis.Redis(
+        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
+    )
+    # It takes connections and answers nobody, which is worse than not being there.
+    client.client_pause(10_000)
+    counted = fleet.state()["totals"]["requests"]
+    fleet.wait_for_requests(counted + 50)
+
+    fleet.stop()
+
+    assert fleet.state()["state"] == "stopped"
+    assert runs(connection)[0][1] == "running"
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
+def saved(settings: RedisSettings) -> Any:
+    """Return the checkpoint as the next master would find it."""
+    client = redis.Redis(host=settings.host, port=settings.port, password=settings.password)
+    packed: Any = client.hget(KEY, "data")
+    return unpack(packed)
+
+
+def ignoring_errors(function: Any) -> None:
+    with contextlib.suppress(OSError):
+        function()

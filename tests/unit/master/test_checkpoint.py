@@ -1,0 +1,39 @@
+"""A checkpoint says the same after it was stored, and is never too large."""
+
+import random
+
+from locust_fleet.master.checkpoint import freeze, pack, unpack
+
+STATE = {
+    "load": {"users": 10, "shape_began": None},
+    "recorder": {"endpoints": [["GET", "/", {"histogram": {10.5: 3, 200.0: 1}}]]},
+    "statistics": {"total": {"response_times": {0.1: 1}}},
+    "history": [{"time": "2026-01-01T00:00:00Z"}],
+    "exceptions": [],
+}
+
+
+def test_a_checkpoint_says_the_same_after_it_was_stored() -> None:
+    assert unpack(pack(freeze(STATE), 1 << 20)) == STATE
+
+
+def test_what_is_only_for_the_eye_is_left_out_where_it_is_too_much() -> None:
+    noise = [random.random() for _ in range(5000)]
+
+    kept = unpack(pack(freeze({**STATE, "history": noise}), 10_000))
+
+    assert kept == {**STATE, "history": None}
+
+
+def test_what_the_results_need_is_never_left_out() -> None:
+    noise = [random.random() for _ in range(5000)]
+
+    kept = unpack(pack(freeze({**STATE, "recorder": noise}), 10_000))
+
+    assert kept is not None
+    assert kept["recorder"] == noise
+
+
+def test_a_damaged_checkpoint_is_none() -> None:
+    assert unpack(pack(freeze(STATE), 1 << 20)[:-9]) is None
+    assert unpack(b"") is None

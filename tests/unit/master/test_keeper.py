@@ -1,0 +1,119 @@
+"""Only what is in a checkpoint is acknowledged and written, and nothing waits for no checkpoint."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from locust_fleet.errors import LeadershipLost, StoreUnavailable
+from locust_fleet.master import keeper as module
+from locust_fleet.master.checkpoint import Checkpoints
+from locust_fleet.master.keeper import Keeper
+from locust_fleet.master.receipts import Receipts
+from locust_fleet.master.reception import Reception
+from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.spool import Spool
+from locust_fleet.wire import NUMBER, OLDEST, RUN
+
+
+class Store:
+    """A Redis that may be away, or another master's."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.saved: list[Any] = []
+
+    def save(self, state: Any) -> None:
+        if self.error:
+            raise self.error
+        self.saved.append(state)
+
+
+class Master:
+    def __init__(self, folder: Path) -> None:
+        self.store = Store()
+        self.acknowledged: dict[str, int] = {}
+        self._folder = folder
+        self.recorder = Recorder(Spool(folder), "v1", hold=True)
+        self.receipts = Receipts()
+        self.receipts.begin("r1")
+        self.keeper = Keeper(
+            cast(Checkpoints, self.store),
+            lambda: {"receipts": self.receipts.counted()},
+            self.recorder,
+            self.receipts,
+            cast(Reception, self),
+        )
+
+    def keep(self, run: str, counted: dict[str, int]) -> None:
+        self.acknowledged = counted
+
+    def count(self, number: int) -> None:
+        self.receipts.judge("w1", {RUN: "r1", NUMBER: number, OLDEST: 1})
+
+    @property
+    def written(self) -> int:
+        return len(list(self._folder.glob("*.json")))
+
+
+@pytest.fixture
+def master(tmp_path: Path) -> Master:
+    return Master(tmp_path)
+
+
+def test_what_is_in_a_checkpoint_is_acknowledged_and_written(master: Master) -> None:
+    master.count(1)
+
+    master.keeper.save()
+
+    assert master.store.saved == [{"receipts": {"w1": 1}}]
+    assert master.acknowledged == {"w1": 1}
+    assert master.written == 1
+
+
+def test_nothing_is_acknowledged_or_written_while_redis_is_away(master: Master) -> None:
+    master.count(1)
+    master.store.error = StoreUnavailable("away")
+
+    master.keeper.save_now()
+
+    assert master.acknowledged == {}
+    assert master.written == 0
+
+
+def test_all_of_it_is_when_redis_is_back(master: Master) -> None:
+    master.store.error = StoreUnavailable("away")
+    master.count(1)
+    master.keeper.save_now()
+    master.count(2)
+    master.store.error = None
+
+    master.keeper.save_now()
+
+    assert master.acknowledged == {"w1": 2}
+    assert master.written == 1
+
+
+def test_a_master_that_ends_without_redis_writes_its_results(master: Master) -> None:
+    master.store.error = StoreUnavailable("away")
+
+    master.keeper.save_last()
+
+    assert master.written == 1
+
+
+def test_a_master_that_finds_a_later_one_ends_and_writes_nothing(
+    master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(error: LeadershipLost) -> None:
+        raise SystemExit(str(error))
+
+    monkeypatch.setattr(module, "yield_to_another", end)
+    master.count(1)
+    master.store.error = LeadershipLost("a later master leads")
+
+    with pytest.raises(SystemExit, match="later master"):
+        master.keeper.save()
+
+    assert master.acknowledged == {}
+    assert master.written == 0

@@ -1,0 +1,107 @@
+"""A worker says what it has, and ends a load that nobody commands any more."""
+
+from locust.runners import STATE_INIT, STATE_RUNNING, WorkerRunner
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from locust_fleet.wire import HERE, RUN, WHO
+from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.present import Present
+
+NOW = 1000.0
+GHOST_LIMIT_S = 60
+
+
+class Worker:
+    """A worker with users, whose master was heard of last at NOW."""
+
+    def __init__(self) -> None:
+        self.stops = 0
+        self.leaving = False
+        self.ends_at: float | None = None
+        self.sent: list[Any] = []
+        self.listeners: dict[str, Any] = {}
+        self.runner = SimpleNamespace(
+            worker_state=STATE_RUNNING,
+            last_heartbeat_timestamp=NOW,
+            target_user_classes_count={"User": 5},
+            user_classes_count={"User": 4},
+            register_message=self.listeners.__setitem__,
+            send_message=lambda kind, data: self.sent.append((kind, data)),
+        )
+        self.present = Present(
+            cast(WorkerRunner, self.runner),
+            cast(Leave, self),
+            lambda: "r1",
+            lambda: self.ends_at,
+            GHOST_LIMIT_S,
+        )
+        self.present.attach()
+
+    def stop_run(self) -> None:
+        self.stops += 1
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+def test_a_worker_says_what_it_was_told_to_have(worker: Worker) -> None:
+    worker.listeners[WHO]()
+
+    [(kind, data)] = worker.sent
+    assert kind == HERE
+    assert (data[RUN], data["users"], data["user_classes_count"]) == (
+        "r1",
+        {"User": 5},
+        {"User": 4},
+    )
+
+
+def test_a_worker_without_a_run_says_that_it_has_nothing(worker: Worker) -> None:
+    worker.runner.worker_state = STATE_INIT
+
+    worker.listeners[WHO]()
+
+    assert worker.sent[0][1]["users"] == {}
+
+
+def test_a_worker_that_leaves_is_not_taken_over(worker: Worker) -> None:
+    worker.leaving = True
+
+    worker.listeners[WHO]()
+
+    assert worker.sent == []
+
+
+def test_users_go_on_without_a_master_for_a_while(worker: Worker) -> None:
+    worker.present.look(NOW + GHOST_LIMIT_S)
+
+    assert worker.stops == 0
+
+
+def test_users_do_not_go_on_without_a_master_for_ever(worker: Worker) -> None:
+    worker.present.look(NOW + GHOST_LIMIT_S + 1)
+
+    assert worker.stops == 1
+
+
+def test_users_do_not_go_on_beyond_the_end_of_the_run_without_a_master(worker: Worker) -> None:
+    worker.ends_at = NOW + 10
+
+    worker.present.look(NOW + 9)
+    assert worker.stops == 0
+    worker.present.look(NOW + 11)
+    assert worker.stops == 1
+
+
+def test_a_master_that_is_there_ends_the_run_itself(worker: Worker) -> None:
+    worker.ends_at = NOW - 1
+
+    worker.present.look(NOW + 1)
+
+    assert worker.stops == 0
