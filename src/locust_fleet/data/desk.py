@@ -137,8 +137,6 @@ class Desk:
 
     def _join(self, run: str) -> Session:
         former = self._session
-        if former is not None and former.holder.run == run:
-            logger.warning("this worker was silent for too long, and what it held is lost")
         session = Session(
             self.store,
             run,
@@ -149,7 +147,8 @@ class Desk:
         )
         for group, member in sorted(self.entered):
             self.store.enter(session.holder, group, member)
-        if former is not None:
+        if former is not None and former.holder.run == run:
+            logger.warning("this worker was silent for too long, and what it held is lost")
             session.stopping = former.stopping
         self._session = session
         return session

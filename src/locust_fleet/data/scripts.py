@@ -71,14 +71,15 @@ local function refused(name, memory)
 end
 """
 
-# ARGV: memory. Also what is done by hand when scripts are gone, which a restart takes with it.
+# ARGV: memory
 OPEN = """
 redis.call('HSET', run, 'memory', ARGV[1])
+redis.call('HDEL', run, 'hold', 'closed')
 keep(run)
 keep(run .. ':keys')
 """
 
-# ARGV: memory, length of the hold
+# ARGV: memory, length of the hold. When the scripts are gone, Redis has started anew.
 REMEMBER = """
 if redis.call('EXISTS', run) == 1 then
   redis.call('HSET', run, 'memory', ARGV[1], 'hold', string.format('%.0f', now + ARGV[2]))
