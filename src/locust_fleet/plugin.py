@@ -36,6 +36,7 @@ from locust_fleet.data.link import Answers, Link
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S, Store
+from locust_fleet.data.summary import summed_up
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master import guard
 from locust_fleet.master.attendance import Attendance
@@ -382,10 +383,10 @@ def _desk_of_master(store: Store, recorder_of: list[Recorder]) -> Desk:
 
 def _sum_up_data(recorder: Recorder, run: Run, store: Store) -> None:
     """Note what became of the shared data, where somebody used any."""
-    summary = store.close(run.id)
-    if summary["counters"] or summary["sources"]:
-        logger.info("shared data of run %s: %s", run.id, json.dumps(summary))
-        recorder.event("shared data", summary)
+    closed = store.close(run.id)
+    if lines := summed_up(closed):
+        logger.info("shared data of run %s: %s", run.id, json.dumps(closed))
+        recorder.event("shared data", lines)
 
 
 def _take_over(checkpoints: Checkpoints) -> State | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from locust_fleet.data.desk import Desk, Desks
 from locust_fleet.data.memory import Memory
+from locust_fleet.data.summary import summed_up
 from locust_fleet.errors import DataError
 
 # Nobody else could have a record, so none is ever taken away.
@@ -68,7 +69,9 @@ class Alone:
 
     def _stop(self, desk: Desk) -> None:
         desk.end()
-        logger.info("shared data of the test: %s", json.dumps(self._memory.close(self._run)))
+        closed = self._memory.close(self._run)
+        if summed_up(closed):
+            logger.info("shared data of the test: %s", json.dumps(closed))
         self._begin()
 
     def _run_id(self) -> str:

@@ -11,7 +11,9 @@ from typing import Any
 
 from locust_fleet.data.store import (
     ACTIVE_WORKERS,
+    GONE_S,
     HOLD_S,
+    STARVING_S,
     Fenced,
     Handout,
     Holder,
@@ -28,6 +30,8 @@ class Pile:
     records: dict[str, str] = field(default_factory=dict)
     free: deque[str] = field(default_factory=deque)
     used: deque[str] = field(default_factory=deque)
+    # Who found none: since when, and when it asked last.
+    queue: dict[str, tuple[float, float]] = field(default_factory=dict)
     leases: int = 0
     reclaimed: int = 0
 
@@ -121,15 +125,20 @@ class Memory:
             return Handout("unloaded", [])
         if len(pile.free) < order.want:
             self._bury(run)
-        if len(pile.free) < order.want and order.recycle:
-            pile.free.extend(pile.used)
-            pile.used.clear()
-        ids = [pile.free.popleft() for _ in range(min(order.want, len(pile.free)))]
-        mine |= {(source, key) for key in ids}
-        pile.leases += len(ids)
-        if not ids and len(pile.used) == len(pile.records):
+        while pile.used and len(pile.free) < order.want and order.when_empty == "recycle":
+            pile.free.append(pile.used.popleft())
+        room = len(pile.free) - self._starving(run, pile, holder.name)
+        keys = [pile.free.popleft() for _ in range(max(0, min(order.want, room)))]
+        mine |= {(source, key) for key in keys}
+        pile.leases += len(keys)
+        if keys:
+            pile.queue.pop(holder.name, None)
+        elif order.when_empty != "stop":
+            since, _ = pile.queue.get(holder.name, (self._clock(), 0.0))
+            pile.queue[holder.name] = (since, self._clock())
+        if not keys and len(pile.used) == len(pile.records):
             return Handout("used up", [])
-        return Handout("open", [(key, pile.records[key]) for key in ids])
+        return Handout("open", [(key, pile.records[key]) for key in keys])
 
     def held(self, holder: Holder, source: str) -> Sequence[str]:
         mine = self._known(holder).held.get(holder.name, set())
@@ -217,6 +226,17 @@ class Memory:
     def _wait_for_others(self, run: Run) -> None:
         if run.hold_until > self._clock():
             raise OnHold("the leader has started anew")
+
+    def _starving(self, run: Run, pile: Pile, me: str) -> int:
+        """Return how many have asked in vain for long, and for longer than this one."""
+        now = self._clock()
+        pile.queue = {
+            name: (since, asked)
+            for name, (since, asked) in pile.queue.items()
+            if now - asked < GONE_S and self._lives(run, name)
+        }
+        mine, _ = pile.queue.get(me, (now, now))
+        return sum(since < mine and now - since >= STARVING_S for since, _ in pile.queue.values())
 
     def _bury(self, run: Run) -> None:
         for name in [name for name in run.expires if not self._lives(run, name)]:

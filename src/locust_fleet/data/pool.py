@@ -145,7 +145,7 @@ class Pool:
         self._in_doubt = False
 
     def _exchange(self) -> None:
-        back, recycle = dict(self._back), self._source.when_empty == "recycle"
+        back, when_empty = dict(self._back), self._source.when_empty
         give = [key for key, used_up in back.items() if not used_up]
         use_up = [key for key, used_up in back.items() if used_up]
         want = min(len(self._waiting), BATCH)
@@ -153,7 +153,7 @@ class Pool:
             return
         try:
             handout = self._session.store.exchange(
-                self._session.holder, self._source.name, Order(give, use_up, want, recycle)
+                self._session.holder, self._source.name, Order(give, use_up, want, when_empty)
             )
         except OnHold:
             self._forget(back)
@@ -171,14 +171,14 @@ class Pool:
             return
         if handout.state == "unloaded":
             self._load()
-        elif handout.state == "used up" and self._source.when_empty == "wait":
+        elif handout.state == "used up" and when_empty == "wait":
             self._fail(
                 DataError(
                     f"all records of {self._source.name} are used up; add some, or give it"
                     " when_empty='recycle' or 'stop'"
                 )
             )
-        elif self._session.stopping or self._source.when_empty == "stop":
+        elif self._session.stopping or when_empty == "stop":
             self._fail(StopUser(f"no record of {self._source.name} is free"))
         else:
             self._pause(self._pause_s)

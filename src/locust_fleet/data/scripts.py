@@ -10,6 +10,8 @@ key                       type    content
 ``<run>:records:<source>``  hash  id -> text of the record
 ``<run>:free:<source>``   list    ids of the records that nobody holds
 ``<run>:used:<source>``   list    ids of the records that are used up
+``<run>:queue:<source>``  zset    identity that finds none -> since when
+``<run>:asked:<source>``  hash    identity that finds none -> when it asked last
 ``<run>:loading:…``       both    records that are being laid down
 ``<run>:tally``           hash    "source, newline, what" -> how often
 ``<run>:counters``        hash    name -> value
@@ -21,7 +23,10 @@ key                       type    content
 
 from __future__ import annotations
 
-PRELUDE = """
+from locust_fleet.data.store import GONE_S, STARVING_S
+
+PRELUDE = f"local STARVING, GONE = {STARVING_S * 1000:.0f}, {GONE_S * 1000:.0f}"
+PRELUDE += """
 local run = KEYS[1]
 local stamp = redis.call('TIME')
 local now = stamp[1] * 1000 + math.floor(stamp[2] / 1000)
@@ -160,13 +165,14 @@ return cjson.encode({
 })
 """
 
-# ARGV: name, memory, source, want, recycle, how many of the ids are given back, then ids
+# ARGV: name, memory, source, want, what to do when empty, how many of the ids are given back, ids
 EXCHANGE = """
 local no = refused(ARGV[1], ARGV[2])
 if no then return no end
-local source, want = ARGV[3], tonumber(ARGV[4])
-local mine, free = run .. ':held:' .. ARGV[1], run .. ':free:' .. source
+local me, source, want, when_empty = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local mine, free = run .. ':held:' .. me, run .. ':free:' .. source
 local used, records = run .. ':used:' .. source, run .. ':records:' .. source
+local queue, asked = run .. ':queue:' .. source, run .. ':asked:' .. source
 for i = 7, #ARGV do
   -- What was taken away from this identity is not put down twice.
   if redis.call('SREM', mine, source .. '\\n' .. ARGV[i]) == 1 then
@@ -181,15 +187,36 @@ if want == 0 then return {'open', {}, {}} end
 if hold then return redis.error_reply('HOLD') end
 if redis.call('EXISTS', records) == 0 then return {'unloaded', {}, {}} end
 if redis.call('LLEN', free) < want then bury() end
-local ids = redis.call('LPOP', free, want) or {}
-if #ids < want and ARGV[5] == '1' and redis.call('EXISTS', used) == 1 then
-  redis.call('RENAME', used, free)
-  for _, id in ipairs(redis.call('LPOP', free, want - #ids)) do table.insert(ids, id) end
+if when_empty == 'recycle' then
+  for _ = redis.call('LLEN', free) + 1, want do
+    local id = redis.call('LPOP', used)
+    if not id then break end
+    redis.call('RPUSH', free, id)
+  end
 end
+-- One record each is kept for those that had none for long, unless they have stopped asking.
+local room = redis.call('LLEN', free)
+local before = now - STARVING
+for _, other in ipairs(redis.call('ZRANGEBYSCORE', queue, '-inf', before, 'LIMIT', 0, 100)) do
+  if other == me then break end
+  if now - tonumber(redis.call('HGET', asked, other) or '0') < GONE and lives(other) then
+    room = room - 1
+  else
+    redis.call('ZREM', queue, other)
+    redis.call('HDEL', asked, other)
+  end
+end
+local ids = {}
+if room > 0 then ids = redis.call('LPOP', free, math.min(want, room)) end
 if #ids == 0 then
+  if when_empty ~= 'stop' then
+    redis.call('ZADD', queue, 'NX', string.format('%.0f', now), me)
+    redis.call('HSET', asked, me, string.format('%.0f', now))
+  end
   local gone = redis.call('LLEN', used) == redis.call('HLEN', records)
   return {gone and 'used up' or 'open', {}, {}}
 end
+if redis.call('ZREM', queue, me) == 1 then redis.call('HDEL', asked, me) end
 local things = {}
 for i, id in ipairs(ids) do things[i] = source .. '\\n' .. id end
 redis.call('SADD', mine, unpack(things))
@@ -234,7 +261,9 @@ if redis.call('EXISTS', run .. ':records:' .. ARGV[3]) == 1 then return 0 end
 if redis.call('EXISTS', loading .. ':records') == 0 then return 0 end
 redis.call('RENAME', loading .. ':records', run .. ':records:' .. ARGV[3])
 redis.call('RENAME', loading .. ':free', run .. ':free:' .. ARGV[3])
-for _, kind in ipairs({'records', 'free', 'used'}) do keep(run .. ':' .. kind .. ':' .. ARGV[3]) end
+for _, kind in ipairs({'records', 'free', 'used', 'queue', 'asked'}) do
+  keep(run .. ':' .. kind .. ':' .. ARGV[3])
+end
 return 1
 """
 

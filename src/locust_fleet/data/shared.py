@@ -59,8 +59,8 @@ class Shared:
 
     def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
         back = (*order.give, *order.use_up)
-        numbers = order.want, int(order.recycle), len(order.give)
-        state, given, texts = self._ask(scripts.EXCHANGE, holder, source, *numbers, *back)
+        how = order.when_empty, len(order.give)
+        state, given, texts = self._ask(scripts.EXCHANGE, holder, source, order.want, *how, *back)
         pairs = zip(map(text, given), map(text, texts), strict=True)
         return Handout(text(state), list(pairs))  # type: ignore[arg-type]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from locust_fleet.data.source import WhenEmpty
 from locust_fleet.errors import FleetError
 
 # An identity of a worker that reaches the store itself, and of one that asks the leader, which
@@ -18,6 +19,10 @@ LINK_EXPIRY_S = 20.0
 # A store that lost its memory, or part of it, gives nothing away before every identity that it
 # may have forgotten has expired.
 HOLD_S = LINK_EXPIRY_S
+# A worker that has asked in vain for so long gets the next record, though others have many; one
+# that has not asked for so long does not wait any more.
+STARVING_S = 0.5
+GONE_S = 1.5
 # Names of the workers that take part in a run, which is kept without anybody's doing.
 ACTIVE_WORKERS = "active_workers"
 
@@ -52,7 +57,7 @@ class Order(NamedTuple):
     give: Sequence[str]
     use_up: Sequence[str]
     want: int
-    recycle: bool
+    when_empty: WhenEmpty
 
 
 class Handout(NamedTuple):

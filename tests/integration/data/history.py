@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from redis import Redis
 
 from locust_fleet.data.shared import Shared
+from locust_fleet.data.source import WhenEmpty
 from locust_fleet.data.store import Fenced, Holder, Order, Store
 
 RECORDS = [str(number) for number in range(10)]
 STEPS = 3000
+POLICIES: tuple[WhenEmpty, ...] = ("wait", "recycle", "stop")
 RUN = "history"
 
 
@@ -30,13 +33,13 @@ def live(store: Store, seed: int) -> int:
         back = sorted(held[name])[: chance.randint(1, 3)]
         step = chance.random()
         if step < 0.5:
-            order = Order([], [], chance.randint(1, 4), chance.random() < 0.5)
+            order = Order([], [], chance.randint(1, 4), chance.choice(POLICIES))
             got = {key for key, _ in store.exchange(holders[name], "s", order).records}
             held[name] |= got
             lent += len(got)
         elif step < 0.9:
             used_up = step > 0.8
-            order = Order([], back, 0, False) if used_up else Order(back, [], 0, False)
+            order = Order([], back, 0, "wait") if used_up else Order(back, [], 0, "wait")
             store.exchange(holders[name], "s", order)
             held[name] -= set(back)
         else:
@@ -45,8 +48,8 @@ def live(store: Store, seed: int) -> int:
             redis.zadd(f"fleet:data:{RUN}:holders", {former.name: 1})
             lives[name] += 1
             holders[name], held[name] = _join(store, f"{name}:{lives[name]}"), set()
-            assert _is_fenced(store, former, Order(sorted(lost), [], 0, False))
-            assert _is_fenced(store, former, Order([], [], 1, False))
+            assert _is_fenced(store, former, Order(sorted(lost), [], 0, "wait"))
+            assert _is_fenced(store, former, Order([], [], 1, "wait"))
         out = [key for mine in held.values() for key in mine]
         assert len(out) == len(set(out)), out
         assert _places(redis) == sorted(RECORDS)
@@ -75,8 +78,11 @@ def _is_fenced(store: Store, holder: Holder, order: Order) -> bool:
 
 def _places(redis: Redis) -> list[str]:
     """Return the records by where they are in Redis: each once, if all is well."""
-    ids = redis.lrange(f"fleet:data:{RUN}:free:s", 0, -1)
-    ids += redis.lrange(f"fleet:data:{RUN}:used:s", 0, -1)
+    found: list[Any] = []
+    for pile in ("free", "used"):
+        ids: Any = redis.lrange(f"fleet:data:{RUN}:{pile}:s", 0, -1)
+        found += ids
     for key in redis.scan_iter(f"fleet:data:{RUN}:held:*"):
-        ids += [thing.removeprefix(b"s\n") for thing in redis.smembers(key)]
-    return sorted(key.decode() for key in ids)
+        things: Any = redis.smembers(key)
+        found += [thing.removeprefix(b"s\n") for thing in things]
+    return sorted(key.decode() for key in found)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locust_fleet.data.memory import Memory
+from locust_fleet.data.source import WhenEmpty
 from locust_fleet.data.store import Fenced, Holder, Order
 
 EXPIRY_S = 10.0
@@ -43,8 +44,10 @@ class Worker:
 
 
 @settings(max_examples=300, deadline=None)
-@given(EVENTS, st.booleans())
-def test_no_record_is_ever_in_two_places(events: list[tuple[str, str, int]], recycle: bool) -> None:
+@given(EVENTS, st.sampled_from(["wait", "recycle", "stop"]))
+def test_no_record_is_ever_in_two_places(
+    events: list[tuple[str, str, int]], when_empty: WhenEmpty
+) -> None:
     now = [0.0]
     store = Memory(lambda: now[0])
     store.open("r")
@@ -65,16 +68,16 @@ def test_no_record_is_ever_in_two_places(events: list[tuple[str, str, int]], rec
         back = sorted(worker.held)[:number]
         with contextlib.suppress(Fenced):
             if event == "lease":
-                handout = store.exchange(worker.holder, "s", Order([], [], number, recycle))
+                handout = store.exchange(worker.holder, "s", Order([], [], number, when_empty))
                 worker.held |= {key for key, _ in handout.records}
             elif event in ("return", "replay"):
-                store.exchange(worker.holder, "s", Order(back, [], 0, recycle))
+                store.exchange(worker.holder, "s", Order(back, [], 0, when_empty))
                 worker.held -= set(back)
                 if event == "replay":
                     # The answer was lost, so it says so again.
-                    store.exchange(worker.holder, "s", Order(back, [], 0, recycle))
+                    store.exchange(worker.holder, "s", Order(back, [], 0, when_empty))
             elif event == "use up":
-                store.exchange(worker.holder, "s", Order([], back, 0, recycle))
+                store.exchange(worker.holder, "s", Order([], back, 0, when_empty))
                 worker.held -= set(back)
             elif event == "renew":
                 store.renew(worker.holder, name, int(EXPIRY_S * 1000), 0)
@@ -83,6 +86,25 @@ def test_no_record_is_ever_in_two_places(events: list[tuple[str, str, int]], rec
                 store.leave("r", worker.holder.name, name, 0)
                 worker.join(now[0])
         check(store, workers, now[0])
+
+
+def test_a_worker_that_finds_none_gets_the_next_one_though_another_asks_all_the_time() -> None:
+    now = [0.0]
+    store = Memory(lambda: now[0])
+    store.open("r")
+    load(store, ["0"])
+    greedy, patient = (Holder("r", name, store.join("r", name, name, 10**6, {})) for name in "gp")
+    store.exchange(greedy, "s", Order([], [], 1, "wait"))
+    store.exchange(patient, "s", Order([], [], 1, "wait"))
+
+    turns = []
+    for _ in range(10):
+        now[0] += 0.2
+        turns.append(len(store.exchange(greedy, "s", Order(["0"], [], 1, "wait")).records))
+        if store.exchange(patient, "s", Order([], [], 1, "wait")).records:
+            break
+
+    assert turns == [1, 1, 0]
 
 
 def check(store: Memory, workers: dict[str, Worker], now: float) -> None:
