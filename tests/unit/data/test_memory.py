@@ -43,7 +43,7 @@ class Worker:
         self.holder, self.held, self.until = Holder("r", name, memory), set(), now + EXPIRY_S
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EVENTS, st.sampled_from(["wait", "recycle", "stop"]))
 def test_no_record_is_ever_in_two_places(
     events: list[tuple[str, str, int]], when_empty: WhenEmpty
