@@ -24,7 +24,7 @@ from gevent.queue import Queue
 
 from locust_fleet.seams import replace
 from locust_fleet.settings import RedisSettings
-from locust_fleet.wire import WHO, stamp, take_epoch
+from locust_fleet.wire import FAREWELL, WHO, stamp, take_epoch
 from locust_fleet.worker.silence import Silence
 from locust_fleet.worker.whereabouts import Address, Whereabouts, written
 
@@ -115,16 +115,16 @@ class Link:
         while True:
             gevent.sleep(self._look_s)
             self._silence.look(time.monotonic())
-            if self._silence.since_fresh_s > self._patience_s and not self._renewal:
-                self._renewal = gevent.spawn(self.renew)
+            if self._silence.since_heard_s > self._patience_s and not self._renewal:
+                fresh = self._silence.since_fresh_s <= self._patience_s
+                self._renewal = gevent.spawn(self.renew, but_not_here=fresh)
 
-    def renew(self) -> None:
+    def renew(self, *, but_not_here: bool = False) -> None:
         """Connect anew, if there is anybody; who answers is asked nothing that was said before."""
-        self._silence.renew()
-        address = self._whereabouts.find(self._address)
-        self._silence.renew()
+        address = self._whereabouts.find(self._address, but_not_there=but_not_here)
         if address is None:
             return
+        self._silence.renew()
         logger.warning(
             "nothing heard from %s for %.1f s; connects to %s",
             *(self.leader, self.silent_s, written(address)),
@@ -180,6 +180,10 @@ class Link:
                     "refuses %s, whose epoch %d is over since %d", self.leader, epoch, self.epoch
                 )
             self._refused = epoch
+            return
+        if message.type == FAREWELL:
+            logger.info("the leader at %s hands over", self.leader)
+            self._silence.leave()
             return
         if epoch > self.epoch:
             logger.info("obeys the leader at %s, epoch %d", self.leader, epoch)

@@ -6,6 +6,8 @@ more than looks are apart, however long it comes too late.
 
 from __future__ import annotations
 
+import math
+
 # A look that is a little late is no hanging process.
 LATENESS = 2
 
@@ -29,6 +31,10 @@ class Silence:
     def hear(self) -> None:
         """Note that the leader said something."""
         self.since_heard_s = self.since_fresh_s = 0.0
+
+    def leave(self) -> None:
+        """Note that the leader has said goodbye, so there is nothing to wait for."""
+        self.since_heard_s = self.since_fresh_s = math.inf
 
     def renew(self) -> None:
         """Note that the connection is a new one, so nothing could be heard on it yet."""
