@@ -11,11 +11,11 @@ from typing import Any
 import gevent
 import pytest
 
-from locust_fleet.wire import WHO, stamp, take_epoch
+from locust_fleet.wire import FAREWELL, WHO, stamp, take_epoch
 from locust_fleet.worker.link import Link
 
 ADDRESS = "127.0.0.82"
-BEAT_S = 0.1
+BEAT_S = 0.2
 
 
 class Master:
@@ -115,6 +115,21 @@ def test_a_leader_that_says_nothing_is_left(
     link.send(Message("heartbeat", None, "w1"))
     assert masters[1].hear() == ("heartbeat", 7)
     assert link.leader == f"{ADDRESS}:{masters[1].port}"
+
+
+def test_a_leader_that_says_goodbye_is_left_at_once(
+    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masters[0].say("ack", 7)
+    received(link)
+    move_to(monkeypatch, masters[1])
+
+    masters[0].say(FAREWELL, 7)
+
+    assert received(link) == WHO
+    assert link.lost
+    # Else users would stop: nobody led for that long.
+    assert link.silent_s < 2 * BEAT_S
 
 
 def test_a_worker_that_nobody_answered_introduces_itself_to_the_next(
