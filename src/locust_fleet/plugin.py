@@ -151,12 +151,13 @@ def attach_worker(settings: WorkerSettings) -> None:
         )
         if not settings.redis:
             link.attach(runner)
-        _share(environment, desk)
-        gevent.spawn(desk.watch)
         environment.events.test_start.add_listener(lambda **_: guard.forget())
         environment.events.test_stop.add_listener(
             lambda **_: setattr(environment.parsed_options, RUN_OPTION, {})
         )
+        # After the run is over for this worker, so that it does not take part in it again.
+        _share(environment, desk)
+        gevent.spawn(desk.watch)
         install(guard)
 
     events.init.add_listener(init)
