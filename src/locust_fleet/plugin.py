@@ -341,8 +341,10 @@ def _record(
         run = recorder.active
         if run is None:
             return
-        _cut(runner, recorder)
+        # Before the last sample: while Redis is asked, reports may come.
         observer(_sum_up_data)(recorder, run, store)
+        # Whatever becomes of the last sample, the run is closed.
+        observer(_cut)(runner, recorder)
         recorder.stop()
         write_reports(environment, settings.reports_dir / run.id)
 
