@@ -155,12 +155,13 @@ def attach_worker(settings: WorkerSettings) -> None:
         )
         if not settings.redis:
             remote.attach(runner)
-        _share(environment, desk)
-        gevent.spawn(desk.watch)
         environment.events.test_start.add_listener(lambda **_: guard.forget())
         environment.events.test_stop.add_listener(
             lambda **_: setattr(environment.parsed_options, RUN_OPTION, {})
         )
+        # After the run is over for this worker, so that it does not take part in it again.
+        _share(environment, desk)
+        gevent.spawn(desk.watch)
         install(guard)
 
     events.init.add_listener(init)
@@ -350,9 +351,10 @@ def _record(
         run = recorder.active
         if run is None:
             return
+        # Before the last sample: while Redis is asked, reports may come.
+        observer(_sum_up_data)(recorder, run, store)
         # Whatever becomes of the last sample, the run is closed.
         observer(_cut)(runner, recorder)
-        observer(_sum_up_data)(recorder, run, store)
         recorder.stop()
         write_reports(environment, settings.reports_dir / run.id)
 

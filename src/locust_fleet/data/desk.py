@@ -118,6 +118,8 @@ class Desk:
                 if heard:
                     logger.warning("shared data: %s", error)
                 heard = False
+            except Exception:  # without renewals this worker would lose all that it holds
+                logger.exception("shared data: the renewal failed; it is tried again")
             gevent.sleep(self._pause_s())
 
     def _pause_s(self) -> float:

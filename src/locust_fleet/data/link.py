@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from locust.exception import RPCError
 from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -130,7 +131,10 @@ class Remote:
         if self._runner is None:
             raise StoreUnavailable("this worker has not yet joined the fleet")
         question = {"number": number, "step": step, "with": arguments}
-        self._runner.send_message(ASK, question)
+        try:
+            self._runner.send_message(ASK, question)
+        except RPCError as error:
+            raise StoreUnavailable(f"the leader cannot be asked: {error}") from error
 
     def _hear(self, message: Message) -> None:
         if waiting := self._asked.get(message.data["number"]):

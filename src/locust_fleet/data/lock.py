@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 
 import gevent
+from gevent.local import local
 
 from locust_fleet.data.desk import Desk
 from locust_fleet.data.session import SAFE, Session, boottime
@@ -14,8 +15,11 @@ from locust_fleet.errors import DataError, LeaseLost
 ASK_AGAIN_S = 0.1
 
 
-class Lock:
-    """Free again when it is released, when its time is over, and when its worker is dead."""
+class Lock(local):
+    """Free again when it is released, when its time is over, and when its worker is dead.
+
+    Each user has a view of its own, so users may share one that was made at import.
+    """
 
     def __init__(self, desk: Desk, name: str, expiry_s: float) -> None:
         self._desk = desk
@@ -37,7 +41,7 @@ class Lock:
     def acquire(self, wait_s: float | None = None) -> bool:
         """Get the lock: wait so many seconds for it, or without end. Returns whether it is ours."""
         if self._session is not None:
-            raise DataError(f"the lock {self._name} is held by this one; release it first")
+            raise DataError(f"this user has the lock {self._name} already; release it first")
         deadline = None if wait_s is None else time.monotonic() + wait_s
         while True:
             began = boottime()

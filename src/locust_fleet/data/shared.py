@@ -118,8 +118,11 @@ class Shared:
             # Redis started anew, and may have lost what it had not yet written to its disk.
             self._eval(scripts.REMEMBER, run, new_memory(), HOLD_MS)
             self._load()
+        try:
             with turn:
                 return self._guarded(once)
+        except NoScriptError as error:
+            raise StoreUnavailable(f"Redis at {self._where} starts again and again") from error
 
     def _eval(self, script: str, run: str, *arguments: str | int) -> Any:
         whole = scripts.PRELUDE + script

@@ -176,6 +176,34 @@ def test_data_outlives_a_change_of_the_leader(fleet: Fleet, connection: psycopg.
     assert event(connection)["counter orders"] == max(made)
 
 
+# It asks for a number when the run is being stopped, and a stop waits for it.
+LATE = """
+import time
+from locust import User, task
+from locust_fleet import data
+
+class Late(User):
+    @task
+    def order(self):
+        print("begins", flush=True)
+        time.sleep(5)
+        print("order", data.counter("orders").next(), flush=True)
+"""
+
+
+def test_a_far_worker_hears_answers_while_it_stops_its_users(fleet: Fleet) -> None:
+    (fleet.folder / "busy.py").write_text(LATE)
+    start(fleet, "far")
+    fleet.swarm(3)
+    fleet.wait_for_users(3)
+
+    fleet.stop()
+
+    assert sorted(orders(fleet, "far")) == [1, 2, 3]
+    fleet.swarm(1)
+    fleet.wait_for_users(1)
+
+
 def test_without_redis_the_leader_keeps_the_data(
     fleet: Fleet, connection: psycopg.Connection
 ) -> None:

@@ -173,6 +173,19 @@ def test_a_lock_is_had_by_one() -> None:
         assert lock.token > first
 
 
+def test_users_may_share_a_lock_that_was_made_at_import() -> None:
+    lock, inside = data.lock("cleanup"), []
+
+    def user() -> None:
+        with lock:
+            inside.append(1)
+            gevent.sleep(0.01)
+            assert inside == [1]
+            inside.clear()
+
+    gevent.joinall([gevent.spawn(user) for _ in range(3)], timeout=5, raise_error=True)
+
+
 def test_a_lock_that_has_expired_is_left_alone() -> None:
     late, quick = data.lock("cleanup", expiry_s=0.2), data.lock("cleanup")
     assert late.acquire()
