@@ -23,7 +23,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +32,22 @@ from gevent.event import Event
 
 from locust_fleet import data, exporter, health, logs, visitor
 from locust_fleet.data.desk import Desk
-from locust_fleet.data.link import Answers, Link
+from locust_fleet.data.link import Answers, Remote
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S, Store
 from locust_fleet.data.summary import summed_up
-from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master import guard
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
-from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.counts import Counts
 from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.handover import Handover
 from locust_fleet.master.intake import Intake
 from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.losses import Losses
 from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
-from locust_fleet.master.metrics import MasterMetrics
+from locust_fleet.master.metrics import MasterMetrics, standby_metrics
 from locust_fleet.master.presence import Presence, listen_after
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.receipts import Receipts
@@ -59,6 +58,7 @@ from locust_fleet.master.resume import Resume
 from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
+from locust_fleet.master.takeover import Takeover
 from locust_fleet.master.web import Front, hosts_of_users
 from locust_fleet.master.weights import Weights
 from locust_fleet.names import bound_names
@@ -78,6 +78,7 @@ from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.link import keep_to_leader, link_of
 from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.present import Present
 from locust_fleet.worker.reports import keep_reporting
@@ -92,7 +93,6 @@ LOST = "worker lost"
 RUN_OPTION = "fleet_run"
 # When the run is due to end, in seconds since 1970; None without a run time.
 RUN_ENDS = "fleet_run_ends"
-REDIS_PAUSE_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -103,12 +103,13 @@ def attach_worker(settings: WorkerSettings) -> None:
     count_in_steps()
     bound_waiting(settings.connections)
     bound_names(settings.max_names)
+    keep_to_leader(settings.redis)
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
-    health.serve(settings.health_port, lambda: _worker_readiness(runner_of, settings.heartbeat))
-    link = Link()
+    health.serve(settings.health_port, lambda: _worker_readiness(runner_of))
+    remote = Remote()
     desk = Desk(
-        Shared(settings.redis) if settings.redis else link,
+        Shared(settings.redis) if settings.redis else remote,
         lambda: _known_to_worker(runner_of).get("run_id"),
         lambda: runner_of[0].client_id,
         EXPIRY_S if settings.redis else LINK_EXPIRY_S,
@@ -117,6 +118,8 @@ def attach_worker(settings: WorkerSettings) -> None:
 
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
+        link = link_of(runner)
+        replace(runner, "reset_connection", link.renew)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
 
         def run_id() -> str | None:
@@ -135,6 +138,7 @@ def attach_worker(settings: WorkerSettings) -> None:
             run_id,
             lambda: getattr(environment.parsed_options, RUN_ENDS, None),
             beat.ghost_limit_s,
+            link,
         )
         present.attach()
         gevent.spawn(present.watch)
@@ -142,7 +146,7 @@ def attach_worker(settings: WorkerSettings) -> None:
         absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
         absence.attach()
         gevent.spawn(absence.watch)
-        metrics = WorkerMetrics(runner, settings.identity)
+        metrics = WorkerMetrics(runner, settings.identity, link)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)
         guard = WorkerGuard(
@@ -150,7 +154,7 @@ def attach_worker(settings: WorkerSettings) -> None:
             lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
         )
         if not settings.redis:
-            link.attach(runner)
+            remote.attach(runner)
         environment.events.test_start.add_listener(lambda **_: guard.forget())
         environment.events.test_stop.add_listener(
             lambda **_: setattr(environment.parsed_options, RUN_OPTION, {})
@@ -170,13 +174,14 @@ def attach_master(settings: MasterSettings) -> None:
     keep_snapshots_small()
     runner_of: list[MasterRunner] = []
     recorder_of: list[Recorder] = []
+    metrics_of: list[Callable[[], Iterator[bytes]]] = [standby_metrics(settings.version)]
     _log(settings.logs, "master", lambda: _known_to_master(recorder_of))
-    health.serve(settings.health_port, lambda: _master_readiness(runner_of))
+    takeover = Takeover(settings)
+    takeover.attach()
+    health.serve(settings.health_port, lambda: _master_readiness(runner_of, takeover))
+    exporter.serve(settings.metrics_port, lambda: metrics_of[-1]())
     store = Shared(settings.redis) if settings.redis else Memory()
     data.desks.use(_desk_of_master(store, recorder_of))
-    checkpoints = Checkpoints(settings.redis) if settings.redis else None
-    # Before Locust listens: what waits for a master must find one that knows the run.
-    state = _take_over(checkpoints) if checkpoints else None
     ready = Event()
     listen_after(ready)
 
@@ -184,6 +189,7 @@ def attach_master(settings: MasterSettings) -> None:
         environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
         runner_of.append(runner)
+        reign, checkpoints, state = takeover.reign, takeover.checkpoints, takeover.state
         spool = Spool(settings.spool_dir)
         recorder = Recorder(
             spool,
@@ -197,7 +203,7 @@ def attach_master(settings: MasterSettings) -> None:
         weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
         balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
         problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
-        shipper = Shipper(spool, settings)
+        shipper = Shipper(spool, settings, reign)
         make_stop_final(runner, web_ui)
         losses = Losses(WORKER_REPORT_INTERVAL)
         attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
@@ -222,8 +228,11 @@ def attach_master(settings: MasterSettings) -> None:
             attendance,
             weights,
             losses,
+            settings.name,
         )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
+        reign.on_rise = keeper.touch
+        handover = Handover(runner, recorder, keeper, reign)
         metrics = MasterMetrics(
             runner,
             recorder,
@@ -235,12 +244,12 @@ def attach_master(settings: MasterSettings) -> None:
             lambda: intake.over_limit,
             lambda: balance.over_capacity,
         )
-        exporter.serve(settings.metrics_port, metrics.render)
+        metrics_of.append(metrics.render)
         _measure(environment, counts, attendance, weights, losses)
         balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
         Answers(runner, store).attach()
-        _record(environment, runner, recorder, shipper, settings, keeper, store)
+        _record(environment, runner, recorder, shipper, settings, keeper, handover, store)
         _keep(environment, recorder, receipts, reception, keeper)
         if web_ui and web_ui.app:
             front = Front(environment, runner, recorder, settings, problems, spool, resume)
@@ -306,6 +315,7 @@ def _record(
     shipper: Shipper,
     settings: MasterSettings,
     keeper: Keeper,
+    handover: Handover,
     store: Store,
 ) -> None:
     """Follow a run from its start to its reports."""
@@ -350,6 +360,7 @@ def _record(
 
     @observer
     def quitting(**_: Any) -> None:
+        handover.leave()
         if recorder.active:
             recorder.stopped_by = recorder.stopped_by or "shutdown of the master"
             runner.stop()
@@ -390,19 +401,6 @@ def _sum_up_data(recorder: Recorder, run: Run, store: Store) -> None:
     if lines := summed_up(closed):
         logger.info("shared data of run %s: %s", run.id, json.dumps(closed))
         recorder.event("shared data", lines)
-
-
-def _take_over(checkpoints: Checkpoints) -> State | None:
-    """Become the master that counts; while Redis is away nobody can tell, so this waits."""
-    warned = False
-    while True:
-        try:
-            return checkpoints.take()
-        except StoreUnavailable as error:
-            if not warned:
-                logger.warning("waiting for Redis, which knows whether a run goes on: %s", error)
-            warned = True
-            gevent.sleep(REDIS_PAUSE_S)
 
 
 def _keep(
@@ -531,20 +529,22 @@ def _set_heartbeat(settings: HeartbeatSettings) -> None:
     replace(runners, "MASTER_HEARTBEAT_TIMEOUT", math.inf)
 
 
-def _worker_readiness(
-    runner_of: list[WorkerRunner], heartbeat: HeartbeatSettings
-) -> tuple[bool, dict[str, Any]]:
-    runner = runner_of[0] if runner_of else None
-    seen = runner.last_heartbeat_timestamp if runner else None
-    ready = bool(seen and time.time() - seen < heartbeat.interval_s * (heartbeat.liveness + 1))
-    return ready, {
+def _worker_readiness(runner_of: list[WorkerRunner]) -> tuple[bool, dict[str, Any]]:
+    if not runner_of:
+        return False, {"role": "worker", "worker": None, "users": 0, "leader": None}
+    [runner] = runner_of
+    link = link_of(runner)
+    return not link.lost, {
         "role": "worker",
-        "worker": runner.client_id if runner else None,
-        "users": runner.user_count if runner else 0,
+        "worker": runner.client_id,
+        "users": runner.user_count,
+        "leader": None if link.lost else {"address": link.leader, "epoch": link.epoch},
     }
 
 
-def _master_readiness(runner_of: list[MasterRunner]) -> tuple[bool, dict[str, Any]]:
+def _master_readiness(
+    runner_of: list[MasterRunner], takeover: Takeover
+) -> tuple[bool, dict[str, Any]]:
     if not runner_of:
-        return False, {"role": "starting", "workers": 0}
+        return takeover.readiness()
     return True, {"role": "leader", "workers": runner_of[0].worker_count}

@@ -25,7 +25,7 @@ ERRORS = {error.__name__: error for error in (DataError, Fenced, OnHold, StoreUn
 logger = logging.getLogger(__name__)
 
 
-class Link:
+class Remote:
     """A store that is asked through Locust's messages, each answered by the leader of then."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 from gevent.pool import Group
 
 from locust_fleet.data import link
-from locust_fleet.data.link import Answers, Link
+from locust_fleet.data.link import Answers, Remote
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.store import Fenced, Handout, Holder, OnHold, Order, Restarted, Store
 from locust_fleet.errors import DataError, StoreUnavailable
@@ -77,7 +77,7 @@ def wire(leader: Memory) -> Wire:
 
 @pytest.fixture
 def store(wire: Wire) -> Store:
-    far = Link()
+    far = Remote()
     far.attach(cast(Any, wire))
     return far
 
@@ -140,7 +140,7 @@ def test_a_store_that_started_anew_says_what_it_is_called_now(
     wire = Wire()
     monkeypatch.setattr(leader, "count", restarted)
     Answers(cast(Any, wire), leader).attach()
-    far = Link()
+    far = Remote()
     far.attach(cast(Any, wire))
     with pytest.raises(Restarted) as raised:
         far.count(holder, "orders", 1)
