@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from locust_fleet.settings import PostgresSettings, RedisSettings
-from tests.integration.conftest import wait_until
+from tests.integration.conftest import redis_environment, wait_until
 from tests.integration.fleet import Fleet
 
 # Each user says what it has; a pause in between lets others have it at the same time, if they can.
@@ -44,14 +44,10 @@ ACCOUNTS = "user\n" + "".join(f"u{number}\n" for number in range(6))
 
 @pytest.fixture
 def redis_env(redis_settings: RedisSettings) -> dict[str, str]:
-    return {
-        "REDIS_HOST": redis_settings.host,
-        "REDIS_PORT": str(redis_settings.port),
-        "REDIS_PASSWORD": redis_settings.password,
-    }
+    return redis_environment(redis_settings)
 
 
-NO_REDIS = {"REDIS_HOST": "", "REDIS_PORT": "", "REDIS_PASSWORD": ""}
+NO_REDIS = {"REDIS_HOST": "", "REDIS_PORT": "", "REDIS_PASSWORD": "", "REDIS_WORKER_PASSWORD": ""}
 
 
 @pytest.fixture
