@@ -28,14 +28,12 @@ main() {
   use_settings_file_alone
 
   # Past Compose, so that a mistake in .env does not matter now.
-  local project master
+  local project masters
   project=$(setting COMPOSE_PROJECT_NAME)
-  master=$(running_container "$project" locust-master) ||
+  masters=$(running_containers "$project" locust-master) ||
     die 1 "the Docker engine does not answer; its words are above"
-  if [[ -n $master ]] && docker exec "$master" locust-fleet stop-run; then
-    exit
-  fi
-  [[ $kill == yes ]] || die 1 "$(reason "$master"), so its workers may go on; repeat with --kill" \
+  ! stop_run "$project" || exit 0
+  [[ $kill == yes ]] || die 1 "$(reason "$masters"), so its workers may go on; repeat with --kill" \
     "to end them, or let them finish: docker compose stop locust-worker"
   kill_workers "$project"
 }

@@ -123,7 +123,7 @@ spare_the_run() {
   [[ $state != none ]] || return 0
   if [[ $end_run == yes ]]; then
     log "ending the run: $state"
-    docker exec "$(running_container "$project" locust-master)" locust-fleet stop-run >&2 ||
+    stop_run "$project" >&2 ||
       log "warning: the master does not answer; going on, because --end-run was given"
     return
   fi

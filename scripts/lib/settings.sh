@@ -92,6 +92,8 @@ value_remedy() {
     MAX_USERS_PER_WORKER) whole_remedy "$value" 0 1000000 ;;
     WORKER_WEIGHT) [[ -z $value ]] || number_remedy "$value" 10000 ;;
     GHOST_LIMIT) whole_remedy "$value" 5 3600 ;;
+    LOCUST_MASTERS) whole_remedy "$value" 1 9 ;;
+    MASTER_PRIORITY) whole_remedy "$value" 0 100 ;;
     MAX_WORKERS) whole_remedy "$value" 1 1000 ;;
     MAX_NAMES) whole_remedy "$value" 1 10000 ;;
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;

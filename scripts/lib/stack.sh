@@ -8,10 +8,13 @@ containers() {
     ${2:+--filter "label=com.docker.compose.service=$2"}
 }
 
-# running_container PROJECT SERVICE: print the id of one that runs; nothing if there is none.
-running_container() {
-  containers "$1" "$2" '{{.State}} {{.ID}}' | sed -n 's/^running //p' | head -n 1
+# running_containers PROJECT SERVICE: print the ids of those that run.
+running_containers() {
+  containers "$1" "$2" '{{.State}} {{.ID}}' | sed -n 's/^running //p'
 }
+
+# running_container PROJECT SERVICE: print the id of one that runs; nothing if there is none.
+running_container() { running_containers "$1" "$2" | head -n 1; }
 
 # Names are free text, so JSON is read by what understands it.
 readonly ask_run='locust-fleet run-state | python -c "
@@ -22,18 +25,30 @@ print(\"active \" + (state[\"run\"] or {}).get(\"id\", \"\") if active else \"no
 
 # run_state PROJECT: print none, active ID, or unknown.
 run_state() {
-  local master
-  master=$(running_container "$1" locust-master)
-  if [[ -z $master ]]; then
+  local masters master
+  masters=$(running_containers "$1" locust-master)
+  # Any of them asks the one that leads, unless it hangs.
+  for master in $masters; do
+    ! timeout 30 docker exec "$master" sh -c "$ask_run" 2>/dev/null || return 0
+  done
+  if [[ -z $masters ]]; then
     echo none
-  elif timeout 30 docker exec "$master" sh -c "$ask_run" 2>/dev/null; then
-    return
   elif [[ $(docker inspect --format '{{.State.Health.Status}}' "$master") == starting ]]; then
     # Nobody can have started a run on a master that does not answer yet.
     echo none
   else
     echo unknown
   fi
+}
+
+# stop_run PROJECT: let a master stop the load, and print what it stopped; 1 if none can.
+stop_run() {
+  local masters master
+  masters=$(running_containers "$1" locust-master)
+  for master in $masters; do
+    ! docker exec "$master" locust-fleet stop-run || return 0
+  done
+  return 1
 }
 
 # recreated_services PROJECT ENV_FILE: print what `up` with these settings would recreate.

@@ -18,7 +18,8 @@ from locust_fleet.errors import FleetError, SettingsError
 from locust_fleet.seams import replace
 
 HEALTH_URL = "http://127.0.0.1:8080/health"
-MASTER_URL = "http://127.0.0.1:8089"
+READY_URL = "http://127.0.0.1:8080/ready"
+WEB_PORT = 8089
 # Stopping waits until users have finished, at most the stop timeout and Locust's extra minute.
 STOP_TIMEOUT_S = 150.0
 
@@ -169,17 +170,30 @@ def _stop_run(_: argparse.Namespace) -> int:
 
 
 def _ask_master(path: str, body: bytes | None, *, timeout_s: float) -> dict[str, Any]:
-    """Ask this container's own master; raises FleetError when it does not answer."""
+    """Ask the master of this container, or the one it stands by for.
+
+    Raises FleetError when it does not answer.
+    """
     from locust_fleet.settings import secret
 
-    request = urllib.request.Request(MASTER_URL + path, data=body)
+    url = f"http://{_leading_host()}:{WEB_PORT}"
+    request = urllib.request.Request(url + path, data=body)
     request.add_header("X-Fleet-Front", secret(os.environ, "FRONT_SECRET"))
     request.add_header("X-Fleet-User", "scripts/stop_run.sh")
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             return dict(json.load(answer))
     except (OSError, ValueError) as error:
-        raise FleetError(f"the master does not answer at {MASTER_URL}: {error}") from error
+        raise FleetError(f"the master does not answer at {url}: {error}") from error
+
+
+def _leading_host() -> str:
+    try:
+        with urllib.request.urlopen(READY_URL, timeout=3) as answer:
+            leader = json.load(answer).get("leader")
+    except (OSError, ValueError):
+        leader = None
+    return leader.rpartition(":")[0] if leader else "127.0.0.1"
 
 
 def _complain(message: str, code: int) -> int:

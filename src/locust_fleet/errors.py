@@ -24,6 +24,11 @@ class StoreUnavailable(FleetError):
 class LeadershipLost(FleetError):
     """A later master leads; this one must not command, count or write any more."""
 
+    def __init__(self, message: str, epoch: int = 0) -> None:
+        super().__init__(message)
+        # Of the later one, 0 if not known.
+        self.epoch = epoch
+
 
 class MigrationError(FleetError):
     """A migration failed and was rolled back; the message names its file and the reason."""

@@ -22,7 +22,7 @@ import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,17 @@ import gevent
 from gevent.event import Event
 
 from locust_fleet import exporter, health, logs, visitor
-from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master import guard
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
-from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.counts import Counts
 from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.handover import Handover
 from locust_fleet.master.intake import Intake
 from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.losses import Losses
 from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
-from locust_fleet.master.metrics import MasterMetrics
+from locust_fleet.master.metrics import MasterMetrics, standby_metrics
 from locust_fleet.master.presence import Presence, listen_after
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.receipts import Receipts
@@ -52,6 +51,7 @@ from locust_fleet.master.resume import Resume
 from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
+from locust_fleet.master.takeover import Takeover
 from locust_fleet.master.web import Front, hosts_of_users
 from locust_fleet.master.weights import Weights
 from locust_fleet.names import bound_names
@@ -71,6 +71,7 @@ from locust_fleet.worker.guard import Guard as WorkerGuard
 from locust_fleet.worker.guard import install
 from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.link import keep_to_leader, link_of
 from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.present import Present
 from locust_fleet.worker.reports import keep_reporting
@@ -85,7 +86,6 @@ LOST = "worker lost"
 RUN_OPTION = "fleet_run"
 # When the run is due to end, in seconds since 1970; None without a run time.
 RUN_ENDS = "fleet_run_ends"
-REDIS_PAUSE_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -96,12 +96,15 @@ def attach_worker(settings: WorkerSettings) -> None:
     count_in_steps()
     bound_waiting(settings.connections)
     bound_names(settings.max_names)
+    keep_to_leader(settings.redis)
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
-    health.serve(settings.health_port, lambda: _worker_readiness(runner_of, settings.heartbeat))
+    health.serve(settings.health_port, lambda: _worker_readiness(runner_of))
 
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
+        link = link_of(runner)
+        replace(runner, "reset_connection", link.renew)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
 
         def run_id() -> str | None:
@@ -120,6 +123,7 @@ def attach_worker(settings: WorkerSettings) -> None:
             run_id,
             lambda: getattr(environment.parsed_options, RUN_ENDS, None),
             beat.ghost_limit_s,
+            link,
         )
         present.attach()
         gevent.spawn(present.watch)
@@ -127,7 +131,7 @@ def attach_worker(settings: WorkerSettings) -> None:
         absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
         absence.attach()
         gevent.spawn(absence.watch)
-        metrics = WorkerMetrics(runner, settings.identity)
+        metrics = WorkerMetrics(runner, settings.identity, link)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)
         guard = WorkerGuard(
@@ -150,11 +154,12 @@ def attach_master(settings: MasterSettings) -> None:
     keep_snapshots_small()
     runner_of: list[MasterRunner] = []
     recorder_of: list[Recorder] = []
+    metrics_of: list[Callable[[], Iterator[bytes]]] = [standby_metrics(settings.version)]
     _log(settings.logs, "master", lambda: _known_to_master(recorder_of))
-    health.serve(settings.health_port, lambda: _master_readiness(runner_of))
-    checkpoints = Checkpoints(settings.redis) if settings.redis else None
-    # Before Locust listens: what waits for a master must find one that knows the run.
-    state = _take_over(checkpoints) if checkpoints else None
+    takeover = Takeover(settings)
+    takeover.attach()
+    health.serve(settings.health_port, lambda: _master_readiness(runner_of, takeover))
+    exporter.serve(settings.metrics_port, lambda: metrics_of[-1]())
     ready = Event()
     listen_after(ready)
 
@@ -162,6 +167,7 @@ def attach_master(settings: MasterSettings) -> None:
         environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
         runner_of.append(runner)
+        reign, checkpoints, state = takeover.reign, takeover.checkpoints, takeover.state
         spool = Spool(settings.spool_dir)
         recorder = Recorder(
             spool,
@@ -175,7 +181,7 @@ def attach_master(settings: MasterSettings) -> None:
         weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
         balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
         problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
-        shipper = Shipper(spool, settings)
+        shipper = Shipper(spool, settings, reign)
         make_stop_final(runner, web_ui)
         losses = Losses(WORKER_REPORT_INTERVAL)
         attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
@@ -200,8 +206,11 @@ def attach_master(settings: MasterSettings) -> None:
             attendance,
             weights,
             losses,
+            settings.name,
         )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
+        reign.on_rise = keeper.touch
+        handover = Handover(runner, recorder, keeper, reign)
         metrics = MasterMetrics(
             runner,
             recorder,
@@ -213,11 +222,11 @@ def attach_master(settings: MasterSettings) -> None:
             lambda: intake.over_limit,
             lambda: balance.over_capacity,
         )
-        exporter.serve(settings.metrics_port, metrics.render)
+        metrics_of.append(metrics.render)
         _measure(environment, counts, attendance, weights, losses)
         balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
-        _record(environment, runner, recorder, shipper, settings, keeper)
+        _record(environment, runner, recorder, shipper, settings, keeper, handover)
         _keep(environment, recorder, receipts, reception, keeper)
         if web_ui and web_ui.app:
             front = Front(environment, runner, recorder, settings, problems, spool, resume)
@@ -283,6 +292,7 @@ def _record(
     shipper: Shipper,
     settings: MasterSettings,
     keeper: Keeper,
+    handover: Handover,
 ) -> None:
     """Follow a run from its start to its reports."""
 
@@ -323,6 +333,7 @@ def _record(
 
     @observer
     def quitting(**_: Any) -> None:
+        handover.leave()
         if recorder.active:
             recorder.stopped_by = recorder.stopped_by or "shutdown of the master"
             runner.stop()
@@ -335,19 +346,6 @@ def _record(
     environment.events.test_stop.add_listener(test_stop)
     # Called before Locust's own listener, which tells the workers to quit.
     environment.events.quitting.add_listener(quitting)
-
-
-def _take_over(checkpoints: Checkpoints) -> State | None:
-    """Become the master that counts; while Redis is away nobody can tell, so this waits."""
-    warned = False
-    while True:
-        try:
-            return checkpoints.take()
-        except StoreUnavailable as error:
-            if not warned:
-                logger.warning("waiting for Redis, which knows whether a run goes on: %s", error)
-            warned = True
-            gevent.sleep(REDIS_PAUSE_S)
 
 
 def _keep(
@@ -476,20 +474,22 @@ def _set_heartbeat(settings: HeartbeatSettings) -> None:
     replace(runners, "MASTER_HEARTBEAT_TIMEOUT", math.inf)
 
 
-def _worker_readiness(
-    runner_of: list[WorkerRunner], heartbeat: HeartbeatSettings
-) -> tuple[bool, dict[str, Any]]:
-    runner = runner_of[0] if runner_of else None
-    seen = runner.last_heartbeat_timestamp if runner else None
-    ready = bool(seen and time.time() - seen < heartbeat.interval_s * (heartbeat.liveness + 1))
-    return ready, {
+def _worker_readiness(runner_of: list[WorkerRunner]) -> tuple[bool, dict[str, Any]]:
+    if not runner_of:
+        return False, {"role": "worker", "worker": None, "users": 0, "leader": None}
+    [runner] = runner_of
+    link = link_of(runner)
+    return not link.lost, {
         "role": "worker",
-        "worker": runner.client_id if runner else None,
-        "users": runner.user_count if runner else 0,
+        "worker": runner.client_id,
+        "users": runner.user_count,
+        "leader": None if link.lost else {"address": link.leader, "epoch": link.epoch},
     }
 
 
-def _master_readiness(runner_of: list[MasterRunner]) -> tuple[bool, dict[str, Any]]:
+def _master_readiness(
+    runner_of: list[MasterRunner], takeover: Takeover
+) -> tuple[bool, dict[str, Any]]:
     if not runner_of:
-        return False, {"role": "starting", "workers": 0}
+        return takeover.readiness()
     return True, {"role": "leader", "workers": runner_of[0].worker_count}

@@ -61,6 +61,12 @@ class RedisSettings:
             password=secret(env, "REDIS_PASSWORD"),
         )
 
+    @classmethod
+    def if_any(cls, env: Environ) -> RedisSettings | None:
+        """Return the settings, None for a process that has no password to Redis."""
+        known = env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
+        return cls.from_env(env) if known else None
+
 
 @dataclass(frozen=True)
 class HeartbeatSettings:
@@ -70,6 +76,11 @@ class HeartbeatSettings:
     liveness: int
     # How long users go on without any master.
     ghost_limit_s: int
+
+    @property
+    def timeout_s(self) -> int:
+        """After which time without a heartbeat somebody counts as gone."""
+        return self.interval_s * self.liveness
 
     @classmethod
     def from_env(cls, env: Environ) -> HeartbeatSettings:
@@ -179,6 +190,8 @@ class WorkerSettings:
     capacity: CapacitySettings
     connections: ConnectionSettings
     max_names: int
+    # Without Redis the leader is looked for where the given name points to.
+    redis: RedisSettings | None
 
     @classmethod
     def from_env(cls, env: Environ) -> WorkerSettings:
@@ -192,6 +205,7 @@ class WorkerSettings:
             capacity=CapacitySettings.from_env(env),
             connections=ConnectionSettings.from_env(env),
             max_names=max_names(env),
+            redis=RedisSettings.if_any(env),
         )
 
 
@@ -210,6 +224,9 @@ class MasterSettings:
     postgres: PostgresSettings
     # Without Redis a run ends with its master.
     redis: RedisSettings | None
+    # Of this master among all, and how much it is preferred to lead.
+    name: str
+    priority: int
     front_secret: str
     reports_dir: Path
     spool_dir: Path
@@ -228,9 +245,9 @@ class MasterSettings:
             dispatch=DispatchSettings.from_env(env),
             max_names=max_names(env),
             postgres=PostgresSettings.from_env(env),
-            redis=RedisSettings.from_env(env)
-            if env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
-            else None,
+            redis=RedisSettings.if_any(env),
+            name=text(env, "NODE_ID", socket.gethostname()),
+            priority=whole(env, "MASTER_PRIORITY", 0, lowest=0, highest=100),
             front_secret=secret(env, "FRONT_SECRET"),
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
             spool_dir=Path(text(env, "SPOOL_DIR", "/var/lib/locust-fleet/spool")),

@@ -1,5 +1,10 @@
-"""The short form of a worker's report on its way to the master. Pure.
+"""What goes between master and workers besides Locust's own messages. Pure.
 
+Each message between them says an epoch: those of a master its own, so that workers can refuse
+one whose time is over, and those of a worker the highest that it has heard of, so that such a
+master learns of it. It stands with the name of the worker, in the last place of a message.
+
+A worker's report has a short form on its way to the master.
 Locust 2.47.0 writes the names of a dozen fields with each entry, and everything a second time
 for all entries together. Here an entry is a row of values, its steps are gaps and its seconds
 count from its start, all of it compressed: so a report with our finer steps stays below twice the
@@ -46,6 +51,31 @@ QUICK = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
 
 Row = list[Any]
+
+
+class Stamped(Message):
+    """A message that says an epoch as well; here it is addressed as any other."""
+
+    def __init__(self, message: Message, epoch: int) -> None:
+        self.type, self.data, self.node_id = message.type, message.data, message.node_id
+        self.epoch = epoch
+
+    def serialize(self) -> bytes:
+        plain = Message(self.type, self.data, [self.node_id, self.epoch])
+        return bytes(plain.serialize())
+
+
+def stamp(message: Message, epoch: int) -> Message:
+    """Return a message that says an epoch when it is sent."""
+    return Stamped(message, epoch)
+
+
+def take_epoch(message: Message) -> int:
+    """Return the epoch that a received message says, 0 if none; what is left is Locust's own."""
+    if not isinstance(message.node_id, list):
+        return 0
+    message.node_id, epoch = message.node_id
+    return int(epoch)
 
 
 def shorten(report: dict[str, Any]) -> None:

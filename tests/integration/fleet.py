@@ -1,4 +1,4 @@
-"""A small fleet of processes: the demo target, a master and workers, without containers."""
+"""A small fleet of processes: the demo target, masters and workers, without containers."""
 
 import contextlib
 import json
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -25,9 +26,10 @@ class Cable:
     """Forwards to a port of the fleet. Cut, it keeps its connections and what was sent."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._to = (host, port)
+        self._to, self._port = (host, port), port
         self._whole = threading.Event()
         self._whole.set()
+        self._ends: list[socket.socket] = []
         self._server = socket.create_server((host, 0))
         self.env = {"LOCUST_MASTER_NODE_PORT": str(self._server.getsockname()[1])}
         threading.Thread(target=self._accept, daemon=True).start()
@@ -38,10 +40,22 @@ class Cable:
     def mend(self) -> None:
         self._whole.set()
 
+    def plug_into(self, host: str, port: int | None = None) -> None:
+        """End all connections, and lead those to come elsewhere."""
+        self._to = (host, port or self._port)
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         while True:
             near, _ = self._server.accept()
-            far = socket.create_connection(self._to)
+            try:
+                far = socket.create_connection(self._to)
+            except OSError:
+                near.close()
+                continue
+            self._ends += [near, far]
             for one, other in ((near, far), (far, near)):
                 threading.Thread(target=self._forward, args=(one, other), daemon=True).start()
 
@@ -53,7 +67,7 @@ class Cable:
 
 
 class Fleet:
-    """Starts processes, talks to the master as the front would, and ends what it started."""
+    """Starts processes, talks to the leader as the front would, and ends what it started."""
 
     def __init__(
         self,
@@ -66,6 +80,9 @@ class Fleet:
         self._locustfile = folder / "busy.py"
         self._locustfile.write_text(locustfile)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._frozen: set[str] = set()
+        self._masters: dict[str, str] = {}
+        self._health_ports: dict[str, int] = {}
         self._metrics_ports: dict[str, int] = {}
         self._web_port, self._bind_port = free_port(ADDRESS), free_port(ADDRESS)
         self.target = f"http://{ADDRESS}:{free_port(ADDRESS)}"
@@ -99,10 +116,21 @@ class Fleet:
         self._start("target", (sys.executable, *command, "locust_fleet.demo:create_app()"))
         wait_until(lambda: self._answers(f"{self.target}/health"), "the demo target answering")
 
-    def start_master(self, **env: str) -> None:
-        config = str(ROOT / "conf" / "production.conf")
-        self._start("master", (*COMMAND, "master", "--config", config), **env)
+    def start_master(self, name: str = "master", host: str = ADDRESS, **env: str) -> None:
+        """Start a master, and return once it leads; the address may be one that others have."""
+        self._start_master(name, host, **env)
         wait_until(lambda: self._answers(f"{self.web}/fleet/run"), "the master answering")
+
+    def start_standby(self, name: str, host: str = ADDRESS, **env: str) -> None:
+        """Start a master while another one leads, and return once it stands by."""
+        self._start_master(name, host, **env)
+        wait_until(lambda: self.role(name) == "standby", f"{name} standing by")
+
+    def _start_master(self, name: str, host: str, **env: str) -> None:
+        config = str(ROOT / "conf" / "production.conf")
+        places = {"LOCUST_MASTER_BIND_HOST": host, "LOCUST_WEB_HOST": host, "NODE_ID": name}
+        self._masters[name] = host
+        self._start(name, (*COMMAND, "master", "--config", config), **places, **env)
 
     def start_worker(self, name: str, **env: str) -> None:
         config = str(ROOT / "conf" / "production.conf")
@@ -121,6 +149,7 @@ class Fleet:
     def end(self, name: str, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """End one process; returns its exit code."""
         process = self._processes.pop(name)
+        self._masters.pop(name, None)
         process.send_signal(with_signal)
         return process.wait(timeout=60)
 
@@ -131,9 +160,11 @@ class Fleet:
 
     def freeze(self, name: str) -> None:
         """Let a process hang."""
+        self._frozen.add(name)
         self._processes[name].send_signal(signal.SIGSTOP)
 
     def wake(self, name: str) -> None:
+        self._frozen.discard(name)
         self._processes[name].send_signal(signal.SIGCONT)
 
     def cable(self) -> Cable:
@@ -153,8 +184,33 @@ class Fleet:
             print(f"--- {log.name}", *lines[-40:], sep="\n")
 
     @property
+    def lease_address(self) -> str:
+        return f"{ADDRESS}:{self._bind_port}"
+
+    def ready(self, name: str) -> dict[str, Any]:
+        """Return what a process says of itself; nothing if it does not answer."""
+        url = f"http://127.0.0.1:{self._health_ports[name]}/ready"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error))
+        except OSError:
+            return {}
+
+    def role(self, name: str) -> str:
+        return str(self.ready(name).get("role", "away"))
+
+    def leader(self) -> str | None:
+        """Return the master that leads, if one does."""
+        awake = [name for name in self._masters if name not in self._frozen]
+        return next((name for name in awake if self.role(name) == "leader"), None)
+
+    @property
     def web(self) -> str:
-        return f"http://{ADDRESS}:{self._web_port}"
+        leader = self.leader() if len(self._masters) > 1 else next(iter(self._masters), None)
+        host = self._masters[leader] if leader else ADDRESS
+        return f"http://{host}:{self._web_port}"
 
     def ask(
         self, path: str, form: dict[str, Any] | None = None, user: str = "alice", **headers: str
@@ -187,6 +243,13 @@ class Fleet:
 
     def stop(self) -> None:
         self.ask("/stop", {})
+
+    def stop_at(self, host: str) -> None:
+        """Ask one master to stop the run, whether it leads or not."""
+        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        request = urllib.request.Request(f"http://{host}:{self._web_port}/stop", b"", headers)
+        with urllib.request.urlopen(request, timeout=60):
+            pass
 
     def reset(self) -> None:
         """Press the button of Locust's page."""
@@ -229,7 +292,7 @@ class Fleet:
                 command,
                 env={
                     **self._env,
-                    "HEALTH_PORT": str(free_port("0.0.0.0")),
+                    "HEALTH_PORT": str(self._health_port(name)),
                     "METRICS_PORT": str(self._metrics_port(name)),
                     **env,
                 },
@@ -238,6 +301,10 @@ class Fleet:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
+
+    def _health_port(self, name: str) -> int:
+        self._health_ports[name] = free_port("0.0.0.0")
+        return self._health_ports[name]
 
     def _metrics_port(self, name: str) -> int:
         self._metrics_ports[name] = free_port("0.0.0.0")

@@ -3,6 +3,8 @@
 import pytest
 import redis
 
+from locust_fleet.election.lease import Lease
+from locust_fleet.election.reign import Reign
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master.checkpoint import Checkpoints
 from locust_fleet.settings import RedisSettings
@@ -13,54 +15,47 @@ def flush(settings: RedisSettings) -> None:
     redis.Redis(host=settings.host, port=settings.port, password=settings.password).flushall()
 
 
+def leader(settings: RedisSettings) -> Checkpoints:
+    """Return the checkpoints of a master that has just taken the lease."""
+    lease = Lease(settings, "m", lambda: "m:5557", priority=0, timeout_s=5)
+    epoch = lease.take(1)
+    assert epoch is not None
+    return Checkpoints(settings, Reign(lease, epoch, 1))
+
+
 def test_the_next_master_finds_the_last_checkpoint(redis_settings: RedisSettings) -> None:
-    first, second = Checkpoints(redis_settings), Checkpoints(redis_settings)
-    assert first.take() is None
+    first = leader(redis_settings)
+    assert first.load() is None
     first.save({"load": {"users": 1}})
     first.save({"load": {"users": 2}})
 
-    assert second.take() == {"load": {"users": 2}}
-    assert second.epoch > first.epoch
+    assert leader(redis_settings).load() == {"load": {"users": 2}}
 
 
 def test_an_earlier_master_overwrites_nothing(redis_settings: RedisSettings) -> None:
-    first, second = Checkpoints(redis_settings), Checkpoints(redis_settings)
-    first.take()
-    second.take()
+    first, second = leader(redis_settings), leader(redis_settings)
     second.save({"by": "second"})
 
     with pytest.raises(LeadershipLost):
         first.save({"by": "first"})
 
-    assert Checkpoints(redis_settings).take() == {"by": "second"}
+    assert second.load() == {"by": "second"}
 
 
-def test_epochs_go_up_where_redis_has_lost_everything(redis_settings: RedisSettings) -> None:
-    first, second = Checkpoints(redis_settings), Checkpoints(redis_settings)
-    first.take()
-    flush(redis_settings)
-
-    second.take()
-
-    assert second.epoch > first.epoch
-
-
-def test_the_master_writes_its_state_again_where_redis_has_lost_it(
+def test_nothing_is_written_under_an_epoch_that_redis_has_forgotten(
     redis_settings: RedisSettings,
 ) -> None:
-    master = Checkpoints(redis_settings)
-    master.take()
+    master = leader(redis_settings)
     flush(redis_settings)
 
-    master.save({"by": "master"})
+    with pytest.raises(StoreUnavailable, match="forgotten"):
+        master.save({"by": "master"})
 
-    after = Checkpoints(redis_settings)
-    assert after.take() == {"by": "master"}
-    assert after.epoch > master.epoch
+    assert master.load() is None
 
 
 def test_redis_away_is_an_error_of_its_own() -> None:
-    away = Checkpoints(RedisSettings(ADDRESS, free_port(ADDRESS), "test"))
+    away = Checkpoints(RedisSettings(ADDRESS, free_port(ADDRESS), "test"), Reign(None, 1, 1))
 
     with pytest.raises(StoreUnavailable, match="Redis does not answer"):
-        away.take()
+        away.load()

@@ -1,6 +1,7 @@
 """What the spool holds reaches Postgres once, whole, whatever happens on the way."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,8 @@ import psycopg
 import pytest
 
 from locust_fleet import postgres
-from locust_fleet.errors import MigrationError, StoreUnavailable
+from locust_fleet.election.reign import Reign
+from locust_fleet.errors import LeadershipLost, MigrationError, StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import utc_now
@@ -70,7 +72,7 @@ def recorder(spool: Spool) -> Recorder:
 
 @pytest.fixture
 def shipper(spool: Spool, settings: MasterSettings) -> Iterator[Shipper]:
-    shipper = Shipper(spool, settings)
+    shipper = Shipper(spool, settings, Reign(None, 1, 1))
     yield shipper
     shipper.close()
 
@@ -108,7 +110,7 @@ def test_writing_everything_twice_changes_nothing(
 
     for _ in range(2):
         for path in spool.pending():
-            results.write(connection, spool.read(path))
+            results.write(connection, spool.read(path), 1)
 
     counted = connection.execute(
         "SELECT (SELECT sum(requests) FROM run_samples), (SELECT sum(requests) FROM run_totals),"
@@ -116,6 +118,22 @@ def test_writing_everything_twice_changes_nothing(
         " (SELECT count(*) FROM audit_log)"
     ).fetchone()
     assert counted == (5, 5, 1, 1, 1)
+
+
+def test_a_leader_of_an_earlier_epoch_writes_nothing_and_learns_of_the_later_one(
+    recorder: Recorder, spool: Spool, settings: MasterSettings, connection: psycopg.Connection
+) -> None:
+    cut(recorder)
+    before = spool.pending()
+    results.write(connection, spool.read(before[0]), 8)
+    shipper = Shipper(spool, settings, Reign(None, 7, 1))
+
+    with pytest.raises(LeadershipLost) as error, closing(shipper):
+        shipper.ship()
+
+    assert error.value.epoch == results.highest_epoch(connection) == 8
+    assert spool.pending() == before
+    assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
 
 def test_results_wait_while_postgres_is_away(
@@ -126,7 +144,7 @@ def test_results_wait_while_postgres_is_away(
     before = spool.pending()
 
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        Shipper(spool, away).ship()
+        Shipper(spool, away, Reign(None, 1, 1)).ship()
 
     assert spool.pending() == before
 

@@ -15,7 +15,9 @@ import psycopg
 import pytest
 import redis
 
-from locust_fleet.master.checkpoint import KEY, YIELDED, Checkpoints, unpack
+from locust_fleet.election.lease import LEASE, MEMORY, Lease
+from locust_fleet.election.reign import YIELDED
+from locust_fleet.master.checkpoint import unpack
 from locust_fleet.settings import PostgresSettings, RedisSettings
 from tests.integration.conftest import wait_until
 from tests.integration.fleet import Fleet
@@ -273,7 +275,7 @@ def test_a_run_outlives_a_redis_that_lost_everything(
         host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
     )
     client.flushall()
-    wait_until(lambda: bool(client.exists(KEY)), "the state written again", 5)
+    wait_until(lambda: bool(client.exists(MEMORY)), "the state written again", 5)
 
     kill_and_restart(fleet)
 
@@ -288,7 +290,11 @@ def test_a_master_yields_to_a_later_one_and_leaves_its_workers_alone(
     fleet.swarm(5)
     fleet.wait_for_users(5)
 
-    Checkpoints(redis_settings).take()
+    client = redis.Redis(
+        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
+    )
+    client.delete(LEASE)
+    Lease(redis_settings, "another", lambda: "127.0.0.1:1", priority=0, timeout_s=5).take(1)
 
     wait_until(lambda: fleet.exit_code("master") == YIELDED, "the earlier master ending", 5)
     assert stopped_users(fleet, "w1") == 0
@@ -338,7 +344,7 @@ def test_a_run_goes_on_and_can_be_stopped_while_redis_is_away(
 def saved(settings: RedisSettings) -> Any:
     """Return the checkpoint as the next master would find it."""
     client = redis.Redis(host=settings.host, port=settings.port, password=settings.password)
-    packed: Any = client.hget(KEY, "data")
+    packed: Any = client.hget(MEMORY, "data")
     return unpack(packed)
 
 

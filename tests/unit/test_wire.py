@@ -1,6 +1,7 @@
 """A report in its short form says all that Locust's own does, in less than twice the bytes."""
 
 from locust import stats as locust_stats
+from locust.rpc import Message
 from locust.stats import RequestStats
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from tests.bench.reports import compare
 
 from locust_fleet.stats import response_time_of, step_of
-from locust_fleet.wire import restore, shorten
+from locust_fleet.wire import restore, shorten, stamp, take_epoch
 
 requests = st.tuples(
     st.sampled_from(["GET", "POST"]),
@@ -57,3 +58,20 @@ def test_a_report_has_less_than_twice_the_bytes_of_locusts_own(
     sizes = compare(names, requests, usual_ms)
 
     assert sizes.ours < 2 * sizes.stock
+
+
+def test_a_message_says_its_epoch_and_is_otherwise_the_same() -> None:
+    sent = stamp(Message("spawn", {"users": 3}, "worker-1"), 1_700_000_000_000)
+
+    received = Message.unserialize(sent.serialize())
+
+    assert sent.node_id == "worker-1"
+    assert take_epoch(received) == 1_700_000_000_000
+    assert (received.type, received.data, received.node_id) == ("spawn", {"users": 3}, "worker-1")
+
+
+def test_a_message_without_an_epoch_says_none() -> None:
+    received = Message.unserialize(Message("ack", None, "worker-1").serialize())
+
+    assert take_epoch(received) == 0
+    assert received.node_id == "worker-1"

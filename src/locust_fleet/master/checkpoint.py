@@ -1,13 +1,12 @@
 """Keep in Redis what the next master needs to go on with a run.
 
-Each master takes an epoch when it starts, higher than any before. Redis refuses a checkpoint of a
-lower one, so that a master which was away and wakes up overwrites nothing.
+Redis refuses the checkpoint of any but the latest epoch, so that a master which was away and wakes
+up overwrites nothing.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -17,34 +16,27 @@ import msgpack
 from redis import Redis
 from redis.exceptions import RedisError
 
+from locust_fleet.election.lease import MEMORY
+from locust_fleet.election.reign import Reign
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.settings import RedisSettings
 from locust_fleet.stores import redis_client
 
-KEY = "fleet:checkpoint"
 # Raised when its content changes its meaning; another one is not understood, and its run is lost.
 FORMAT = 1
 # Redis may use 256 MB by itself, and holds two of them while one is replaced.
 MOST_BYTES = 32 << 20
 PATIENCE_S = 2.0
-# The exit code of a master that found a later one; the engine starts it again.
-YIELDED = 4
 # The level of zlib that takes the least time.
 QUICK = 1
 # What can be left out where it is too much, in this order: nothing of it is in the results.
 DISPENSABLE = ("history", "exceptions", "statistics")
 
-# The clock keeps epochs from going down where Redis has lost everything.
-TAKE = """
-local last = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
-local epoch = string.format('%.0f', math.max(last + 1, tonumber(ARGV[1])))
-redis.call('HSET', KEYS[1], 'epoch', epoch)
-return {epoch, redis.call('HGET', KEYS[1], 'data')}
-"""
+# ARGV: own epoch, data. Returns the highest epoch; saved if that is one's own.
 SAVE = """
-if tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') > tonumber(ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'data', ARGV[2])
-return 1
+local highest = redis.call('HGET', KEYS[1], 'epoch') or '0'
+if highest == ARGV[1] then redis.call('HSET', KEYS[1], 'data', ARGV[2]) end
+return highest
 """
 
 State = Mapping[str, Any]
@@ -54,38 +46,38 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoint of this master, and before that of the one before."""
+    """The checkpoint of this reign, and before that of the one before."""
 
-    def __init__(self, settings: RedisSettings) -> None:
+    def __init__(self, settings: RedisSettings, reign: Reign) -> None:
         self._redis: Redis = redis_client(settings, PATIENCE_S)
-        self.epoch = 0
+        self._reign = reign
 
-    def take(self) -> State | None:
-        """Become the master whose checkpoints count; returns the last one of the one before.
-
-        Raises StoreUnavailable when Redis does not answer.
-        """
+    def load(self) -> State | None:
+        """Return the last checkpoint; raises StoreUnavailable when Redis does not answer."""
         try:
-            answer: Any = self._redis.eval(TAKE, 1, KEY, str(time.time_ns() // 1_000_000))
+            packed: Any = self._redis.hget(MEMORY, "data")
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
-        self.epoch = int(answer[0])
-        return unpack(answer[1]) if answer[1] is not None else None
+        return unpack(packed) if packed is not None else None
 
     def save(self, state: State) -> None:
         """Replace the checkpoint.
 
-        Raises LeadershipLost when there is a later master, StoreUnavailable when Redis is away.
+        Raises LeadershipLost when there is a later master, StoreUnavailable when Redis is away or
+        has lost what it knew.
         """
         parts = freeze(state)
         # Large ones take long to compress; meanwhile Locust's loop goes on.
         packed = gevent.get_hub().threadpool.apply(pack, (parts, MOST_BYTES))
+        epoch = self._reign.epoch
         try:
-            saved = self._redis.eval(SAVE, 1, KEY, str(self.epoch), packed)
+            highest = int(self._redis.eval(SAVE, 1, MEMORY, str(epoch), packed))
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
-        if not saved:
-            raise LeadershipLost(f"a later master leads; epoch {self.epoch} is over")
+        if highest > epoch:
+            raise LeadershipLost(f"epoch {epoch} is over since {highest}")
+        if highest < epoch:
+            raise StoreUnavailable(f"Redis has forgotten epoch {epoch}; it is told again")
 
 
 def freeze(state: State) -> Parts:

@@ -7,7 +7,6 @@ whoever comes after then has the same samples, and asks for the reports that fol
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 
@@ -15,8 +14,9 @@ import gevent
 from gevent.event import Event
 from gevent.lock import RLock
 
+from locust_fleet.election.reign import yield_to_another
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
-from locust_fleet.master.checkpoint import YIELDED, Checkpoints, State
+from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.receipts import Receipts
 from locust_fleet.master.reception import Reception
 from locust_fleet.master.recorder import Recorder
@@ -115,10 +115,3 @@ class Keeper:
         if not self._away:
             self._away = True
             logger.warning("the run goes on, but no other master could take it over: %s", error)
-
-
-def yield_to_another(error: LeadershipLost) -> None:
-    """End this process at once: an orderly end would tell the other one's workers to quit."""
-    logger.critical("%s; this master ends", error)
-    logging.shutdown()
-    os._exit(YIELDED)

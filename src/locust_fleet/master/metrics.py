@@ -133,12 +133,7 @@ class MasterMetrics:
             "Beyond which an alert fires, in its own unit; 0 switches it off.",
             [({"alert": alert}, value) for alert, value in thresholds.items()],
         )
-        yield family(
-            "locust_master_info",
-            "gauge",
-            "1 for this master.",
-            [({"role": "leader", "version": self._version}, 1)],
-        )
+        yield master_info("leader", self._version)
 
     def _workers(self, _: float) -> Iterator[str]:
         self.look()
@@ -277,6 +272,23 @@ class Turns:
         if time.monotonic() > self._until:
             gevent.sleep(0)
             self._until = time.monotonic() + TURN_S
+
+
+def standby_metrics(version: str) -> Callable[[], Iterator[bytes]]:
+    """Return what makes the text of a scrape while this master does not lead."""
+    process = process_metrics()
+
+    def render() -> Iterator[bytes]:
+        yield master_info("standby", version).encode()
+        yield process()
+
+    return render
+
+
+def master_info(role: str, version: str) -> str:
+    """Return the text of what a master tells about itself."""
+    samples = [({"role": role, "version": version}, 1)]
+    return family("locust_master_info", "gauge", "1 for this master.", samples)
 
 
 def gauge(name: str, about: str, value: float) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from locust import runners
 from locust.rpc import Message
-from locust.runners import MasterRunner, WorkerNode
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerNode
 
 import logging
 import time
@@ -86,7 +86,12 @@ class Presence:
     def _take_over(self, msg: Any, **_: Any) -> None:
         runner, worker, says = self._runner, msg.node_id, msg.data
         self._asked.pop(worker, None)
+        if says["users"] and not self._wanted(says[RUN]):
+            logger.warning("worker %s carries a run that is over; it stops it", worker)
+            runner.server.send_to_client(Message("stop", None, worker))
         if worker in runner.clients:
+            # It was cut off for a moment; what it was told meanwhile it did not hear.
+            runner.clients[worker].user_classes_count = says["user_classes_count"]
             return
         node = WorkerNode(worker, says["state"], runners.HEARTBEAT_LIVENESS)
         node.user_classes_count = says["user_classes_count"]
@@ -98,6 +103,8 @@ class Presence:
         users = sum(node.user_classes_count.values())
         logger.info("took over worker %s with %d users", worker, users)
         self._want_reports(worker)
-        if says["users"] and says[RUN] != self._active_run():
-            logger.warning("worker %s carries a run that is over; it stops it", worker)
-            runner.server.send_to_client(Message("stop", None, worker))
+
+    def _wanted(self, run: str | None) -> bool:
+        """Whether the users of a run go on."""
+        going_on = self._runner.state in (STATE_SPAWNING, STATE_RUNNING)
+        return going_on and run == self._active_run()

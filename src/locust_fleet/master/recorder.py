@@ -23,6 +23,8 @@ from locust_fleet.stats import OTHER, merge
 
 SAMPLE_INTERVAL_S = 5.0
 MASTER_STARTED = "master_started"
+# The event of a run that goes on under another master; its detail names that as "leader".
+LEADER_CHANGED = "leader changed"
 # What a recorder remembers, as plain data.
 Memory = Mapping[str, Any]
 # About an hour of samples, should the disk be full for that long.

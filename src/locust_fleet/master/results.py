@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
+from typing import LiteralString
 
 import psycopg
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
+from locust_fleet.errors import LeadershipLost
+from locust_fleet.master.recorder import LEADER_CHANGED
 from locust_fleet.master.spool import Record
 from locust_fleet.notify import outbox, runs
+from locust_fleet.notify.message import Message
 
 Connection = psycopg.Connection[TupleRow]
 RETENTION_LOCK = 7_305_615
@@ -20,14 +25,36 @@ RETENTION_LOCK = 7_305_615
 logger = logging.getLogger(__name__)
 
 
-def write(connection: Connection, record: Record) -> None:
-    """Write one record, whole or not at all.
+def write(connection: Connection, record: Record, epoch: int) -> None:
+    """Write one record, whole or not at all, in the name of the leader of an epoch.
 
-    Raises psycopg.OperationalError when Postgres is away, another psycopg.Error or KeyError
-    when the record can never be written.
+    Raises LeadershipLost when a later leader has written, psycopg.OperationalError when Postgres
+    is away, another psycopg.Error or KeyError when the record can never be written.
     """
     with connection.transaction():
+        _claim(connection, epoch)
         WRITERS[record["kind"]](connection, record)
+
+
+def highest_epoch(connection: Connection) -> int:
+    """Return the epoch of the latest leader that has written."""
+    return _epoch(connection, "SELECT epoch FROM leadership")
+
+
+def _claim(connection: Connection, epoch: int) -> None:
+    """Keep leaders of an earlier epoch out, and those of a later one until this is written."""
+    connection.execute(
+        "UPDATE leadership SET epoch = %(epoch)s WHERE epoch < %(epoch)s", {"epoch": epoch}
+    )
+    highest = _epoch(connection, "SELECT epoch FROM leadership FOR SHARE")
+    if highest > epoch:
+        raise LeadershipLost(f"Postgres knows of epoch {highest}", highest)
+
+
+def _epoch(connection: Connection, query: LiteralString) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None, "the table has one row, always"
+    return int(row[0])
 
 
 def remove_old_runs(connection: Connection, days: int, reports_dir: Path) -> list[str]:
@@ -60,7 +87,7 @@ def _master_started(connection: Connection, record: Record) -> None:
     ).fetchall()
     for (run_id,) in rows:
         _sum_up(connection, run_id)
-        _tell(connection, run_id, "lost")
+        _tell_of(connection, run_id, "lost")
 
 
 def _run_started(connection: Connection, record: Record) -> None:
@@ -73,7 +100,7 @@ def _run_started(connection: Connection, record: Record) -> None:
         record["run"],
     ).rowcount
     if fresh:
-        _tell(connection, record["run"]["id"], "started")
+        _tell_of(connection, record["run"]["id"], "started")
 
 
 def _sample(connection: Connection, record: Record) -> None:
@@ -115,20 +142,26 @@ def _run_ended(connection: Connection, record: Record) -> None:
     if not fresh:
         return
     _sum_up(connection, record["run_id"])
-    _tell(connection, record["run_id"], record["state"])
+    _tell_of(connection, record["run_id"], record["state"])
 
 
-def _tell(connection: Connection, run_id: str, state: str) -> None:
+def _tell_of(connection: Connection, run_id: str, state: str) -> None:
+    _tell(connection, run_id, lambda *known: runs.message_of(state, *known))
+
+
+def _tell(
+    connection: Connection, run_id: str, make: Callable[[runs.Run, runs.Numbers], Message]
+) -> None:
     """Store what the channels are told; results must not wait for what cannot be told."""
     try:
         with connection.transaction():
             known = runs.read(connection, run_id)
             if known is not None:
-                outbox.store(connection, runs.message_of(state, *known))
+                outbox.store(connection, make(*known))
     except psycopg.OperationalError:
         raise
     except Exception:  # whatever it is, it would come again with each try; logged below
-        logger.exception("nobody is told that run %s %s", run_id, state)
+        logger.exception("nobody is told what happened to run %s", run_id)
 
 
 def _sum_up(connection: Connection, run_id: str) -> None:
@@ -158,11 +191,18 @@ def _sum_up(connection: Connection, run_id: str) -> None:
 
 
 def _event(connection: Connection, record: Record) -> None:
-    connection.execute(
+    fresh = connection.execute(
         "INSERT INTO run_events (id, run_id, at, kind, detail)"
         " VALUES (%(id)s, %(run_id)s, %(at)s, %(event)s, %(detail)s) ON CONFLICT DO NOTHING",
         {**record, "detail": Jsonb(record["detail"])},
-    )
+    ).rowcount
+    if fresh and record["event"] == LEADER_CHANGED:
+        at, leader = datetime.fromisoformat(record["at"]), record["detail"]["leader"]
+        _tell(
+            connection,
+            record["run_id"],
+            lambda run, _: runs.leader_changed(record["id"], at, leader, run),
+        )
 
 
 def _audit(connection: Connection, record: Record) -> None:

@@ -29,7 +29,7 @@ from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.losses import Losses
 from locust_fleet.master.presence import Presence
 from locust_fleet.master.receipts import Receipts
-from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.recorder import LEADER_CHANGED, Recorder
 from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.weights import Weights
 from locust_fleet.seams import replace
@@ -53,6 +53,7 @@ class Resume:
         attendance: Attendance,
         weights: Weights,
         losses: Losses,
+        name: str,
     ) -> None:
         self._environment = environment
         self._runner = runner
@@ -63,6 +64,8 @@ class Resume:
         self._attendance = attendance
         self._weights = weights
         self._losses = losses
+        # Of this master.
+        self._name = name
         self._done = Event()
         self._done.set()
 
@@ -99,7 +102,7 @@ class Resume:
         self._losses.recall(state["losses"])
         runner.spawning_completed = False
         runner.state = STATE_RUNNING
-        self._recorder.event("master restarted", {})
+        self._recorder.event(LEADER_CHANGED, {"leader": self._name})
         for name in ("start", "stop"):
             replace(runner, name, self._when_done(getattr(runner, name)))
         gevent.spawn(self._go_on, run, load)

@@ -10,7 +10,8 @@ import gevent
 import psycopg
 
 from locust_fleet import postgres
-from locust_fleet.errors import StoreUnavailable
+from locust_fleet.election.reign import Reign
+from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.spool import Spool
 from locust_fleet.settings import MasterSettings
@@ -24,8 +25,9 @@ logger = logging.getLogger(__name__)
 class Shipper:
     """The only one that talks to Postgres on a master; nobody waits for it."""
 
-    def __init__(self, spool: Spool, settings: MasterSettings) -> None:
+    def __init__(self, spool: Spool, settings: MasterSettings, reign: Reign) -> None:
         self._spool = spool
+        self._reign = reign
         self._settings = settings
         self._connection: results.Connection | None = None
         self._away = False
@@ -39,6 +41,9 @@ class Shipper:
                 self._remove_old_runs()
             except (StoreUnavailable, psycopg.OperationalError) as error:
                 self._lost(error)
+            except LeadershipLost as error:
+                # What ends this master, if anything does; the records are the other one's now.
+                self._reign.hear(error.epoch)
             except Exception:  # whatever it is, the next round tries again; logged below
                 logger.exception("shipping results failed; trying again")
                 self.close()
@@ -55,7 +60,7 @@ class Shipper:
     def _ship_one(self, path: Path) -> None:
         connection = self._connected()
         try:
-            results.write(connection, self._spool.read(path))
+            results.write(connection, self._spool.read(path), self._reign.epoch)
         except psycopg.errors.ProgramLimitExceeded as error:
             # The only operational error that lies in the record and not in Postgres.
             self._reject(path, error)

@@ -17,7 +17,8 @@ NAMESPACE = uuid.UUID("6f0a2b1e-94b5-4a86-9a5d-0f0f6a1d7c33")
 class Message:
     """One thing that happened. ``summary`` says it in one line.
 
-    ``status`` is firing or resolved for alerts; started, finished, stopped or lost for runs.
+    ``status`` is firing or resolved for alerts; started, finished, stopped, lost or leader changed
+    for runs.
     Messages of one ``thread`` reach a channel in their order.
     """
 

@@ -99,6 +99,22 @@ def message_of(state: str, run: Run, numbers: Numbers) -> Message:
     )
 
 
+def leader_changed(event_id: str, at: datetime, leader: str, run: Run) -> Message:
+    """Return what is told when another master leads a run, or its own has started again."""
+    label = f"{run.id} ({run.name})" if run.name else run.id
+    return Message(
+        alert_name="LeaderChanged",
+        severity="warning",
+        status="leader changed",
+        summary=f"Run {label} goes on under another leader: master {leader}",
+        at=at,
+        thread=f"run {run.id}",
+        labels={"leader": leader, "target": run.host},
+        run_id=run.id,
+        id=id_of(f"event {event_id}"),
+    )
+
+
 def _labels(state: str, run: Run, numbers: Numbers) -> Mapping[str, str]:
     labels: dict[str, Any] = {"started by": run.started_by, "target": run.host, "users": run.users}
     if state != "started":

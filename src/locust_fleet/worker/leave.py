@@ -6,6 +6,8 @@ Locust 2.47.0 does neither (``WorkerRunner.handle_message``, ``main.shutdown``):
   leaves starts them again.
 - After Stop it reports up to three seconds later, when the master has closed the run already,
   and sleeps for the whole stop timeout before it is ready again, though its users are gone.
+- While its users stop it hears nothing, not even a new leader that asks what it has; and it does
+  not start users for one whose clock is behind that of the leader before.
 """
 
 from __future__ import annotations
@@ -17,9 +19,14 @@ from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, WorkerRunn
 
 from typing import Any
 
+import gevent
+
 from locust_fleet.seams import replace
+from locust_fleet.wire import KEPT, WANTED, WHO
 from locust_fleet.worker.kept import Kept
 
+# What does not touch the users, so that it need not wait until they have stopped.
+WHILE_STOPPING = ("heartbeat", "ack", WHO, KEPT, WANTED)
 # The message of a worker that begins to leave; master/balance.py acts on it.
 LEAVING = "leaving"
 
@@ -32,6 +39,7 @@ class Leave:
         self._kept = kept
         self._handle = runner.handle_message
         self._leaving = False
+        self._stopping: gevent.Greenlet[..., None] = gevent.Greenlet()
 
     def attach(self, environment: Environment) -> None:
         """From now on, report what was counted before the master hears of a stop or a goodbye."""
@@ -47,7 +55,8 @@ class Leave:
 
     def stop_run(self) -> None:
         """End the run here: stop the users, report, and be ready for the next one."""
-        self._stop()
+        if not self._stopping:
+            self._stopping = gevent.spawn(self._stop)
 
     def _stop_users(self, **_: Any) -> None:
         self._leaving = True
@@ -60,12 +69,19 @@ class Leave:
         self._runner._send_stats()
 
     def _handle_message(self, message: Message) -> None:
-        if message.type == "spawn" and self._leaving:
-            return
         if message.type == "stop":
-            self._stop()
-        else:
-            self._handle(message)
+            self.stop_run()
+            return
+        if self._stopping and message.type not in WHILE_STOPPING:
+            self._stopping.join()
+        if message.type == "spawn":
+            if self._leaving:
+                return
+            # Whoever asks now is told what will be, though the users are still to start.
+            self._runner.target_user_classes_count = message.data["user_classes_count"]
+            # The clock of this leader may be behind that of the one before.
+            self._runner.last_received_spawn_timestamp = 0
+        self._handle(message)
 
     def _stop(self) -> None:
         runner = self._runner

@@ -20,6 +20,7 @@ from locust_fleet import metrics
 from locust_fleet.exporter import family, process_metrics
 from locust_fleet.seams import replace
 from locust_fleet.settings import IdentitySettings
+from locust_fleet.worker.link import Link
 
 LOOK_S = 0.5
 # The largest lag of so many looks is told, so that no scrape misses a short one.
@@ -29,9 +30,10 @@ LOOKS = 30
 class WorkerMetrics:
     """Makes the text of a scrape."""
 
-    def __init__(self, runner: WorkerRunner, identity: IdentitySettings) -> None:
+    def __init__(self, runner: WorkerRunner, identity: IdentitySettings, link: Link) -> None:
         self._runner = runner
         self._identity = identity
+        self._link = link
         self._process = process_metrics()
         self._memory = psutil.Process().memory_info
         self._lag = Lag()
@@ -61,9 +63,16 @@ class WorkerMetrics:
                 "Requests of HTTP users that wait for their answer.",
                 self._in_flight.count,
             ),
+            "locust_worker_leader_silence_seconds": (
+                "Time since the leader was heard.",
+                self._link.silent_s,
+            ),
         }
         for name, (about, value) in gauges.items():
             yield family(name, "gauge", about, [({}, value)]).encode()
+        about = "How often it connected anew, to the same leader or another."
+        count = self._link.reconnects
+        yield family("locust_worker_reconnects_total", "counter", about, [({}, count)]).encode()
         who = {
             "worker": runner.client_id,
             "node_id": self._identity.node_id,

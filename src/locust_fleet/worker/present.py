@@ -19,9 +19,7 @@ import gevent
 
 from locust_fleet.wire import HERE, RUN, WHO
 from locust_fleet.worker.leave import Leave
-
-# A master that is there ends the run by itself.
-BEATS_MISSED = 2
+from locust_fleet.worker.link import Link
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +34,14 @@ class Present:
         run_id: Callable[[], str | None],
         ends_at: Callable[[], float | None],
         ghost_limit_s: float,
+        link: Link,
     ) -> None:
         self._runner = runner
         self._leave = leave
         self._run_id = run_id
         self._ends_at = ends_at
         self._ghost_limit_s = ghost_limit_s
+        self._link = link
 
     def attach(self) -> None:
         """From now on, answer; ``watch`` must run as well."""
@@ -58,15 +58,17 @@ class Present:
 
         ``now`` is in seconds since 1970. What was counted is kept until a master asks for it.
         """
-        alone_s = now - (self._runner.last_heartbeat_timestamp or 0.0)
-        if not self._has_users() or alone_s <= BEATS_MISSED * runners.HEARTBEAT_INTERVAL:
+        # A master that is there ends the run by itself.
+        if not self._has_users() or not self._link.lost:
             return
         ends_at = self._ends_at()
         if ends_at is not None and now > ends_at:
             logger.warning("the time of the run is over, and no master is there to say so")
             self._leave.stop_run()
-        elif alone_s > self._ghost_limit_s:
-            logger.error("no master for %d s; the users are stopped until one comes", alone_s)
+        elif self._link.silent_s > self._ghost_limit_s:
+            logger.error(
+                "no master for %d s; the users are stopped until one comes", self._link.silent_s
+            )
             self._leave.stop_run()
 
     def _has_users(self) -> bool:

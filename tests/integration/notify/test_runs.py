@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from locust_fleet.master import results
-from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.recorder import LEADER_CHANGED, Recorder
 from locust_fleet.master.spool import Spool
 
 Told = Callable[[], list[tuple[str, str]]]
@@ -43,7 +43,7 @@ def told(spool: Spool, connection: psycopg.Connection) -> Told:
 
     def told() -> list[tuple[str, str]]:
         for path in spool.pending():
-            results.write(connection, spool.read(path))
+            results.write(connection, spool.read(path), 1)
         return connection.execute(
             "SELECT content->>'status', content->>'summary' FROM outbox_messages ORDER BY seq"
         ).fetchall()
@@ -105,6 +105,19 @@ def test_a_run_that_its_master_left_open_is_told_as_lost(
     Recorder(spool, "v1")
 
     assert [status for status, _ in told()] == ["started", "lost"]
+
+
+def test_another_leader_is_told_each_time(recorder: Recorder, told: Told) -> None:
+    recorder.event(LEADER_CHANGED, {"leader": "m2"})
+    recorder.event(LEADER_CHANGED, {"leader": "m3"})
+    told()
+
+    assert recorder.run is not None
+    goes_on = f"Run {recorder.run.id} (evening) goes on under another leader: master"
+    assert [words for status, words in told() if status == "leader changed"] == [
+        f"{goes_on} m2",
+        f"{goes_on} m3",
+    ]
 
 
 def test_writing_a_record_twice_tells_it_once(recorder: Recorder, told: Told) -> None:

@@ -7,8 +7,10 @@ from locust.runners import STATE_INIT, STATE_RUNNING, WorkerRunner
 from types import SimpleNamespace
 from typing import Any, cast
 
+import gevent
 import pytest
 
+from locust_fleet.wire import KEPT, WHO
 from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 
@@ -22,12 +24,16 @@ class Runner:
         self.happened: list[str] = []
         self.worker_state = STATE_RUNNING
         self.client = self
+        self.target_user_classes_count: dict[str, int] = {}
+        self.last_received_spawn_timestamp = 9e9
+        self.takes_s = 0.0
         self._events = events
 
     def handle_message(self, message: Message) -> None:
         self.happened.append(f"handled {message.type}")
 
     def stop(self) -> None:
+        gevent.sleep(self.takes_s)
         self.happened.append("users stopped")
         self._events.test_stop.fire(environment=None)
 
@@ -55,11 +61,18 @@ def runner(events: Events) -> Any:
 
 
 def message(kind: str) -> Message:
-    return Message(kind, None, "w1")
+    return Message(kind, {"user_classes_count": {"User": 3}} if kind == "spawn" else None, "w1")
+
+
+def stop(runner: Any) -> None:
+    """Tell it to stop, and return once it has."""
+    runner.handle_message(message("stop"))
+    runner.handle_message(message("reconnect"))
+    runner.happened.remove("handled reconnect")
 
 
 def test_the_last_report_comes_before_the_word_that_users_stopped(runner: Any) -> None:
-    runner.handle_message(message("stop"))
+    stop(runner)
 
     assert runner.happened == [
         "users stopped",
@@ -70,7 +83,7 @@ def test_the_last_report_comes_before_the_word_that_users_stopped(runner: Any) -
 
 
 def test_after_a_stop_the_worker_is_ready_at_once(runner: Any) -> None:
-    runner.handle_message(message("stop"))
+    stop(runner)
 
     assert runner.worker_state == STATE_INIT
 
@@ -95,3 +108,41 @@ def test_everything_else_is_handled_as_ever(runner: Any) -> None:
     runner.handle_message(message("heartbeat"))
 
     assert runner.happened == ["handled spawn", "handled heartbeat"]
+
+
+def test_a_worker_whose_users_stop_hears_a_new_leader(runner: Any) -> None:
+    runner.takes_s = 0.1
+
+    for kind in ("stop", WHO, KEPT, "spawn"):
+        runner.handle_message(message(kind))
+
+    assert runner.happened == [
+        f"handled {WHO}",
+        f"handled {KEPT}",
+        "users stopped",
+        "report sent",
+        "client_stopped sent",
+        "client_ready sent",
+        "handled spawn",
+    ]
+
+
+def test_a_worker_that_is_told_twice_stops_once(runner: Any) -> None:
+    runner.handle_message(message("stop"))
+    stop(runner)
+
+    assert (
+        runner.happened.count("users stopped") == runner.happened.count("client_stopped sent") == 1
+    )
+
+
+def test_a_leader_whose_clock_is_behind_is_obeyed(runner: Any) -> None:
+    runner.handle_message(message("spawn"))
+
+    assert runner.last_received_spawn_timestamp == 0
+
+
+def test_users_that_are_still_to_start_count_as_told(runner: Any) -> None:
+    runner.handle_message(message("spawn"))
+
+    assert runner.target_user_classes_count == {"User": 3}

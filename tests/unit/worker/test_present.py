@@ -9,6 +9,7 @@ import pytest
 
 from locust_fleet.wire import HERE, RUN, WHO
 from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.link import Link
 from locust_fleet.worker.present import Present
 
 NOW = 1000.0
@@ -16,17 +17,18 @@ GHOST_LIMIT_S = 60
 
 
 class Worker:
-    """A worker with users, whose master was heard of last at NOW."""
+    """A worker with users and a leader."""
 
     def __init__(self) -> None:
         self.stops = 0
         self.leaving = False
+        self.lost = False
+        self.silent_s = 0.0
         self.ends_at: float | None = None
         self.sent: list[Any] = []
         self.listeners: dict[str, Any] = {}
         self.runner = SimpleNamespace(
             worker_state=STATE_RUNNING,
-            last_heartbeat_timestamp=NOW,
             target_user_classes_count={"User": 5},
             user_classes_count={"User": 4},
             register_message=self.listeners.__setitem__,
@@ -38,11 +40,15 @@ class Worker:
             lambda: "r1",
             lambda: self.ends_at,
             GHOST_LIMIT_S,
+            cast(Link, self),
         )
         self.present.attach()
 
     def stop_run(self) -> None:
         self.stops += 1
+
+    def lose_leader(self, silent_s: float) -> None:
+        self.lost, self.silent_s = True, silent_s
 
 
 @pytest.fixture
@@ -79,19 +85,24 @@ def test_a_worker_that_leaves_is_not_taken_over(worker: Worker) -> None:
 
 
 def test_users_go_on_without_a_master_for_a_while(worker: Worker) -> None:
-    worker.present.look(NOW + GHOST_LIMIT_S)
+    worker.lose_leader(GHOST_LIMIT_S)
+
+    worker.present.look(NOW)
 
     assert worker.stops == 0
 
 
 def test_users_do_not_go_on_without_a_master_for_ever(worker: Worker) -> None:
-    worker.present.look(NOW + GHOST_LIMIT_S + 1)
+    worker.lose_leader(GHOST_LIMIT_S + 1)
+
+    worker.present.look(NOW)
 
     assert worker.stops == 1
 
 
 def test_users_do_not_go_on_beyond_the_end_of_the_run_without_a_master(worker: Worker) -> None:
     worker.ends_at = NOW + 10
+    worker.lose_leader(5)
 
     worker.present.look(NOW + 9)
     assert worker.stops == 0

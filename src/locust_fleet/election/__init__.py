@@ -1,0 +1,1 @@
+"""Who leads: one master at a time, by a lease in Redis and an epoch that never goes down."""

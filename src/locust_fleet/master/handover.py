@@ -1,0 +1,55 @@
+"""Leave a run to the next master: nobody is told to stop, and nothing is lost.
+
+Locust 2.47.0 (``MasterRunner.quit``) takes its workers along when it ends.
+"""
+
+from __future__ import annotations
+
+from locust.runners import MasterRunner
+
+import logging
+import os
+
+from locust_fleet.election.reign import Reign
+from locust_fleet.errors import StoreUnavailable
+from locust_fleet.master.keeper import Keeper
+from locust_fleet.master.recorder import Recorder
+
+logger = logging.getLogger(__name__)
+
+
+class Handover:
+    """The end of this master that is none of the run."""
+
+    def __init__(
+        self, runner: MasterRunner, recorder: Recorder, keeper: Keeper, reign: Reign
+    ) -> None:
+        self._runner = runner
+        self._recorder = recorder
+        self._keeper = keeper
+        self._reign = reign
+
+    def leave(self) -> None:
+        """End this process if another one can go on; returns where the run has to end with it."""
+        try:
+            if not self._has_heirs():
+                return
+            self._keeper.save()
+            # What comes in from here on is not acknowledged, so workers keep it.
+            self._reign.give_away()
+        except StoreUnavailable as error:
+            logger.warning("nobody can take over: %s", error)
+            return
+        logger.info("leaves the lead to the next master")
+        logging.shutdown()
+        os._exit(0)
+
+    def _has_heirs(self) -> bool:
+        """Whether there is anything to leave, and somebody to leave it to.
+
+        Without a standby that is this master itself, when it starts again; but with all workers
+        gone as well, the whole stack ends, and the run with it.
+        """
+        if self._reign.has_standby():
+            return True
+        return self._recorder.active is not None and self._runner.worker_count > 0

@@ -1,0 +1,189 @@
+"""The way to the leader, whoever that is: refuse the ones before, find the one that comes.
+
+Locust 2.47.0 (``rpc.zmqrpc.Client``, ``WorkerRunner``) obeys whoever speaks, and stays with one
+address for ever. It does not notice a master that is paused or cut off: messages to it wait in
+the socket. Here a worker that misses two heartbeats looks for the leader and connects anew.
+What was on its way by then is given up on purpose, for it may be another one's: reports are kept
+(worker/kept.py), and the leader is told what is true here (worker/present.py).
+"""
+
+from __future__ import annotations
+
+from locust import runners
+from locust.exception import RPCError
+from locust.rpc import Message, zmqrpc
+from locust.runners import WorkerRunner
+
+import functools
+import logging
+import time
+
+import gevent
+import zmq
+from gevent.queue import Queue
+
+from locust_fleet.seams import replace
+from locust_fleet.settings import RedisSettings
+from locust_fleet.wire import WHO, stamp, take_epoch
+from locust_fleet.worker.silence import Silence
+from locust_fleet.worker.whereabouts import Address, Whereabouts, written
+
+# Two that did not come, and half of one for those that come a little late.
+BEATS_MISSED = 2.5
+# Looks per heartbeat.
+LOOKS = 4
+NOBODY_PAUSE_S = 0.5
+
+logger = logging.getLogger(__name__)
+# Connects one socket, once; Locust's own.
+Client = zmqrpc.Client
+
+
+def keep_to_leader(redis: RedisSettings | None) -> None:
+    """From now on, what Locust takes for its connection to a master is a link to the leader."""
+    replace(zmqrpc, "Client", functools.partial(Link, redis))
+
+
+def link_of(runner: WorkerRunner) -> Link:
+    """Return the link of a worker that keeps to the leader."""
+    assert isinstance(runner.client, Link)
+    return runner.client
+
+
+class Link:
+    """Stands for Locust's connection to the master, and is a series of them."""
+
+    def __init__(self, redis: RedisSettings | None, host: str, port: int, identity: str) -> None:
+        self._whereabouts = Whereabouts(redis, host, port)
+        self._identity = identity
+        self._inbox: Queue[tuple[int, Message]] = Queue()
+        self._first: Message | None = None
+        self._refused = 0
+        self._heard = False
+        # The highest epoch that was heard of.
+        self.epoch = 0
+        self.reconnects = 0
+        beat_s = runners.HEARTBEAT_INTERVAL
+        self._patience_s = BEATS_MISSED * beat_s
+        self._look_s = beat_s / LOOKS
+        self._address = self._find_first(f"{host}:{port}")
+        self._silence = Silence(self._look_s, time.monotonic())
+        self._client = self._connect()
+        self._renewal: gevent.Greenlet[..., None] = gevent.Greenlet()
+        self._watch = gevent.spawn(self.watch)
+
+    @property
+    def leader(self) -> str:
+        """Where the leader is, or was heard last."""
+        return written(self._address)
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing was heard of any leader, in seconds in which this process was awake."""
+        return self._silence.since_heard_s
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is no leader, as far as this worker can tell."""
+        return not self._heard or self.silent_s > self._patience_s
+
+    def send(self, message: Message) -> None:
+        """Send a message, or drop it where nobody takes any; Locust would let users wait."""
+        self._first = self._first or message
+        try:
+            self._client.socket.send(stamp(message, self.epoch).serialize(), zmq.NOBLOCK)
+        except zmq.Again:
+            logger.debug("nobody takes a message of type %s", message.type)
+        except zmq.ZMQError as error:
+            raise RPCError(f"no message can be sent: {error}") from error
+
+    def recv(self) -> Message:
+        """Return the next message of a leader whose time is not over."""
+        while True:
+            epoch, message = self._inbox.get()
+            # Another one may have spoken since this one came.
+            if epoch == self.epoch:
+                return message
+
+    def close(self) -> None:
+        """Let go of the leader; for good."""
+        self._watch.kill(block=False)
+        self._client.close(linger=None)
+
+    def watch(self) -> None:
+        """Look forever whether the leader is there, and for another one if not."""
+        while True:
+            gevent.sleep(self._look_s)
+            self._silence.look(time.monotonic())
+            if self._silence.since_fresh_s > self._patience_s and not self._renewal:
+                self._renewal = gevent.spawn(self.renew)
+
+    def renew(self) -> None:
+        """Connect anew, if there is anybody; who answers is asked nothing that was said before."""
+        self._silence.renew()
+        address = self._whereabouts.find(self._address)
+        self._silence.renew()
+        if address is None:
+            return
+        logger.warning(
+            "nothing heard from %s for %.1f s; connects to %s",
+            *(self.leader, self.silent_s, written(address)),
+        )
+        self.reconnects += 1
+        old, self._address = self._client, address
+        self._client = self._connect()
+        # Who is waiting for messages of the old one sees that it is no more.
+        old.close(linger=0)
+        while not self._inbox.empty():
+            self._inbox.get()
+        if self._heard:
+            # As if it had asked: it may not know this worker, or miss what it sent meanwhile.
+            self._inbox.put((self.epoch, Message(WHO, None, self._identity)))
+        elif self._first:
+            self.send(self._first)
+
+    def _find_first(self, given: str) -> Address:
+        warned = False
+        while True:
+            address = self._whereabouts.find(None)
+            if address:
+                return address
+            if not warned:
+                logger.warning("no master listens at %s yet; waiting for one", given)
+            warned = True
+            gevent.sleep(NOBODY_PAUSE_S)
+
+    def _connect(self) -> zmqrpc.Client:
+        host, port = self._address
+        client = Client(f"[{host}]" if ":" in host else host, port, self._identity)
+        gevent.spawn(self._listen, client)
+        return client
+
+    def _listen(self, client: zmqrpc.Client) -> None:
+        """Take in what comes at once, however long a message before takes to be carried out."""
+        while True:
+            try:
+                message = client.recv()
+            except Exception as error:  # whatever somebody sent; logged below
+                if client.socket.closed:
+                    return
+                logger.error("a message of %s cannot be read: %s", self.leader, error)
+                gevent.sleep(self._look_s)
+            else:
+                self._take(message)
+
+    def _take(self, message: Message) -> None:
+        epoch = take_epoch(message)
+        if epoch < self.epoch:
+            if epoch != self._refused:
+                logger.warning(
+                    "refuses %s, whose epoch %d is over since %d", self.leader, epoch, self.epoch
+                )
+            self._refused = epoch
+            return
+        if epoch > self.epoch:
+            logger.info("obeys the leader at %s, epoch %d", self.leader, epoch)
+        self.epoch = epoch
+        self._heard = True
+        self._silence.hear()
+        self._inbox.put((epoch, message))

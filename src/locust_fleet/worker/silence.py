@@ -1,0 +1,35 @@
+"""How long a worker has heard nothing from its leader. Pure.
+
+A process that hangs hears nothing either, and must not blame the leader for it. So a look adds no
+more than looks are apart, however long it comes too late.
+"""
+
+from __future__ import annotations
+
+# A look that is a little late is no hanging process.
+LATENESS = 2
+
+
+class Silence:
+    """Seconds since the leader was heard, and since there is a fresh connection to it."""
+
+    def __init__(self, look_s: float, now: float) -> None:
+        self._look_s = look_s
+        self._looked = now
+        self.since_heard_s = 0.0
+        self.since_fresh_s = 0.0
+
+    def look(self, now: float) -> None:
+        """Let the time pass since the look before; to be called every ``look_s`` seconds."""
+        passed_s = min(now - self._looked, LATENESS * self._look_s)
+        self._looked = now
+        self.since_heard_s += passed_s
+        self.since_fresh_s += passed_s
+
+    def hear(self) -> None:
+        """Note that the leader said something."""
+        self.since_heard_s = self.since_fresh_s = 0.0
+
+    def renew(self) -> None:
+        """Note that the connection is a new one, so nothing could be heard on it yet."""
+        self.since_fresh_s = 0.0

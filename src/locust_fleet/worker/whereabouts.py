@@ -1,0 +1,93 @@
+"""Find the leader among the masters.
+
+The lease in Redis says where it is. A worker that cannot read it, because it is on another host or
+Redis is away, tries what the given name stands for: masters that stand by do not listen.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from locust_fleet.election.lease import LEASE
+from locust_fleet.settings import RedisSettings
+from locust_fleet.stores import redis_client
+
+PATIENCE_S = 1.0
+
+Address = tuple[str, int]
+
+logger = logging.getLogger(__name__)
+
+
+class Whereabouts:
+    """Where the leader may be."""
+
+    def __init__(self, redis: RedisSettings | None, host: str, port: int) -> None:
+        self._redis = redis_client(redis, PATIENCE_S) if redis else None
+        self._host = host
+        self._port = port
+
+    def find(self, silent: Address | None) -> Address | None:
+        """Return the address of a master that listens, None if there is none now.
+
+        ``silent`` is where a master was not heard any more: a paused one still takes connections.
+        """
+        for address in in_order(self._in_lease(), self._resolved(), silent):
+            if listens(address):
+                return address
+        return None
+
+    def _in_lease(self) -> Address | None:
+        if self._redis is None:
+            return None
+        try:
+            lease: Any = self._redis.get(LEASE)
+            return parse(json.loads(lease)["address"]) if lease else None
+        except (RedisError, ValueError, KeyError) as error:
+            logger.debug("no lease can be read: %s", error)
+            return None
+
+    def _resolved(self) -> list[Address]:
+        try:
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            logger.debug("%s cannot be looked up: %s", self._host, error)
+            return []
+        return [(str(where[0]), int(where[1])) for *_, where in found]
+
+
+def in_order(
+    lease: Address | None, resolved: Iterable[Address], silent: Address | None
+) -> list[Address]:
+    """Return where to look first; pure. Only the lease may know better than silence."""
+    unique = list(dict.fromkeys(resolved))
+    others = [address for address in unique if address != silent]
+    again = [address for address in unique if address == silent]
+    return list(dict.fromkeys([*([lease] if lease else []), *others, *again]))
+
+
+def parse(address: str) -> Address:
+    """Return the host and port of a text such as 10.0.0.7:5557 or [fd00::7]:5557."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def written(address: Address) -> str:
+    """Return an address as people and leases write it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listens(address: Address) -> bool:
+    """Whether somebody takes a connection there."""
+    try:
+        socket.create_connection(address, timeout=PATIENCE_S).close()
+    except OSError:
+        return False
+    return True
