@@ -205,7 +205,7 @@ def test_a_leader_that_hung_does_nothing_more_when_it_wakes_up(
     began = time.monotonic()
     fleet.freeze("master")
     # It takes the connection, and carries out the order as soon as it wakes up.
-    order = threading.Thread(target=ignoring_errors, args=(fleet.stop_at, ADDRESS))
+    order = threading.Thread(target=ignoring_errors, args=(lambda: fleet.stop_at(ADDRESS),))
     order.start()
     wait_until(lambda: goes_on(fleet), "another master going on", 20)
     print("taken over after", round(time.monotonic() - began, 1))

@@ -5,6 +5,7 @@ Locust 2.47.0 (``MasterRunner.quit``) takes its workers along when it ends.
 
 from __future__ import annotations
 
+from locust.rpc import Message
 from locust.runners import MasterRunner
 
 import logging
@@ -14,6 +15,10 @@ from locust_fleet.election.reign import Reign
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.recorder import Recorder
+from locust_fleet.wire import FAREWELL
+
+# How long what was said may take to be on its way.
+FAREWELL_MS = 200
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +46,16 @@ class Handover:
             logger.warning("nobody can take over: %s", error)
             return
         logger.info("leaves the lead to the next master")
+        self._say_farewell()
         logging.shutdown()
         os._exit(0)
+
+    def _say_farewell(self) -> None:
+        """Let workers look for the next one at once, instead of missing this one's heartbeats."""
+        server = self._runner.server
+        for worker in self._runner.clients:
+            server.send_to_client(Message(FAREWELL, None, worker))
+        server.socket.context.destroy(linger=FAREWELL_MS)
 
     def _has_heirs(self) -> bool:
         """Whether there is anything to leave, and somebody to leave it to.

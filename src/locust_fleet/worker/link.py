@@ -24,7 +24,7 @@ from gevent.queue import Queue
 
 from locust_fleet.seams import replace
 from locust_fleet.settings import RedisSettings
-from locust_fleet.wire import WHO, stamp, take_epoch
+from locust_fleet.wire import FAREWELL, WHO, stamp, take_epoch
 from locust_fleet.worker.silence import Silence
 from locust_fleet.worker.whereabouts import Address, Whereabouts, written
 
@@ -85,7 +85,7 @@ class Link:
     @property
     def lost(self) -> bool:
         """Whether there is no leader, as far as this worker can tell."""
-        return not self._heard or self.silent_s > self._patience_s
+        return not self._heard or self._silence.lasts(self._patience_s)
 
     def send(self, message: Message) -> None:
         """Send a message, or drop it where nobody takes any; Locust would let users wait."""
@@ -108,23 +108,23 @@ class Link:
     def close(self) -> None:
         """Let go of the leader; for good."""
         self._watch.kill(block=False)
-        self._client.close(linger=None)
+        end(self._client)
 
     def watch(self) -> None:
         """Look forever whether the leader is there, and for another one if not."""
         while True:
             gevent.sleep(self._look_s)
             self._silence.look(time.monotonic())
-            if self._silence.since_fresh_s > self._patience_s and not self._renewal:
-                self._renewal = gevent.spawn(self.renew)
+            if self._silence.lasts(self._patience_s) and not self._renewal:
+                fresh = self._silence.since_fresh_s <= self._patience_s
+                self._renewal = gevent.spawn(self.renew, but_not_here=fresh)
 
-    def renew(self) -> None:
+    def renew(self, *, but_not_here: bool = False) -> None:
         """Connect anew, if there is anybody; who answers is asked nothing that was said before."""
-        self._silence.renew()
-        address = self._whereabouts.find(self._address)
-        self._silence.renew()
+        address = self._whereabouts.find(self._address, but_not_there=but_not_here)
         if address is None:
             return
+        self._silence.renew()
         logger.warning(
             "nothing heard from %s for %.1f s; connects to %s",
             *(self.leader, self.silent_s, written(address)),
@@ -133,7 +133,7 @@ class Link:
         old, self._address = self._client, address
         self._client = self._connect()
         # Who is waiting for messages of the old one sees that it is no more.
-        old.close(linger=0)
+        end(old)
         while not self._inbox.empty():
             self._inbox.get()
         if self._heard:
@@ -181,9 +181,20 @@ class Link:
                 )
             self._refused = epoch
             return
+        if message.type == FAREWELL:
+            logger.info("the leader at %s hands over", self.leader)
+            self._silence.leave()
+            return
         if epoch > self.epoch:
             logger.info("obeys the leader at %s, epoch %d", self.leader, epoch)
         self.epoch = epoch
         self._heard = True
         self._silence.hear()
         self._inbox.put((epoch, message))
+
+
+def end(client: zmqrpc.Client) -> None:
+    """End a connection with all that is its own; what nobody took yet is dropped."""
+    context = client.socket.context
+    client.close(linger=0)
+    context.term()

@@ -33,13 +33,16 @@ class Whereabouts:
         self._host = host
         self._port = port
 
-    def find(self, silent: Address | None) -> Address | None:
+    def find(self, silent: Address | None, *, but_not_there: bool = False) -> Address | None:
         """Return the address of a master that listens, None if there is none now.
 
         ``silent`` is where a master was not heard any more: a paused one still takes connections.
         """
-        for address in in_order(self._in_lease(), self._resolved(), silent):
-            if listens(address):
+        lease = self._in_lease()
+        if but_not_there and lease == silent:
+            return None
+        for address in in_order(lease, self._resolved(), silent):
+            if not (but_not_there and address == silent) and listens(address):
                 return address
         return None
 

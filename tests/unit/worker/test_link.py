@@ -1,0 +1,178 @@
+"""A worker's link goes to whoever leads, and carries no word of whoever did before."""
+
+from locust import runners
+from locust.rpc import Message, zmqrpc
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from locust_fleet.wire import FAREWELL, WHO, stamp, take_epoch
+from locust_fleet.worker.link import Link
+
+ADDRESS = "127.0.0.82"
+BEAT_S = 0.2
+
+
+class Master:
+    """What a master is on the wire."""
+
+    def __init__(self) -> None:
+        self._server = zmqrpc.Server(ADDRESS, 0)
+        self.port = self._server.port
+
+    def hear(self) -> tuple[str, int]:
+        """Return the type of the next message, and the epoch that it says."""
+        with gevent.Timeout(5):
+            _, message = self._server.recv_from_client()
+        epoch = take_epoch(message)
+        return message.type, epoch
+
+    def say(self, kind: str, epoch: int) -> None:
+        self._server.send_to_client(stamp(Message(kind, None, "w1"), epoch))
+
+    def close(self) -> None:
+        context = self._server.socket.context
+        self._server.close(linger=0)
+        context.term()
+
+
+@pytest.fixture
+def masters() -> Iterator[list[Master]]:
+    both = [Master(), Master()]
+    yield both
+    for master in both:
+        master.close()
+
+
+@pytest.fixture
+def link(masters: list[Master], monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+    """A link to the first of two masters that has said that it is ready."""
+    monkeypatch.setattr(runners, "HEARTBEAT_INTERVAL", BEAT_S)
+    link = Link(None, ADDRESS, masters[0].port, "w1")
+    link.send(Message("client_ready", None, "w1"))
+    assert masters[0].hear() == ("client_ready", 0)
+    yield link
+    link.close()
+
+
+def move_to(monkeypatch: pytest.MonkeyPatch, master: Master) -> None:
+    """Let the given name stand for another master."""
+    found: list[Any] = [(2, 1, 6, "", (ADDRESS, master.port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    with gevent.Timeout(5):
+        while not ready():
+            gevent.sleep(0.01)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def received(link: Link) -> str:
+    with gevent.Timeout(5):
+        return str(link.recv().type)
+
+
+def test_a_leader_of_a_lower_epoch_is_refused(link: Link, masters: list[Master]) -> None:
+    for kind, epoch in (("ack", 7), ("stop", 6), ("quit", 0), ("spawn", 7), ("heartbeat", 8)):
+        masters[0].say(kind, epoch)
+    wait_until(lambda: link.epoch == 8)
+
+    masters[0].say("stop", 7)
+    masters[0].say("spawn", 8)
+
+    assert [received(link), received(link)] == ["heartbeat", "spawn"]
+
+
+def test_every_message_says_the_highest_epoch_that_was_obeyed(
+    link: Link, masters: list[Master]
+) -> None:
+    masters[0].say("ack", 7)
+    received(link)
+    masters[0].say("ack", 6)
+
+    link.send(Message("heartbeat", None, "w1"))
+
+    assert masters[0].hear() == ("heartbeat", 7)
+
+
+def test_a_leader_that_says_nothing_is_left(
+    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masters[0].say("ack", 7)
+    received(link)
+    move_to(monkeypatch, masters[1])
+
+    assert received(link) == WHO
+    link.send(Message("heartbeat", None, "w1"))
+    assert masters[1].hear() == ("heartbeat", 7)
+    assert link.leader == f"{ADDRESS}:{masters[1].port}"
+
+
+def test_a_leader_that_says_goodbye_is_left_at_once(
+    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masters[0].say("ack", 7)
+    received(link)
+    move_to(monkeypatch, masters[1])
+
+    masters[0].say(FAREWELL, 7)
+
+    assert received(link) == WHO
+    assert link.lost
+    # Else users would stop: nobody led for that long.
+    assert link.silent_s < 2 * BEAT_S
+
+
+def test_a_worker_that_nobody_answered_introduces_itself_to_the_next(
+    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move_to(monkeypatch, masters[1])
+
+    assert masters[1].hear() == ("client_ready", 0)
+
+
+def test_what_the_leader_before_has_said_is_not_carried_out_under_the_next(
+    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masters[0].say("spawn", 7)
+    move_to(monkeypatch, masters[1])
+    wait_until(lambda: link.reconnects > 0)
+
+    assert received(link) == WHO
+
+
+def test_a_leader_that_speaks_is_not_left(link: Link, masters: list[Master]) -> None:
+    for _ in range(20):
+        masters[0].say("heartbeat", 7)
+        gevent.sleep(BEAT_S)
+
+    assert (link.reconnects, link.lost) == (0, False)
+
+
+def test_looking_for_a_leader_for_long_leaves_nothing_open(
+    link: Link, masters: list[Master]
+) -> None:
+    wait_until(lambda: link.reconnects >= 1)
+    before = open_files()
+
+    wait_until(lambda: link.reconnects >= 8)
+
+    assert abs(open_files() - before) <= 2
+    assert link.lost
+
+
+def test_nobody_waits_for_a_leader_that_takes_nothing(link: Link, masters: list[Master]) -> None:
+    masters[0].close()
+
+    with gevent.Timeout(5):
+        for _ in range(5000):
+            link.send(Message("exception", None, "w1"))
