@@ -33,13 +33,13 @@ def stopped(container: str) -> Iterator[None]:
 
 
 @contextmanager
-def killed(container: str) -> Iterator[None]:
-    """Kill a container so that it stays away, and start it again in the end."""
-    docker("kill", container)
+def killed(*containers: str) -> Iterator[None]:
+    """Kill containers so that they stay away, and start them again in the end."""
+    docker("kill", *containers)
     try:
         yield
     finally:
-        docker("start", container)
+        docker("start", *containers)
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Random faults, drawn from a seed: the same seed draws the same ones in the same order."""
+"""Random faults, drawn from a seed: the same seed draws the same ones in the same order.
+
+Each comes once before any comes twice, unless its service still suffers another one.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,12 @@ class Chaos:
         self._stack = stack
         self._chance = random.Random(seed)
         self._began = time.monotonic()
+        self._ahead: list[Fault] = []
         self._faults = [
             Fault("kill the leader", "master", 10, lambda _: crashed(stack.leader())),
+            Fault("stop the leader", "master", 5, lambda _: stopped(stack.leader())),
             Fault("pause the leader", "master", 10, lambda _: paused(stack.leader())),
+            Fault("cut the leader off", "master", 20, lambda _: silenced(stack.leader())),
             Fault("pause a worker", "worker", 20, lambda drawn: paused(self._worker(drawn))),
             Fault("cut a worker off", "worker", 20, lambda drawn: silenced(self._worker(drawn))),
             Fault("stop a worker", "worker", 5, lambda drawn: stopped(self._worker(drawn))),
@@ -48,7 +54,8 @@ class Chaos:
             Fault("restart the console", "console", 1, lambda _: stopped(stack.one("console"))),
         ]
         if kill_workers:
-            self._faults.append(Fault("kill a worker", "worker", 10, self._kill_worker))
+            self._ahead = [Fault("kill a worker", "worker", 10, self._kill_worker)]
+            self._faults += self._ahead
 
     def run(self, seconds: float) -> None:
         """Let a fault happen every so often; returns when the last one is over."""
@@ -58,13 +65,20 @@ class Chaos:
             while due < self._began + seconds:
                 for service in [name for name, fault in under_way.items() if fault.done()]:
                     under_way.pop(service).result()
-                free = [fault for fault in self._faults if fault.service not in under_way]
-                fault = self._chance.choice(free)
+                fault = self._draw(set(under_way))
                 under_way[fault.service] = pool.submit(self._happen, fault, self._chance.random())
                 due += EVERY_S
                 time.sleep(max(0.0, due - time.monotonic()))
         for late in under_way.values():
             late.result()
+
+    def _draw(self, busy: set[str]) -> Fault:
+        while True:
+            for fault in self._ahead:
+                if fault.service not in busy:
+                    self._ahead.remove(fault)
+                    return fault
+            self._ahead += self._chance.sample(self._faults, len(self._faults))
 
     def _happen(self, fault: Fault, drawn: float) -> None:
         self._say(fault.name)
