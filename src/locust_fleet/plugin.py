@@ -83,6 +83,7 @@ from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.present import Present
 from locust_fleet.worker.reports import keep_reporting
 from locust_fleet.worker.steps import count_in_steps
+from locust_fleet.worker.tidy import close_after_run
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
@@ -131,6 +132,7 @@ def attach_worker(settings: WorkerSettings) -> None:
         keep_reporting(runner, kept)
         leave = Leave(runner, kept)
         leave.attach(environment)
+        close_after_run(environment)
         beat = settings.heartbeat
         present = Present(
             runner,

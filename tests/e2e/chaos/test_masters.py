@@ -87,6 +87,8 @@ def test_a_leader_that_was_away_for_10_s_stands_by_when_it_is_back(
         with hang(leader):
             stack.wait_for_leader(but=leader)
             seconds = time.monotonic() - began
+            # Who looks does not wait for the one that hangs.
+            stack.wait_for_users(operator, USERS, timeout_s=5)
             time.sleep(max(0.0, 10 - seconds))
         wait_until(lambda: stack.role_of(leader) == "standby", "it standing by", 20)
 
