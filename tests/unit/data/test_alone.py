@@ -287,17 +287,8 @@ class Buyer(User):
 
 def test_plain_locust_shares_within_its_process_and_sums_up(tmp_path: Path, accounts: Path) -> None:
     (tmp_path / "buyers.py").write_text(SCENARIO)
-    command = (
-        "-m",
-        "locust",
-        "-f",
-        str(tmp_path / "buyers.py"),
-        "--headless",
-        "-u",
-        "3",
-        "-t",
-        "2",
-    )
+    scenario = str(tmp_path / "buyers.py")
+    command = ("-m", "locust", "-f", scenario, "--headless", "-u", "3", "-r", "3", "-t", "5")
     done = subprocess.run(
         [sys.executable, *command], capture_output=True, text=True, timeout=60, check=False
     )
