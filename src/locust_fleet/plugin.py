@@ -258,7 +258,7 @@ def attach_master(settings: MasterSettings) -> None:
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
         gevent.spawn(balance.move)
-        gevent.spawn(_look, metrics)
+        gevent.spawn(_look, metrics, balance, losses)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
         gevent.spawn(keeper.run_forever)
@@ -495,10 +495,11 @@ def _tell_end(environment: Environment, run: Run) -> None:
     setattr(environment.parsed_options, RUN_ENDS, ends_at)
 
 
-def _look(metrics: MasterMetrics) -> None:
-    """See each heartbeat which workers are there."""
+def _look(metrics: MasterMetrics, balance: Balance, losses: Losses) -> None:
+    """See each heartbeat which workers are there, and what they have to do."""
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
+        losses.tell(balance.told())
         observer(metrics.look)()
 
 

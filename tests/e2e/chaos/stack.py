@@ -140,7 +140,7 @@ class ChaosStack(Stack):
     def lost_at_most(self, run_id: str) -> dict[str, int]:
         """Requests that may be lost with each worker that was missed, by the run's own events."""
         rows = self.sql(
-            "SELECT detail->>'worker', detail->>'requests' FROM run_events"
+            "SELECT detail->>'worker', coalesce(detail->>'requests', '0') FROM run_events"
             f" WHERE run_id = '{run_id}' AND kind = 'worker lost'"
         )
         return {worker: int(count) for worker, _, count in (row.partition("|") for row in rows)}

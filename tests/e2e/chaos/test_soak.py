@@ -25,7 +25,8 @@ def soak(stack: ChaosStack, operator: requests.Session, *, kill_workers: bool) -
     """Run a test under faults, and wait until every user runs again; returns the run's id."""
     print(f"repeat this with CHAOS_SEED={SEED} CHAOS_SOAK_S={SOAK_S:g}")
     run_id = stack.load(operator)
-    chaos = Chaos(stack, SEED, kill_workers=kill_workers)
+    # Other faults than in the other soak.
+    chaos = Chaos(stack, SEED + kill_workers, kill_workers=kill_workers)
 
     chaos.run(SOAK_S)
 
