@@ -353,6 +353,8 @@ def _record(
         run = recorder.active
         if run is None:
             return
+        # A master that was away, and is not the one any more, ends here and takes nothing along.
+        observer(keeper.save_now)()
         # Before the last sample: while Redis is asked, reports may come.
         observer(_sum_up_data)(recorder, run, store)
         # Whatever becomes of the last sample, the run is closed.

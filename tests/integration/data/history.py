@@ -12,7 +12,7 @@ from locust_fleet.data.source import WhenEmpty
 from locust_fleet.data.store import Fenced, Holder, Order, Store
 
 RECORDS = [str(number) for number in range(10)]
-STEPS = 3000
+STEPS = 1000
 POLICIES: tuple[WhenEmpty, ...] = ("wait", "recycle", "stop")
 RUN = "history"
 

@@ -156,14 +156,17 @@ def test_a_far_worker_that_is_killed_loses_its_records_to_others(fleet: Fleet) -
     check_that_nobody_shared(fleet, "near")
 
 
-def test_data_outlives_a_change_of_the_leader(fleet: Fleet, connection: psycopg.Connection) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_data_outlives_a_change_of_the_leader(
+    fleet: Fleet, connection: psycopg.Connection, how: signal.Signals
+) -> None:
     start(fleet, "far", near=("near",))
+    fleet.start_standby("next")
     fleet.swarm(8)
     wait_until(lambda: len(orders(fleet, "near")) > 20 < len(orders(fleet, "far")), "work", 30)
 
-    fleet.end("master", signal.SIGKILL)
-    fleet.start_master()
-    wait_until(lambda: not fleet.state()["resuming"], "the run going on")
+    fleet.end("master", how)
+    wait_until(lambda: fleet.leader() == "next", "another master going on", 30)
     known = len(orders(fleet, "far"))
     wait_until(lambda: len(orders(fleet, "far")) > known + 20, "work after the change", 30)
     fleet.stop()

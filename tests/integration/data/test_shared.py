@@ -92,7 +92,7 @@ def start(redis_settings: RedisSettings, source: str) -> Iterator[Callable[..., 
 def test_no_record_is_ever_in_two_places(start: Callable[..., Worker]) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
-    assert start("w").ask("history", seed) > 1000
+    assert start("w").ask("history", seed) > 300
 
 
 def test_eight_processes_load_a_source_once(start: Callable[..., Worker], tmp_path: Path) -> None:
