@@ -83,6 +83,7 @@ from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.present import Present
 from locust_fleet.worker.reports import keep_reporting
 from locust_fleet.worker.steps import count_in_steps
+from locust_fleet.worker.tidy import close_after_run
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
@@ -131,6 +132,7 @@ def attach_worker(settings: WorkerSettings) -> None:
         keep_reporting(runner, kept)
         leave = Leave(runner, kept)
         leave.attach(environment)
+        close_after_run(environment)
         beat = settings.heartbeat
         present = Present(
             runner,
@@ -256,7 +258,7 @@ def attach_master(settings: MasterSettings) -> None:
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
         gevent.spawn(balance.move)
-        gevent.spawn(_look, metrics)
+        gevent.spawn(_look, metrics, balance, losses)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
         gevent.spawn(keeper.run_forever)
@@ -495,10 +497,11 @@ def _tell_end(environment: Environment, run: Run) -> None:
     setattr(environment.parsed_options, RUN_ENDS, ends_at)
 
 
-def _look(metrics: MasterMetrics) -> None:
-    """See each heartbeat which workers are there."""
+def _look(metrics: MasterMetrics, balance: Balance, losses: Losses) -> None:
+    """See each heartbeat which workers are there, and what they have to do."""
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
+        losses.tell(balance.told())
         observer(metrics.look)()
 
 

@@ -96,6 +96,12 @@ class Balance:
         dispatcher = self._dispatcher
         return dispatcher.plan.over_capacity if dispatcher else 0
 
+    def told(self) -> dict[str, int]:
+        """Return how many users each worker was told to run."""
+        dispatcher = self._dispatcher
+        plan = dispatcher.plan.told if dispatcher else {}
+        return {worker: sum(users.values()) for worker, users in plan.items()}
+
     def problems(self) -> list[str]:
         """Return what an operator should know about the users."""
         dispatcher = self._dispatcher
