@@ -4,7 +4,8 @@
 # Usage: scripts/test.sh [--quick] [--layer LAYER] [-- PYTEST_ARGUMENT...]
 #
 #   --quick         only what needs no Docker: lint, unit, scripts
-#   --layer LAYER   only one of lint, unit, scripts, config, alerts, integration, e2e
+#   --layer LAYER   only one of lint, unit, scripts, config, alerts, integration, e2e, or chaos,
+#                   which runs only when asked for: it breaks a stack in every way, for minutes
 #
 # Needs root where the engine or a browser must be installed first.
 # Exit codes: 0 all passed, 1 something failed, 2 bad arguments.
@@ -20,17 +21,17 @@ source "$root/scripts/lib/engine.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/images.sh
 source "$root/scripts/lib/images.sh"
 
-readonly all_layers=(lint unit scripts config alerts integration e2e)
+readonly usual_layers=(lint unit scripts config alerts integration e2e)
 readonly chromium=/usr/bin/chromium
 
 main() {
-  local -a layers=("${all_layers[@]}")
+  local -a layers=("${usual_layers[@]}")
   while (($#)); do
     case $1 in
       --quick) layers=(lint unit scripts) ;;
       --layer)
-        [[ " ${all_layers[*]} " == *" ${2:-none} "* ]] ||
-          die 2 "--layer needs one of: ${all_layers[*]}"
+        [[ " ${usual_layers[*]} chaos " == *" ${2:-none} "* ]] ||
+          die 2 "--layer needs one of: ${usual_layers[*]} chaos"
         layers=("$2")
         shift
         ;;
@@ -51,7 +52,7 @@ prepare() {
   prepared "Python packages" prepare_python
   export PATH=$root/.venv/bin:$PATH
   if [[ " $* " == *' config '* || " $* " == *' alerts '* || " $* " == *' integration '* ||
-    " $* " == *' e2e '* ]]; then
+    " $* " == *' e2e '* || " $* " == *' chaos '* ]]; then
     prepared "Docker engine" ensure_engine install
     prepared "images" prepare_images
   fi

@@ -7,8 +7,8 @@ import time
 import pytest
 import requests
 
-from tests.e2e.chaos.containers import unplugged
-from tests.e2e.chaos.stack import BUSY_S, USERS, WORKERS, ChaosStack
+from tests.chaos.containers import unplugged
+from tests.chaos.stack import BUSY_S, USERS, WORKERS, ChaosStack
 from tests.integration.conftest import wait_until
 
 pytestmark = pytest.mark.xdist_group("chaos")

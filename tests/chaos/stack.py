@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.e2e.chaos.containers import address_of, addresses_of, log_of, look_at
+from tests.chaos.containers import address_of, addresses_of, log_of, look_at
 from tests.e2e.stack import DEMO, Stack
 from tests.integration.conftest import wait_until
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.e2e.chaos.stack import WORKERS, ChaosStack
+from tests.chaos.stack import WORKERS, ChaosStack
 
 
 @pytest.fixture(scope="session")

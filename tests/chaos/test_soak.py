@@ -9,9 +9,9 @@ import time
 import pytest
 import requests
 
-from tests.e2e.chaos.faults import Chaos
-from tests.e2e.chaos.leaks import Holdings, holdings_of, leaks
-from tests.e2e.chaos.stack import USERS, WORKERS, ChaosStack
+from tests.chaos.faults import Chaos
+from tests.chaos.leaks import Holdings, holdings_of, leaks
+from tests.chaos.stack import USERS, WORKERS, ChaosStack
 from tests.integration.conftest import wait_until
 
 pytestmark = pytest.mark.xdist_group("chaos")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 import requests
 
-from tests.e2e.chaos.containers import (
+from tests.chaos.containers import (
     crash,
     killed,
     listens,
@@ -18,7 +18,7 @@ from tests.e2e.chaos.containers import (
     stopped,
     unplugged,
 )
-from tests.e2e.chaos.stack import BUSY_S, GHOST_LIMIT_S, MASTERS, USERS, WORKERS, ChaosStack
+from tests.chaos.stack import BUSY_S, GHOST_LIMIT_S, MASTERS, USERS, WORKERS, ChaosStack
 from tests.integration.conftest import wait_until
 
 pytestmark = pytest.mark.xdist_group("chaos")

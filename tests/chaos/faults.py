@@ -12,8 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from tests.e2e.chaos.containers import crash, paused, silenced, stopped
-from tests.e2e.chaos.stack import WORKERS, ChaosStack
+from tests.chaos.containers import crash, paused, silenced, stopped
+from tests.chaos.stack import WORKERS, ChaosStack
 
 EVERY_S = 15
 
