@@ -206,7 +206,7 @@ def attach_master(settings: MasterSettings) -> None:
         balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
         problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
         shipper = Shipper(spool, settings, reign)
-        make_stop_final(runner, web_ui)
+        wait_for_workers = make_stop_final(runner, web_ui)
         losses = Losses(WORKER_REPORT_INTERVAL)
         attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
         counts = Counts(settings.max_names)
@@ -251,7 +251,17 @@ def attach_master(settings: MasterSettings) -> None:
         balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
         Answers(runner, store).attach()
-        _record(environment, runner, recorder, shipper, settings, keeper, handover, store)
+        _record(
+            environment,
+            runner,
+            recorder,
+            shipper,
+            settings,
+            keeper,
+            handover,
+            store,
+            wait_for_workers,
+        )
         _keep(environment, recorder, receipts, reception, keeper)
         if web_ui and web_ui.app:
             front = Front(environment, runner, recorder, settings, problems, spool, resume)
@@ -319,6 +329,7 @@ def _record(
     keeper: Keeper,
     handover: Handover,
     store: Store,
+    wait_for_workers: Callable[[], None],
 ) -> None:
     """Follow a run from its start to its reports."""
 
@@ -353,6 +364,7 @@ def _record(
         run = recorder.active
         if run is None:
             return
+        wait_for_workers()
         # A master that was away, and is not the one any more, ends here and takes nothing along.
         observer(keeper.save_now)()
         # Before the last sample: while Redis is asked, reports may come.

@@ -1,46 +1,72 @@
 """Let a stop be the end of a run.
 
-Locust 2.47.0 does otherwise in four ways. The timer of the run time does not end the ramp-up
+Locust 2.47.0 does otherwise in five ways. The timer of the run time does not end the ramp-up
 (``WebUI._stop_runners``; only ``/stop`` does), so users are spawned again after the stop. A spawn
 that is just finishing sets the state back to running (``MasterRunner.start``). And a run whose
 workers are all away counts as stopped without having been (``MasterRunner.check_stopped``).
 And a ramp-up hands each message to spawn users to a greenlet of its own, which sends it after
-the stop if that comes in between: the users start again, and nobody stops them.
+the stop if that comes in between: the users start again, and nobody stops them. And it closes a
+run as soon as it knows of no user, though workers may not yet have said that they started some.
 """
 
 from __future__ import annotations
 
+from locust import runners
 from locust.rpc import Message
 from locust.runners import (
+    STATE_INIT,
+    STATE_MISSING,
     STATE_RUNNING,
     STATE_SPAWNING,
     STATE_STOPPED,
     STATE_STOPPING,
     MasterRunner,
+    WorkerNode,
 )
 from locust.web import WebUI
 
-from typing import Any
+import logging
+import time
+from collections.abc import Callable
 
 import gevent
 
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.seams import replace
 
+# Beyond the stop timeout, as Locust itself waits.
+PATIENCE_S = 60
+LOOK_EVERY_S = 0.02
 
-def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> None:
-    """From now on, a stop ends the ramp-up first, and nothing but a start leads out of it."""
+logger = logging.getLogger(__name__)
+
+
+def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> Callable[[], None]:
+    """From now on, a stop ends the ramp-up first, and nothing but a start leads out of it.
+
+    Returns what waits, after users were told to stop, for the workers to say that they have.
+    """
     stop, update_state = runner.stop, runner.update_state
     reset_connection = runner.reset_connection
+    told: list[WorkerNode] = []
 
-    def final_stop(*args: Any, **kwargs: Any) -> None:
+    def final_stop(send_stop_to_client: bool = True) -> None:
         dispatcher = runner._users_dispatcher
         if isinstance(dispatcher, SteadyDispatcher):
             dispatcher.close()
         ramp_up = web_ui._swarm_greenlet if web_ui else None
         if ramp_up is not None and ramp_up is not gevent.getcurrent():
             ramp_up.kill(block=True)
-        stop(*args, **kwargs)
+        told[:] = runner.clients.values() if send_stop_to_client else ()
+        stop(send_stop_to_client)
+
+    def wait_for_workers() -> None:
+        began = time.monotonic()
+        while any(_owes_an_answer(runner, node, time.monotonic() - began) for node in told):
+            if time.monotonic() - began > runner.environment.stop_timeout + PATIENCE_S:
+                logger.error("some workers did not say that their users have stopped")
+                break
+            gevent.sleep(LOOK_EVERY_S)
 
     def guarded_update_state(new_state: str) -> None:
         # A start sets "spawning" before, and a stop "stopping".
@@ -58,6 +84,16 @@ def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> None:
     replace(runner, "update_state", guarded_update_state)
     replace(runner, "reset_connection", guarded_reset_connection)
     _spawn_only_in_a_run(runner)
+    return wait_for_workers
+
+
+def _owes_an_answer(runner: MasterRunner, node: WorkerNode, waited_s: float) -> bool:
+    """Whether a worker is there and has not answered a stop; who has is another node by then."""
+    if runner.clients.get(node.id) is not node or node.state == STATE_MISSING:
+        return False
+    # Its heartbeats say that it has nothing to stop: it did not hear of it.
+    idle = node.state == STATE_INIT and node.user_count == 0
+    return not (idle and waited_s > 2 * runners.HEARTBEAT_INTERVAL)
 
 
 def _spawn_only_in_a_run(runner: MasterRunner) -> None:

@@ -1,6 +1,13 @@
 """A stop is the end of a run, whatever was on its way."""
 
-from locust.runners import STATE_RUNNING, MasterRunner, WorkerNode, WorkerNodes
+from locust.runners import (
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    MasterRunner,
+    WorkerNode,
+    WorkerNodes,
+)
 from locust.web import WebUI
 
 from functools import partial
@@ -42,3 +49,23 @@ def test_locust_spawns_users_after_a_stop_that_comes_in_the_middle_of_a_step() -
 
 def test_nobody_is_told_to_spawn_users_after_a_stop() -> None:
     assert stopped_while_spawn_messages_leave(final=True) == ["stop"]
+
+
+def test_a_run_is_not_over_before_each_worker_says_that_its_users_have_stopped() -> None:
+    workers = WorkerNodes()
+    workers["a_1"] = WorkerNode("a_1", STATE_SPAWNING)
+    workers["b_2"] = WorkerNode("b_2", STATE_RUNNING)
+    runner = runner_with(workers, STATE_RUNNING)
+    runner.environment.shape_class = None
+    runner.update_state = partial(setattr, runner, "state")  # type: ignore[method-assign]
+    wait_for_workers = make_stop_final(runner, None)
+    runner.stop()
+
+    waiting = gevent.spawn(wait_for_workers)
+    workers["b_2"] = WorkerNode("b_2")
+    gevent.sleep(0.05)
+    before = waiting.ready()
+    workers["a_1"].state = STATE_MISSING
+    waiting.join(5)
+
+    assert (before, waiting.ready()) == (False, True)
