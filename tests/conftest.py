@@ -6,11 +6,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 
 def pytest_configure() -> None:
-    """Let programs that a test starts import the package, as the tests themselves do."""
+    """Let programs import the package as tests do, and give examples the time they need."""
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
+    # How long an example takes says nothing on a busy machine.
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("fleet", deadline=None, suppress_health_check=slow)
+    settings.load_profile("fleet")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -5,7 +5,9 @@ FleetError
 ├── StoreUnavailable   Redis or Postgres did not answer: retry
 ├── LeadershipLost     another master took over: end at once, and touch nothing
 ├── MigrationError     the schema could not be brought up to date: nothing was changed
-└── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
+├── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
+└── DataError          a scenario's shared data cannot be had: the message says why
+    └── LeaseLost      what was lent may be in other hands by now: do not use it any more
 """
 
 
@@ -32,3 +34,11 @@ class LeadershipLost(FleetError):
 
 class MigrationError(FleetError):
     """A migration failed and was rolled back; the message names its file and the reason."""
+
+
+class DataError(FleetError):
+    """Shared data cannot be had as it is asked for; the message names it and the remedy."""
+
+
+class LeaseLost(DataError):
+    """This worker was silent for too long, and what it held may be in other hands by now."""

@@ -19,6 +19,7 @@ from locust.runners import (
 from locust.web import WebUI
 
 import functools
+import json
 import logging
 import math
 import time
@@ -29,7 +30,13 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from locust_fleet import exporter, health, logs, visitor
+from locust_fleet import data, exporter, health, logs, visitor
+from locust_fleet.data.desk import Desk
+from locust_fleet.data.link import Answers, Remote
+from locust_fleet.data.memory import Memory
+from locust_fleet.data.shared import Shared
+from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S, Store
+from locust_fleet.data.summary import summed_up
 from locust_fleet.master import guard
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
@@ -101,6 +108,14 @@ def attach_worker(settings: WorkerSettings) -> None:
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
     health.serve(settings.health_port, lambda: _worker_readiness(runner_of))
+    remote = Remote()
+    desk = Desk(
+        Shared(settings.redis) if settings.redis else remote,
+        lambda: _known_to_worker(runner_of).get("run_id"),
+        lambda: runner_of[0].client_id,
+        EXPIRY_S if settings.redis else LINK_EXPIRY_S,
+    )
+    data.desks.use(desk)
 
     def init(environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         runner_of.append(runner)
@@ -139,10 +154,15 @@ def attach_worker(settings: WorkerSettings) -> None:
             settings.targets,
             lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
         )
+        if not settings.redis:
+            remote.attach(runner)
         environment.events.test_start.add_listener(lambda **_: guard.forget())
         environment.events.test_stop.add_listener(
             lambda **_: setattr(environment.parsed_options, RUN_OPTION, {})
         )
+        # After the run is over for this worker, so that it does not take part in it again.
+        _share(environment, desk)
+        gevent.spawn(desk.watch)
         install(guard)
 
     events.init.add_listener(init)
@@ -161,6 +181,8 @@ def attach_master(settings: MasterSettings) -> None:
     takeover.attach()
     health.serve(settings.health_port, lambda: _master_readiness(runner_of, takeover))
     exporter.serve(settings.metrics_port, lambda: metrics_of[-1]())
+    store = Shared(settings.redis) if settings.redis else Memory()
+    data.desks.use(_desk_of_master(store, recorder_of))
     ready = Event()
     listen_after(ready)
 
@@ -228,7 +250,8 @@ def attach_master(settings: MasterSettings) -> None:
         _measure(environment, counts, attendance, weights, losses, tallies)
         balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
-        _record(environment, runner, recorder, shipper, settings, keeper, handover)
+        Answers(runner, store).attach()
+        _record(environment, runner, recorder, shipper, settings, keeper, handover, store)
         _keep(environment, recorder, receipts, reception, keeper)
         if web_ui and web_ui.app:
 
@@ -301,6 +324,7 @@ def _record(
     settings: MasterSettings,
     keeper: Keeper,
     handover: Handover,
+    store: Store,
 ) -> None:
     """Follow a run from its start to its reports."""
 
@@ -319,6 +343,7 @@ def _record(
         )
         setattr(options, RUN_OPTION, _known_of(run))
         _tell_end(environment, run)
+        observer(store.open)(run.id)
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -334,7 +359,10 @@ def _record(
         run = recorder.active
         if run is None:
             return
-        _cut(runner, recorder)
+        # Before the last sample: while Redis is asked, reports may come.
+        observer(_sum_up_data)(recorder, run, store)
+        # Whatever becomes of the last sample, the run is closed.
+        observer(_cut)(runner, recorder)
         recorder.stop()
         write_reports(environment, settings.reports_dir / run.id)
 
@@ -353,6 +381,34 @@ def _record(
     environment.events.test_stop.add_listener(test_stop)
     # Called before Locust's own listener, which tells the workers to quit.
     environment.events.quitting.add_listener(quitting)
+
+
+def _share(environment: Environment, desk: Desk) -> None:
+    """Let the users of this worker share data, in the run that goes on."""
+    environment.events.request.add_listener(desk.count_request)
+    environment.events.test_start.add_listener(lambda **_: desk.begin())
+    environment.events.test_stopping.add_listener(lambda **_: desk.stop_waiting())
+    environment.events.test_stop.add_listener(lambda **_: desk.end())
+
+
+def _desk_of_master(store: Store, recorder_of: list[Recorder]) -> Desk:
+    """For a locustfile that does something on the master, as its own listener of test_start."""
+    desk = Desk(
+        store,
+        lambda: _known_to_master(recorder_of).get("run_id"),
+        lambda: "",
+        EXPIRY_S,
+    )
+    events.init.add_listener(lambda **_: gevent.spawn(desk.watch))
+    return desk
+
+
+def _sum_up_data(recorder: Recorder, run: Run, store: Store) -> None:
+    """Note what became of the shared data, where somebody used any."""
+    closed = store.close(run.id)
+    if lines := summed_up(closed):
+        logger.info("shared data of run %s: %s", run.id, json.dumps(closed))
+        recorder.event("shared data", lines)
 
 
 def _keep(

@@ -190,7 +190,8 @@ class WorkerSettings:
     capacity: CapacitySettings
     connections: ConnectionSettings
     max_names: int
-    # Without Redis the leader is looked for where the given name points to.
+    # Without Redis, as on another host, the leader is looked for where the given name points
+    # to, and shared data comes from it.
     redis: RedisSettings | None
 
     @classmethod

@@ -76,15 +76,30 @@ def test_a_run_goes_on_while_a_service_is_stopped_and_started(
     stack.wait_until_recorded(run_id, counted)
 
 
-def test_a_stopped_master_ends_its_run_in_order_and_keeps_its_report(
+def test_a_run_goes_on_when_its_master_was_stopped(
     stack: Stack, operator: requests.Session
 ) -> None:
     run_id = stack.start(operator, users=20, host=DEMO)
     stack.wait_for_requests(operator, 100)
 
     stack.compose("stop", "locust-master")
-    served = stack.served()
     stack.compose("start", "locust-master")
+
+    stack.wait_for_users(operator, 20, timeout_s=30)
+    stack.stop(operator, run_id)
+    stack.wait_until_recorded(run_id, stack.served())
+    stack.wait_for_state(run_id, "stopped")
+
+
+def test_a_stopped_stack_ends_its_run_in_order_and_keeps_its_report(
+    stack: Stack, operator: requests.Session
+) -> None:
+    run_id = stack.start(operator, users=20, host=DEMO)
+    stack.wait_for_requests(operator, 100)
+
+    stack.compose("stop", "locust-worker", "locust-master")
+    served = stack.served()
+    stack.compose("start", "locust-master", "locust-worker")
 
     stack.wait_until_recorded(run_id, served)
     stack.wait_for_state(run_id, "stopped")

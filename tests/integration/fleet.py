@@ -175,9 +175,13 @@ class Fleet:
         return self._processes[name].poll()
 
     def end_all(self) -> None:
+        """End what runs; print the ends of the logs, which pytest shows when a test fails."""
         for process in self._processes.values():
             process.kill()
             process.wait()
+        for log in sorted(self.folder.glob("*.log")):
+            lines = log.read_text(errors="replace").splitlines()
+            print(f"--- {log.name}", *lines[-40:], sep="\n")
 
     @property
     def lease_address(self) -> str:

@@ -83,6 +83,45 @@ def test_a_paused_leader_is_left_for_the_next_and_cannot_come_back(
     assert fleet.served() == recorded(connection)
 
 
+def test_workers_without_a_run_follow_the_next_leader(fleet: Fleet) -> None:
+    fleet.start("w1", "w2")
+    fleet.start_standby("second", SECOND)
+
+    fleet.freeze("master")
+    wait_for_leader(fleet, "second")
+    fleet.wait_for_workers(2)
+
+    fleet.swarm(6)
+    fleet.wait_for_users(6)
+    assert users_of(fleet, "w1", "w2") == 6
+
+
+def test_a_worker_that_missed_the_change_of_leader_doubles_no_user(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    cable = start_far(fleet)
+    fleet.start_worker("w2")
+    fleet.wait_for_workers(2)
+    fleet.start_standby("second", SECOND)
+    fleet.swarm(20)
+    fleet.wait_for_users(20)
+
+    cable.cut()
+    fleet.freeze("master")
+    wait_for_leader(fleet, "second")
+    fleet.wait_for_users(20)
+    assert (users_of(fleet, "w1"), users_of(fleet, "w2")) == (10, 20)
+    cable.plug_into(SECOND)
+    cable.mend()
+
+    wait_until(lambda: users_of(fleet, "w1") == 0, "the doubled users ending", 10)
+    wait_until(lambda: users_of(fleet, "w1") == users_of(fleet, "w2") == 10, "a division", 20)
+    assert fleet.state()["users"] == 20
+    fleet.stop()
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
 def test_a_ramp_up_goes_on_under_the_next_leader(
     fleet: Fleet, connection: psycopg.Connection
 ) -> None:

@@ -19,9 +19,7 @@ MERGE_LIMIT = 20
 times = st.floats(0.001, 100_000).map(lambda ms: round(ms, 4)) | st.integers(0, 100_000)
 histograms = st.dictionaries(times.map(str), st.integers(0, 50), max_size=40)
 # Each example asks the same database, which nothing changes.
-asking = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100
-)
+asking = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 
 
 def sql_percentile(

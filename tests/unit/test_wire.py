@@ -5,7 +5,7 @@ from locust.rpc import Message
 from locust.stats import RequestStats
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.bench.reports import compare
 
@@ -24,7 +24,6 @@ def in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locust_stats, "bucket_response_time", step_of)
 
 
-@settings(deadline=None)
 @given(st.lists(requests, max_size=40))
 def test_what_is_restored_is_what_was_shortened(
     counted: list[tuple[str, str, float | None, bool]],

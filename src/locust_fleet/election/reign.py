@@ -51,6 +51,11 @@ class Reign:
             except Exception:  # whatever it is, the next beat tries again; logged below
                 logger.exception("renewing the lease failed; trying again")
 
+    @property
+    def has_lease(self) -> bool:
+        """Whether others could lead as well."""
+        return self._lease is not None
+
     def has_standby(self) -> bool:
         """Whether another master waits; raises StoreUnavailable when nobody can tell."""
         return self._lease is not None and self._lease.standbys() > 0

@@ -61,8 +61,10 @@ class Handover:
         """Whether there is anything to leave, and somebody to leave it to.
 
         Without a standby that is this master itself, when it starts again; but with all workers
-        gone as well, the whole stack ends, and the run with it.
+        gone as well, the whole stack ends, and the run with it. Without a lease nobody knows.
         """
+        if not self._reign.has_lease:
+            return False
         if self._reign.has_standby():
             return True
         return self._recorder.active is not None and self._runner.worker_count > 0

@@ -85,7 +85,7 @@ class Link:
     @property
     def lost(self) -> bool:
         """Whether there is no leader, as far as this worker can tell."""
-        return not self._heard or self.silent_s > self._patience_s
+        return not self._heard or self._silence.lasts(self._patience_s)
 
     def send(self, message: Message) -> None:
         """Send a message, or drop it where nobody takes any; Locust would let users wait."""
@@ -115,7 +115,7 @@ class Link:
         while True:
             gevent.sleep(self._look_s)
             self._silence.look(time.monotonic())
-            if self._silence.since_heard_s > self._patience_s and not self._renewal:
+            if self._silence.lasts(self._patience_s) and not self._renewal:
                 fresh = self._silence.since_fresh_s <= self._patience_s
                 self._renewal = gevent.spawn(self.renew, but_not_here=fresh)
 

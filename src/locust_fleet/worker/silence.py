@@ -20,6 +20,11 @@ class Silence:
         self._looked = now
         self.since_heard_s = 0.0
         self.since_fresh_s = 0.0
+        self._left = False
+
+    def lasts(self, patience_s: float) -> bool:
+        """Whether nothing is to be expected any more from the leader that was heard last."""
+        return self._left or self.since_heard_s > patience_s
 
     def look(self, now: float) -> None:
         """Let the time pass since the look before; to be called every ``look_s`` seconds."""
@@ -31,10 +36,12 @@ class Silence:
     def hear(self) -> None:
         """Note that the leader said something."""
         self.since_heard_s = self.since_fresh_s = 0.0
+        self._left = False
 
     def leave(self) -> None:
         """Note that the leader has said goodbye, so there is nothing to wait for."""
-        self.since_heard_s = self.since_fresh_s = math.inf
+        self.since_fresh_s = math.inf
+        self._left = True
 
     def renew(self) -> None:
         """Note that the connection is a new one, so nothing could be heard on it yet."""

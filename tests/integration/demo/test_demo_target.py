@@ -67,7 +67,9 @@ def ask(
     return answer.status, json.loads(answer.read())
 
 
-@pytest.mark.parametrize("scenario", ["demo_shop", "production_test", "distributed_demo"])
+@pytest.mark.parametrize(
+    "scenario", ["demo_shop", "production_test", "distributed_demo", "shared_data"]
+)
 def test_what_locust_made_is_what_the_target_served(
     scenario: str, port: int, shop: http.client.HTTPConnection, tmp_path: Path
 ) -> None:

@@ -189,7 +189,7 @@ class World(RuleBasedStateMachine):
                 raise AssertionError(step)
 
 
-World.TestCase.settings = settings(max_examples=150, stateful_step_count=80, deadline=None)
+World.TestCase.settings = settings(max_examples=150, stateful_step_count=80)
 test_random_histories = World.TestCase
 
 

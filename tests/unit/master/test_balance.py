@@ -194,7 +194,7 @@ def befall(fleet: Fleet, event: str, worker: Worker) -> None:
             fleet.join()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 9), st.integers(1, 9)), max_size=15))
 def test_users_return_to_their_target_and_never_go_above_it(
     events: list[tuple[str, int, int]],

@@ -11,11 +11,11 @@ from typing import Any
 import gevent
 import pytest
 
-from locust_fleet.wire import WHO, stamp, take_epoch
+from locust_fleet.wire import FAREWELL, WHO, stamp, take_epoch
 from locust_fleet.worker.link import Link
 
 ADDRESS = "127.0.0.82"
-BEAT_S = 0.1
+BEAT_S = 0.2
 
 
 class Master:
@@ -81,15 +81,28 @@ def received(link: Link) -> str:
         return str(link.recv().type)
 
 
-def test_a_leader_of_a_lower_epoch_is_refused(link: Link, masters: list[Master]) -> None:
-    for kind, epoch in (("ack", 7), ("stop", 6), ("quit", 0), ("spawn", 7), ("heartbeat", 8)):
-        masters[0].say(kind, epoch)
+@pytest.mark.parametrize("epoch", [0, 6])
+def test_a_leader_of_a_lower_epoch_is_refused(
+    link: Link, masters: list[Master], epoch: int
+) -> None:
+    masters[0].say("ack", 7)
+    assert received(link) == "ack"
+    next_one = gevent.spawn(received, link)
+
+    masters[0].say("stop", epoch)
+    gevent.sleep(0.2)
+
+    assert (link.epoch, next_one.ready()) == (7, False)
+    masters[0].say("spawn", 7)
+    assert next_one.get() == "spawn"
+
+
+def test_what_waits_is_refused_once_another_one_leads(link: Link, masters: list[Master]) -> None:
+    masters[0].say("spawn", 7)
+    masters[0].say("ack", 8)
     wait_until(lambda: link.epoch == 8)
 
-    masters[0].say("stop", 7)
-    masters[0].say("spawn", 8)
-
-    assert [received(link), received(link)] == ["heartbeat", "spawn"]
+    assert received(link) == "ack"
 
 
 def test_every_message_says_the_highest_epoch_that_was_obeyed(
@@ -115,6 +128,21 @@ def test_a_leader_that_says_nothing_is_left(
     link.send(Message("heartbeat", None, "w1"))
     assert masters[1].hear() == ("heartbeat", 7)
     assert link.leader == f"{ADDRESS}:{masters[1].port}"
+
+
+def test_a_leader_that_says_goodbye_is_left_at_once(
+    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masters[0].say("ack", 7)
+    received(link)
+    move_to(monkeypatch, masters[1])
+
+    masters[0].say(FAREWELL, 7)
+
+    assert received(link) == WHO
+    assert link.lost
+    # Else users would stop: nobody led for that long.
+    assert link.silent_s < 2 * BEAT_S
 
 
 def test_a_worker_that_nobody_answered_introduces_itself_to_the_next(

@@ -45,3 +45,17 @@ def test_a_new_connection_gets_time_to_answer_without_ending_the_silence() -> No
     look(silence, 3, 4)
 
     assert (silence.since_heard_s, silence.since_fresh_s) == (4, 1)
+
+
+def test_a_leader_that_said_goodbye_is_gone_without_a_long_silence() -> None:
+    silence = Silence(LOOK_S, 0)
+    look(silence, 0, 1)
+
+    silence.leave()
+    silence.renew()
+    look(silence, 1, 2)
+
+    assert silence.lasts(patience_s=2.5)
+    assert (silence.since_heard_s, silence.since_fresh_s) == (2, 1)
+    silence.hear()
+    assert not silence.lasts(patience_s=2.5)

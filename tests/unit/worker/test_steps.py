@@ -50,7 +50,6 @@ def test_locust_asks_our_function_for_each_response_time() -> None:
     assert dict(worker.stats.total.response_times) == {step_of(147.3): 1}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.floats(0, 1e9)), max_size=30))
 def test_a_request_is_counted_as_locust_itself_counts_it(
     requests: list[tuple[str, float | None]],
@@ -101,7 +100,7 @@ def test_a_locust_without_the_seams_is_an_error(
         count_in_steps()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS.keys())
 @given(seed=st.integers(0, 10**9), workers=st.integers(1, 7), requests=st.integers(1, 20_000))
 def test_every_percentile_of_any_number_of_workers_is_within_a_percent(

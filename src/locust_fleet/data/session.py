@@ -1,0 +1,114 @@
+"""This worker in a run: an identity that is renewed, and knows by itself when it has expired.
+
+No store can stop a scenario that goes on with a record which was given to somebody else. So the
+worker counts the time itself, from before it last asked for more, on a clock that goes on while
+the machine is suspended.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+
+from locust_fleet.data.pool import Pool
+from locust_fleet.data.source import Source
+from locust_fleet.data.store import Fenced, Holder, Store
+from locust_fleet.errors import LeaseLost
+
+# Of the expiry: several may go unheard.
+RENEWALS = 5
+# Two clocks never go equally fast.
+SAFE = 0.95
+
+
+class Session:
+    """An identity of this worker; once lost, for good."""
+
+    def __init__(
+        self,
+        store: Store,
+        run: str,
+        worker: str,
+        expiry_s: float,
+        requests: Callable[[], int],
+        counters: Mapping[str, int],
+    ) -> None:
+        """Join a run; raises StoreUnavailable where there is nobody to tell."""
+        self.store = store
+        self.lost = False
+        self.stopping = False
+        self.pools: dict[str, Pool] = {}
+        self._worker = worker
+        self._expiry_s = expiry_s
+        self._requests = requests
+        self._asked = boottime()
+        name = f"{worker}:{secrets.token_hex(8)}"
+        memory = store.join(run, name, worker, self._expiry_ms, counters)
+        self.holder = Holder(run, name, memory)
+
+    @property
+    def alive(self) -> bool:
+        """Whether what it holds is certainly held by nobody else."""
+        if boottime() >= self._asked + SAFE * self._expiry_s:
+            self.lost = True
+        return not self.lost
+
+    def check(self, what: str) -> None:
+        """Raise LeaseLost unless it is alive."""
+        if not self.alive:
+            raise LeaseLost(
+                f"{what} may be in other hands: this worker was silent for {self._expiry_s:g} s"
+            )
+
+    def pool(self, source: Source) -> Pool:
+        """Return the way to the records of a source."""
+        if source.name not in self.pools:
+            self.pools[source.name] = Pool(self, source)
+        return self.pools[source.name]
+
+    def renew(self) -> None:
+        """Stay alive; raises Fenced, Restarted and StoreUnavailable."""
+        if not self.alive:
+            raise Fenced("the identity of this worker has expired")
+        asked = boottime()
+        try:
+            self.store.renew(self.holder, self._worker, self._expiry_ms, self._requests())
+        except Fenced:
+            self.lost = True
+            raise
+        self._asked = asked
+
+    def doubt(self, memory: str) -> None:
+        """Go on with a store that started anew, once it is clear that it has forgotten nothing."""
+        self.holder = self.holder._replace(memory=memory)
+        for pool in self.pools.values():
+            pool.doubt()
+
+    def stop_waiting(self) -> None:
+        """Let nobody wait for a record any more: the run is stopping."""
+        self.stopping = True
+        for pool in self.pools.values():
+            pool.doubt()
+
+    def leave(self) -> None:
+        """Give everything back."""
+        self.lost = True
+        self.store.leave(self.holder.run, self.holder.name, self._worker, self._requests())
+
+    @property
+    def pause_s(self) -> float:
+        """How long until it is time for the next renewal."""
+        return self._expiry_s / RENEWALS
+
+    @property
+    def _expiry_ms(self) -> int:
+        return int(self._expiry_s * 1000)
+
+
+def boottime() -> float:
+    """Return seconds of a clock that nobody sets and that does not stop with the machine."""
+    # Linux alone has it; elsewhere there is one process, which shares with nobody.
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

@@ -1,0 +1,269 @@
+"""Records, counters and locks over several processes, whatever becomes of them and of Redis."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from locust_fleet.settings import RedisSettings
+from tests.integration.conftest import ADDRESS, ROOT, wait_until
+
+RUN = "20260101-000000-abcd"
+EXPIRY_S = 2.0
+# As in data/store.py, which cannot be imported here: Locust patches who imports it.
+HOLD_S = 20.0
+
+
+class Worker:
+    """A process of its own; asked one thing after the other."""
+
+    def __init__(
+        self, settings: RedisSettings, name: str, source: str, expiry_s: float = EXPIRY_S
+    ) -> None:
+        command = ("-m", "tests.integration.data.user", str(settings.port), RUN, name)
+        self.process = subprocess.Popen(
+            [sys.executable, *command, str(expiry_s), source],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.hear() == "ready"
+
+    def ask(self, *command: Any) -> Any:
+        self.say(*command)
+        return self.hear()
+
+    def say(self, *command: Any) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> Any:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
+@pytest.fixture
+def client(redis_settings: RedisSettings) -> redis.Redis:
+    return redis.Redis(host=ADDRESS, port=redis_settings.port, password="test")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    file = tmp_path / "accounts.jsonl"
+    file.write_text("0\n1\n2\n")
+    return str(file)
+
+
+@pytest.fixture
+def start(redis_settings: RedisSettings, source: str) -> Iterator[Callable[..., Worker]]:
+    started: list[Worker] = []
+
+    def start(name: str, where: str = source) -> Worker:
+        started.append(Worker(redis_settings, name, where))
+        return started[-1]
+
+    start("master").ask("open", RUN)
+    yield start
+    for worker in started:
+        worker.end()
+
+
+def test_no_record_is_ever_in_two_places(start: Callable[..., Worker]) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    assert start("w").ask("history", seed) > 1000
+
+
+def test_eight_processes_load_a_source_once(start: Callable[..., Worker], tmp_path: Path) -> None:
+    file = tmp_path / "many.csv"
+    file.write_text("n\n" + "".join(f"{number}\n" for number in range(5000)))
+    workers = [start(f"w{number}", str(file)) for number in range(8)]
+
+    for worker in workers:
+        for _ in range(50):
+            worker.say("lease", 20)
+    records = [worker.hear()["n"] for worker in workers for _ in range(50)]
+
+    assert len(set(records)) == 400
+
+
+def test_a_source_may_be_a_list_in_redis(start: Callable[..., Worker], client: redis.Redis) -> None:
+    client.rpush("my:accounts", '{"user": "anna"}', "ben")
+
+    worker = start("w", "redis:my:accounts")
+
+    assert [worker.ask("lease", 5), worker.ask("lease", 5)] == [{"user": "anna"}, "ben"]
+    assert client.llen("my:accounts") == 2
+
+
+def test_the_records_of_a_killed_worker_are_given_to_others(start: Callable[..., Worker]) -> None:
+    doomed, other = start("doomed"), start("other")
+    for _ in range(3):
+        doomed.ask("lease", 5)
+
+    doomed.process.kill()
+    began = time.monotonic()
+
+    assert {other.ask("lease", 10) for _ in range(3)} == {0, 1, 2}
+    assert time.monotonic() - began < 3 * EXPIRY_S
+
+
+def test_a_worker_that_was_suspended_knows_that_its_record_is_elsewhere(
+    start: Callable[..., Worker],
+) -> None:
+    sleeper, other = start("sleeper"), start("other")
+    record = sleeper.ask("lease", 5)
+    mine = [other.ask("lease", 5), other.ask("lease", 5)]
+    sleeper.process.send_signal(signal.SIGSTOP)
+
+    assert other.ask("lease", 10) == record
+    sleeper.process.send_signal(signal.SIGCONT)
+
+    assert sleeper.ask("read")["error"] == "LeaseLost"
+    assert sleeper.ask("return")["error"] == "LeaseLost"
+    # It lives on under a new identity, and finds nothing until something is given back.
+    assert sleeper.ask("lease", 0.5)["error"] == "DataError"
+    other.ask("return")
+    assert sleeper.ask("lease", 5) in [*mine, record]
+
+
+def test_a_worker_that_leaves_gives_back_at_once(start: Callable[..., Worker]) -> None:
+    leaver, other = start("leaver"), start("other")
+    for _ in range(3):
+        leaver.ask("lease", 5)
+    leaver.ask("leave")
+    assert other.ask("lease", 0.5) in {0, 1, 2}
+
+
+def test_each_worker_says_what_it_has_requested_and_that_it_is_there(
+    start: Callable[..., Worker],
+) -> None:
+    one, other = start("one"), start("other")
+    one.ask("requests", 7)
+    wait_until(lambda: other.ask("all requests").get("one") == 7, "its requests", 3)
+    assert other.ask("members") == ["master", "one", "other"]
+    one.process.kill()
+    wait_until(lambda: "one" not in other.ask("members"), "the end of its membership", 5)
+
+
+def test_a_lock_is_free_when_its_worker_is_dead(start: Callable[..., Worker]) -> None:
+    doomed, other = start("doomed"), start("other")
+    assert doomed.ask("lock", 1)
+    assert not other.ask("lock", 0)
+    doomed.process.kill()
+    assert other.ask("lock", 3 * EXPIRY_S)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Callable[[], RedisSettings]]:
+    """A Redis as the stack has it, that can be ended; call it to start it, again as well."""
+    port = 8193
+    running: list[subprocess.Popen[bytes]] = []
+    options = ("--appendonly", "yes", "--save", "", "--requirepass", "test")
+
+    def start() -> RedisSettings:
+        if running:
+            running.pop().wait()
+        running.append(
+            subprocess.Popen(
+                ["redis-server", "--bind", ADDRESS, "--port", str(port), *options],
+                cwd=tmp_path,
+                stdout=subprocess.DEVNULL,
+            )
+        )
+        client = redis.Redis(host=ADDRESS, port=port, password="test")
+
+        def answers() -> bool:
+            with suppress(redis.RedisError):
+                return bool(client.ping())
+            return False
+
+        wait_until(answers, "Redis answering", 10)
+        return RedisSettings(ADDRESS, port, "test")
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_leases_outlive_a_redis_that_starts_again(
+    own_redis: Callable[[], RedisSettings], source: str
+) -> None:
+    settings = own_redis()
+    one, other = (Worker(settings, name, source, expiry_s=10) for name in ("one", "other"))
+    try:
+        one.ask("open", RUN)
+        records = {one.ask("lease", 5), other.ask("lease", 5)}
+        assert one.ask("count", 5) == 5
+
+        redis.Redis(host=ADDRESS, port=settings.port, password="test").shutdown(nosave=True)
+        own_redis()
+
+        assert {one.ask("read"), other.ask("read")} == records
+        # Nothing is given away until whoever may have been forgotten has expired.
+        assert other.ask("lease", 1)["error"] == "DataError"
+        assert {other.ask("lease", 2 * HOLD_S)} == {0, 1, 2} - records
+        assert one.ask("count", 1) == 6
+    finally:
+        one.end()
+        other.end()
+
+
+def test_an_emptied_redis_gives_nothing_away_until_every_lease_has_ended(
+    start: Callable[..., Worker], client: redis.Redis
+) -> None:
+    one, other = start("one"), start("other")
+    one.ask("lease", 5)
+    one.ask("count", 41)
+
+    client.flushall()
+    began = time.monotonic()
+
+    assert other.ask("lease", 60) in {0, 1, 2}
+    waited_s = time.monotonic() - began
+    assert HOLD_S - 1 < waited_s < HOLD_S + 5
+    assert one.ask("read")["error"] == "LeaseLost"
+    # No number comes twice.
+    assert other.ask("count", 1) == 42
+
+
+def test_whatever_a_run_leaves_in_redis_expires(
+    start: Callable[..., Worker], client: redis.Redis
+) -> None:
+    worker = start("w")
+    worker.ask("lease", 5)
+    worker.ask("count", 1)
+    worker.ask("lock", 1)
+    worker.ask("members")
+    wait_until(lambda: bool(client.exists(f"fleet:data:{RUN}:requests")), "a renewal", 3)
+
+    summary = worker.ask("close", RUN)
+
+    assert summary["counters"] == {"orders": 1}
+    assert summary["sources"]["accounts"]["leases"] == 1
+    keys = list(client.scan_iter("fleet:*"))
+    assert len(keys) > 8
+    assert [key for key in keys if client.ttl(key) < 0] == []
+    assert worker.ask("lease", 1)["text"].startswith("the run is over")

@@ -1,0 +1,99 @@
+"""A worker's process, told by its standard input what to do with shared data.
+
+python -m tests.integration.data.user PORT RUN WORKER SOURCE
+"""
+
+from __future__ import annotations
+
+import locust
+
+import json
+import sys
+from typing import Any
+
+import gevent
+
+from locust_fleet import data
+from locust_fleet.data.desk import Desk
+from locust_fleet.data.shared import Shared
+from locust_fleet.data.source import Source
+from locust_fleet.errors import FleetError
+from locust_fleet.settings import RedisSettings
+from tests.integration.conftest import ADDRESS
+from tests.integration.data import history
+
+__all__ = ["locust"]
+
+
+def main(port: str, run: str, worker: str, expiry_s: str, where: str) -> None:
+    store = Shared(RedisSettings(ADDRESS, int(port), "test"))
+    desk = Desk(store, lambda: run, lambda: worker, float(expiry_s))
+    data.desks.use(desk)
+    data.desks.declare(Source("accounts", where, "wait"))
+    gevent.spawn(desk.watch)
+    held: list[data.Lease] = []
+    say("ready")
+    for line in iter(lambda: gevent.get_hub().threadpool.apply(sys.stdin.readline), ""):
+        try:
+            say(do(json.loads(line), held))
+        except FleetError as error:
+            say({"error": type(error).__name__, "text": str(error)})
+
+
+def do(command: list[Any], held: list[data.Lease]) -> Any:
+    match command:
+        case ["open", run]:
+            return data.desks.desk.store.open(run)
+        case ["close", run]:
+            return data.desks.desk.store.close(run)
+        case ["history", seed]:
+            return history.live(data.desks.desk.store, seed)
+        case ["lease", timeout_s]:
+            held.append(data.lease("accounts", timeout_s).__enter__())
+            return held[-1].value
+        case ["read"]:
+            return held[-1].value
+        case ["return"]:
+            return held.pop().__exit__(None, None, None)
+        case ["count", amount]:
+            return data.counter("orders").add(amount)
+        case ["members"]:
+            return list(data.members("active_workers"))
+        case ["lock", wait_s]:
+            return data.lock("cleanup").acquire(wait_s)
+        case ["leave"]:
+            return data.desks.desk.end()
+        case ["requests", number]:
+            data.desks.desk.requests_made += number
+            return None
+        case ["all requests"]:
+            return dict(data.requests())
+        case ["spin", seconds, users]:
+            return spin(seconds, users)
+    raise ValueError(command)
+
+
+def spin(seconds: float, users: int) -> dict[str, int]:
+    """Lease and return as often as it goes; returns how often."""
+    leases = 0
+
+    def user() -> None:
+        nonlocal leases
+        while True:
+            with data.lease("accounts") as account:
+                account.check()
+                leases += 1
+                gevent.sleep(0)
+
+    spinning = [gevent.spawn(user) for _ in range(users)]
+    gevent.sleep(seconds)
+    gevent.killall(spinning)
+    return {"leases": leases}
+
+
+def say(answer: Any) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,125 @@
+"""The rules of shared data, whatever happens in whatever order."""
+
+from __future__ import annotations
+
+import contextlib
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from locust_fleet.data.memory import Memory
+from locust_fleet.data.source import WhenEmpty
+from locust_fleet.data.store import Fenced, Holder, Order
+
+EXPIRY_S = 10.0
+WORKERS = ("a", "b", "c")
+
+# What may happen to a worker; a pause is longer than an identity lives, in which others go on.
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(WORKERS),
+        st.sampled_from(["lease", "return", "use up", "renew", "die", "leave", "time", "replay"]),
+        st.integers(1, 4),
+    ),
+    max_size=120,
+)
+
+
+class Worker:
+    """What a worker knows: its identity, until when it is sure of it, and what it holds."""
+
+    def __init__(self, store: Memory, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._lives = 0
+        self.holder = Holder("r", "", "")
+        self.held: set[str] = set()
+        self.until = 0.0
+
+    def join(self, now: float) -> None:
+        self._lives += 1
+        name = f"{self._name}:{self._lives}"
+        memory = self._store.join("r", name, self._name, int(EXPIRY_S * 1000), {})
+        self.holder, self.held, self.until = Holder("r", name, memory), set(), now + EXPIRY_S
+
+
+@settings(max_examples=300)
+@given(EVENTS, st.sampled_from(["wait", "recycle", "stop"]))
+def test_no_record_is_ever_in_two_places(
+    events: list[tuple[str, str, int]], when_empty: WhenEmpty
+) -> None:
+    now = [0.0]
+    store = Memory(lambda: now[0])
+    store.open("r")
+    load(store, [str(number) for number in range(5)])
+    workers = {name: Worker(store, name) for name in WORKERS}
+    for worker in workers.values():
+        worker.join(now[0])
+
+    for name, event, number in events:
+        worker = workers[name]
+        if event == "time":
+            now[0] += number * EXPIRY_S / 4
+            continue
+        if event == "die":
+            # It says nothing; another takes its place, and knows nothing of it.
+            worker.join(now[0])
+            continue
+        back = sorted(worker.held)[:number]
+        with contextlib.suppress(Fenced):
+            if event == "lease":
+                handout = store.exchange(worker.holder, "s", Order([], [], number, when_empty))
+                worker.held |= {key for key, _ in handout.records}
+            elif event in ("return", "replay"):
+                store.exchange(worker.holder, "s", Order(back, [], 0, when_empty))
+                worker.held -= set(back)
+                if event == "replay":
+                    # The answer was lost, so it says so again.
+                    store.exchange(worker.holder, "s", Order(back, [], 0, when_empty))
+            elif event == "use up":
+                store.exchange(worker.holder, "s", Order([], back, 0, when_empty))
+                worker.held -= set(back)
+            elif event == "renew":
+                store.renew(worker.holder, name, int(EXPIRY_S * 1000), 0)
+                worker.until = now[0] + EXPIRY_S
+            elif event == "leave":
+                store.leave("r", worker.holder.name, name, 0)
+                worker.join(now[0])
+        check(store, workers, now[0])
+
+
+def test_a_worker_that_finds_none_gets_the_next_one_though_another_asks_all_the_time() -> None:
+    now = [0.0]
+    store = Memory(lambda: now[0])
+    store.open("r")
+    load(store, ["0"])
+    greedy, patient = (Holder("r", name, store.join("r", name, name, 10**6, {})) for name in "gp")
+    store.exchange(greedy, "s", Order([], [], 1, "wait"))
+    store.exchange(patient, "s", Order([], [], 1, "wait"))
+
+    turns = []
+    for _ in range(10):
+        now[0] += 0.2
+        turns.append(len(store.exchange(greedy, "s", Order(["0"], [], 1, "wait")).records))
+        if store.exchange(patient, "s", Order([], [], 1, "wait")).records:
+            break
+
+    assert turns == [1, 1, 0]
+
+
+def check(store: Memory, workers: dict[str, Worker], now: float) -> None:
+    sure = [key for worker in workers.values() if now < worker.until for key in worker.held]
+    assert len(sure) == len(set(sure))
+    run = store._runs["r"]
+    pile = run.piles["s"]
+    held = [key for mine in run.held.values() for _, key in mine]
+    assert sorted([*pile.free, *pile.used, *held]) == sorted(pile.records)
+
+
+def load(store: Memory, texts: list[str]) -> None:
+    memory = store.join("r", "loader", "", 1000, {})
+    holder = Holder("r", "loader", memory)
+    token = store.acquire(holder, "load s", 1000)
+    store.put(holder, "s", token, 0, texts)
+    assert store.finish(holder, "s", token)
+    store.leave("r", "loader", "", 0)

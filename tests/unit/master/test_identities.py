@@ -1,0 +1,54 @@
+"""A worker that connects anew is heard and spoken to, though its former connection is open."""
+
+from locust.rpc import Message
+from locust.rpc.zmqrpc import Client, Server
+
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from locust_fleet.master.identities import hand_over_identities
+
+ADDRESS = "127.0.0.82"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    for name in ("__init__", "recv_from_client"):
+        # Put back after the test.
+        monkeypatch.setattr(Server, name, getattr(Server, name))
+    hand_over_identities()
+    server = Server(ADDRESS, 0)
+    yield server
+    server.socket.context.destroy(linger=0)
+
+
+@pytest.fixture
+def clients(server: Server) -> Iterator[list[Client]]:
+    """Two connections of one worker, the second of which said something last."""
+    clients = []
+    for number in range(2):
+        clients.append(Client(ADDRESS, server.port, "w1"))
+        clients[-1].send(Message(f"hello {number}", None, "w1"))
+        with gevent.Timeout(5):
+            assert server.recv_from_client()[1].type == f"hello {number}"
+    yield clients
+    for client in clients:
+        client.socket.context.destroy(linger=0)
+
+
+def test_the_last_connection_is_spoken_to(server: Server, clients: list[Client]) -> None:
+    server.send_to_client(Message("ack", None, "w1"))
+
+    with gevent.Timeout(5):
+        assert clients[1].recv().type == "ack"
+
+
+def test_a_former_connection_is_not_heard(server: Server, clients: list[Client]) -> None:
+    clients[0].send(Message("of the former", None, "w1"))
+    gevent.sleep(0.2)
+    clients[1].send(Message("of the last", None, "w1"))
+
+    with gevent.Timeout(5):
+        assert server.recv_from_client()[1].type == "of the last"
