@@ -10,9 +10,9 @@ console conf/gunicorn.py secrets/alert_token secrets/front_secret secrets/redis_
 notifier secrets/alert_webhook_url secrets/slack_webhook_url secrets/dingtalk_webhook_url secrets/dingtalk_secret secrets/feishu_webhook_url secrets/feishu_secret secrets/webhook_url secrets/webhook_secret secrets/smtp_password
 migrate postgres/migrations secrets/reader_password
 locust-master conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario secrets/front_secret secrets/redis_password
-locust-worker conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario secrets/redis_password
+locust-worker conf/production.conf locustfiles secrets/target_ca.pem secrets/scenario secrets/redis_worker_password
 demo-target conf/gunicorn_demo.py
-redis redis secrets/redis_password
+redis redis secrets/redis_password secrets/redis_worker_password
 postgres postgres/postgresql.conf
 '
 readonly mounted_by_monitoring='

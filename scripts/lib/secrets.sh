@@ -10,7 +10,8 @@ readonly notification_secrets=(
 # secrets_problems FILE: what is wrong with what is there already.
 secrets_problems() {
   local name file
-  for name in web_auth postgres_password reader_password redis_password front_secret session_key alert_token; do
+  for name in web_auth postgres_password reader_password redis_password redis_worker_password \
+    front_secret session_key alert_token; do
     file=$secrets_dir/$name
     [[ -e $file ]] || continue
     if [[ ! -f $file ]]; then
@@ -39,6 +40,7 @@ ensure_secrets() {
   ensure_secret reader_password "" 32
   ensure_secret postgres_password "$(env_get "$file" POSTGRES_PASSWORD)" 32
   ensure_secret redis_password "$(env_get "$file" REDIS_PASSWORD)" 32
+  ensure_secret redis_worker_password "" 32
   ensure_addresses "$file"
   web_auth=$(env_get "$file" LOCUST_WEB_AUTH)
   ensure_secret web_auth "${web_auth:-$(generated_web_auth)}" 0 "$web_auth"

@@ -156,6 +156,12 @@ text_remedy() {
       ;;
     PUBLIC_URL) form="($url)?" remedy="use a URL such as https://load.example.org" ;;
     POSTGRES_HOST | REDIS_HOST) form=$host remedy="use a host name or address" ;;
+    REDIS_WORKER_USER)
+      form='([a-z_][a-z0-9_]*)?'
+      # The masters' own, which may do everything.
+      [[ $value != default ]] || form=''
+      remedy="use small letters, digits and _, not default, or leave it empty"
+      ;;
     POSTGRES_DB | POSTGRES_USER) form='[a-z_][a-z0-9_]*' remedy="use small letters, digits and _" ;;
   esac
   matches "$value" "$form" || echo "$remedy"

@@ -84,6 +84,7 @@ from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.present import Present
 from locust_fleet.worker.reports import keep_reporting
 from locust_fleet.worker.steps import count_in_steps
+from locust_fleet.worker.tidy import close_after_run
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
@@ -132,6 +133,7 @@ def attach_worker(settings: WorkerSettings) -> None:
         keep_reporting(runner, kept)
         leave = Leave(runner, kept)
         leave.attach(environment)
+        close_after_run(environment)
         beat = settings.heartbeat
         present = Present(
             runner,
@@ -264,7 +266,7 @@ def attach_master(settings: MasterSettings) -> None:
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
         gevent.spawn(balance.move)
-        gevent.spawn(_look, metrics)
+        gevent.spawn(_look, metrics, balance, losses)
         gevent.spawn(_watch, runner, recorder, problems)
         gevent.spawn(shipper.run_forever)
         gevent.spawn(keeper.run_forever)
@@ -359,6 +361,8 @@ def _record(
         run = recorder.active
         if run is None:
             return
+        # A master that was away, and is not the one any more, ends here and takes nothing along.
+        observer(keeper.save_now)()
         # Before the last sample: while Redis is asked, reports may come.
         observer(_sum_up_data)(recorder, run, store)
         # Whatever becomes of the last sample, the run is closed.
@@ -504,10 +508,11 @@ def _tell_end(environment: Environment, run: Run) -> None:
     setattr(environment.parsed_options, RUN_ENDS, ends_at)
 
 
-def _look(metrics: MasterMetrics) -> None:
-    """See each heartbeat which workers are there."""
+def _look(metrics: MasterMetrics, balance: Balance, losses: Losses) -> None:
+    """See each heartbeat which workers are there, and what they have to do."""
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
+        losses.tell(balance.told())
         observer(metrics.look)()
 
 

@@ -21,6 +21,7 @@ from locust_fleet.targets import Targets
 Environ = Mapping[str, str]
 Value = TypeVar("Value")
 
+BUNDLED_REDIS = "redis"
 DEMO_TARGET = "http://demo-target:8000"
 
 
@@ -47,16 +48,18 @@ class PostgresSettings:
 
 @dataclass(frozen=True)
 class RedisSettings:
-    """Where Redis is."""
+    """Where Redis is and who we are there."""
 
     host: str
     port: int
     password: str
+    # None: the default one, which may do everything.
+    user: str | None = None
 
     @classmethod
     def from_env(cls, env: Environ) -> RedisSettings:
         return cls(
-            host=text(env, "REDIS_HOST", "redis"),
+            host=text(env, "REDIS_HOST", BUNDLED_REDIS),
             port=port(env, "REDIS_PORT", 6379),
             password=secret(env, "REDIS_PASSWORD"),
         )
@@ -66,6 +69,20 @@ class RedisSettings:
         """Return the settings, None for a process that has no password to Redis."""
         known = env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
         return cls.from_env(env) if known else None
+
+    @classmethod
+    def of_worker(cls, env: Environ) -> RedisSettings | None:
+        """Return the settings of a worker, None for one that does without Redis.
+
+        The stack's own Redis has a user for workers; of another one it must be said.
+        """
+        host = text(env, "REDIS_HOST", BUNDLED_REDIS)
+        user = text(env, "REDIS_WORKER_USER", "worker" if host == BUNDLED_REDIS else "")
+        known = env.get("REDIS_WORKER_PASSWORD") or env.get("REDIS_WORKER_PASSWORD_FILE")
+        if not (user and known):
+            return None
+        password = secret(env, "REDIS_WORKER_PASSWORD")
+        return cls(host, port(env, "REDIS_PORT", 6379), password, user)
 
 
 @dataclass(frozen=True)
@@ -206,7 +223,7 @@ class WorkerSettings:
             capacity=CapacitySettings.from_env(env),
             connections=ConnectionSettings.from_env(env),
             max_names=max_names(env),
-            redis=RedisSettings.if_any(env),
+            redis=RedisSettings.of_worker(env),
         )
 
 

@@ -14,8 +14,11 @@ def redis_client(settings: RedisSettings, patience_s: float) -> Redis:
     return Redis(
         host=settings.host,
         port=settings.port,
+        username=settings.user,
         password=settings.password,
         socket_connect_timeout=patience_s,
         socket_timeout=patience_s,
         retry=Retry(NoBackoff(), 0),
+        # It would say its name, which workers may not.
+        driver_info=None,
     )

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from locust_fleet.settings import RedisSettings
-from tests.integration.conftest import ADDRESS, ROOT, free_port, wait_until
+from tests.integration.conftest import ADDRESS, ROOT, free_port, users_of_redis, wait_until
 
 WORKERS = 4
 RECORDS = 10_000
@@ -25,12 +25,9 @@ def main(users: int = 50, seconds: int = 10) -> None:
         port = free_port(ADDRESS)
         source = Path(folder, "accounts.csv")
         source.write_text("user,password\n" + "user,secret\n" * RECORDS)
-        options = ("--bind", ADDRESS, "--port", str(port), "--requirepass", "test")
-        redis = subprocess.Popen(
-            ["redis-server", *options, "--appendonly", "yes", "--save", ""],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-        )
+        file = Path(folder, "redis.conf")
+        file.write_text(f'bind {ADDRESS}\nport {port}\nappendonly yes\nsave ""\n{users_of_redis()}')
+        redis = subprocess.Popen(["redis-server", str(file)], cwd=folder, stdout=subprocess.DEVNULL)
         started: list[subprocess.Popen[str]] = []
         try:
             wait_until(lambda: answers(port), "Redis answering", 10)

@@ -175,3 +175,17 @@ def test_image_has_an_exact_tag(name: str) -> None:
     _, _, tag = THIRD_PARTY[name].rpartition(":")
 
     assert "." in tag or THIRD_PARTY[name].startswith("locust-fleet/")
+
+
+def test_workers_have_the_password_of_their_own_user_of_redis_and_no_other() -> None:
+    assert set(SERVICES["locust-worker"]["secrets"]) == {"redis_worker_password", "target_ca.pem"}
+
+
+def test_redis_and_its_workers_are_told_the_same_user() -> None:
+    users = {
+        name: service["environment"]["REDIS_WORKER_USER"]
+        for name, service in SERVICES.items()
+        if "REDIS_WORKER_USER" in service.get("environment", {})
+    }
+
+    assert users == dict.fromkeys(("redis", "locust-worker"), "${REDIS_WORKER_USER:-}")

@@ -23,20 +23,20 @@ SERVICES = ("nginx", "console", "locust-master", "demo-target", "redis", "postgr
 class Stack:
     """What an operator and a tester do with a deployed stack."""
 
-    def __init__(self, folder: Path, project: str) -> None:
+    def __init__(self, folder: Path, project: str, address: str = ADDRESS) -> None:
         self.folder = folder
         self.project = project
-        self.https_port = free_port(ADDRESS)
-        self.http_port = free_port(ADDRESS)
-        self.url = f"https://{ADDRESS}:{self.https_port}"
+        self.https_port = free_port(address)
+        self.http_port = free_port(address)
+        self.url = f"https://{address}:{self.https_port}"
         copy_checkout(folder)
         self.set_env(
             COMPOSE_PROJECT_NAME=project,
-            BIND_ADDRESS=ADDRESS,
+            BIND_ADDRESS=address,
             HTTP_PORT=str(self.http_port),
             HTTPS_PORT=str(self.https_port),
             # So that the certificate that deploy.sh makes is for this address.
-            ALLOWED_HOSTS=ADDRESS,
+            ALLOWED_HOSTS=address,
             LOCUST_WEB_AUTH=f"admin:{PASSWORD}",
             # Not the defaults: a port that somebody forgot to pass on shows.
             POSTGRES_PORT="5433",

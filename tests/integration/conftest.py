@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -95,9 +96,18 @@ def connection(postgres_settings: PostgresSettings) -> Iterator[psycopg.Connecti
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisSettings]:
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
+    """Redis as the compose file starts it; the password of its user for workers is "work"."""
     image = os.environ.get("REDIS_IMAGE", "locust-fleet/redis:packages")
-    with container(image, 6379, command=("redis-server", "--requirepass", "test")) as port:
+    secrets = tmp_path_factory.mktemp("secrets")
+    secrets.chmod(0o755)
+    (secrets / "redis_password").write_text("test")
+    (secrets / "redis_worker_password").write_text("work")
+    options = (
+        *("--user", "999:999", "--env", "REDIS_PORT=6379", "--env", "REDIS_WORKER_USER="),
+        *("--volume", f"{ROOT}/redis:/etc/redis:ro", "--volume", f"{secrets}:/run/secrets:ro"),
+    )
+    with container(image, 6379, *options, command=("sh", "/etc/redis/start.sh")) as port:
 
         def ready() -> bool:
             try:
@@ -115,3 +125,25 @@ def redis_settings(redis_server: RedisSettings) -> RedisSettings:
     client = redis.Redis(host=redis_server.host, port=redis_server.port, password="test")
     client.flushall()
     return redis_server
+
+
+def as_worker(settings: RedisSettings) -> RedisSettings:
+    """Return how a worker signs in there."""
+    return replace(settings, user="worker", password="work")
+
+
+def users_of_redis() -> str:
+    """Return the lines that make them, for a Redis that is started otherwise."""
+    rights = " ".join((ROOT / "redis" / "worker.acl").read_text().split())
+    return f"user default on >test ~* &* +@all\nuser worker on >work {rights}\n"
+
+
+def redis_environment(settings: RedisSettings) -> dict[str, str]:
+    """Return what tells a master and its workers of a Redis, each who it is there."""
+    return {
+        "REDIS_HOST": settings.host,
+        "REDIS_PORT": str(settings.port),
+        "REDIS_PASSWORD": settings.password,
+        "REDIS_WORKER_USER": "worker",
+        "REDIS_WORKER_PASSWORD": "work",
+    }

@@ -283,6 +283,10 @@ class Fleet:
         pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
         return {series: float(value) for series, _, value in pairs}
 
+    def open_files(self, name: str) -> int:
+        """Return how many files and sockets a process has open."""
+        return len(list(Path(f"/proc/{self._processes[name].pid}/fd").iterdir()))
+
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 

@@ -13,7 +13,7 @@ import zmq
 
 from locust_fleet.election.reign import YIELDED
 from locust_fleet.settings import PostgresSettings, RedisSettings
-from tests.integration.conftest import free_port, wait_until
+from tests.integration.conftest import free_port, redis_environment, wait_until
 from tests.integration.fleet import ADDRESS, Cable, Fleet
 from tests.integration.test_resume import (
     SHOPPERS,
@@ -27,18 +27,14 @@ SECOND = "127.0.0.82"
 AWAY_S = 20
 # A lease of 5 s, and two heartbeats and a half of 1 s.
 FOUND_WITHIN_S = 10
-NO_REDIS = {"REDIS_PASSWORD": ""}
+NO_REDIS = {"REDIS_WORKER_PASSWORD": ""}
 
 
 @pytest.fixture
 def fleet(
     tmp_path: Path, postgres_settings: PostgresSettings, redis_settings: RedisSettings
 ) -> Iterator[Fleet]:
-    redis_env = {
-        "REDIS_HOST": redis_settings.host,
-        "REDIS_PORT": str(redis_settings.port),
-        "REDIS_PASSWORD": redis_settings.password,
-    }
+    redis_env = redis_environment(redis_settings)
     fleet = Fleet(tmp_path, postgres_settings, SHOPPERS, redis_env)
     yield fleet
     fleet.end_all()

@@ -19,7 +19,7 @@ from locust_fleet.election.lease import LEASE, MEMORY, Lease
 from locust_fleet.election.reign import YIELDED
 from locust_fleet.master.checkpoint import unpack
 from locust_fleet.settings import PostgresSettings, RedisSettings
-from tests.integration.conftest import wait_until
+from tests.integration.conftest import redis_environment, wait_until
 from tests.integration.fleet import Fleet
 
 KILLS = int(os.environ.get("MASTER_KILLS", "4"))
@@ -59,11 +59,7 @@ class Steps(LoadTestShape):
 
 @pytest.fixture
 def redis_env(redis_settings: RedisSettings) -> dict[str, str]:
-    return {
-        "REDIS_HOST": redis_settings.host,
-        "REDIS_PORT": str(redis_settings.port),
-        "REDIS_PASSWORD": redis_settings.password,
-    }
+    return redis_environment(redis_settings)
 
 
 @pytest.fixture

@@ -177,3 +177,16 @@ def test_least_loaded_gives_less_to_the_worker_whose_users_cost_more(fleet: Flee
     wait_until(lambda: users_per_worker(fleet)[0] <= 14, "users moved", 60)
 
     assert sum(users_per_worker(fleet)) in range(36, 41)
+
+
+def test_connections_of_users_are_closed_when_their_run_ends(fleet: Fleet) -> None:
+    fleet.start("w1")
+    before = fleet.open_files("w1")
+    fleet.swarm(50)
+    fleet.wait_for_requests(200)
+    assert fleet.open_files("w1") >= before + 50
+
+    fleet.stop()
+
+    # Some are for asking how it is.
+    wait_until(lambda: fleet.open_files("w1") <= before + 5, "closed connections", 10)

@@ -6,7 +6,10 @@ import pytest
 
 from tests.scripts.conftest import Checkout
 
-NAMES = ("web_auth", "postgres_password", "redis_password", "front_secret", "session_key")
+NAMES = (
+    *("web_auth", "postgres_password", "redis_password", "redis_worker_password"),
+    *("front_secret", "session_key"),
+)
 
 
 def secret(checkout: Checkout, name: str) -> Path:
@@ -125,3 +128,17 @@ def test_an_address_that_was_written_into_its_file_stays(configured: Checkout) -
     make(configured)
 
     assert secret(configured, "webhook_url").read_text() == "http://a/$b"
+
+
+def test_a_new_password_of_workers_starts_redis_and_workers_anew_and_nobody_else(
+    deployed: Checkout,
+) -> None:
+    """As a deployment over a former release does, which had none."""
+    labels = deployed.folder / ".deploy" / "mounted.yml"
+    before = labels.read_text().splitlines()
+    secret(deployed, "redis_worker_password").unlink()
+
+    assert deployed.deploy().returncode == 0
+
+    changed = set(labels.read_text().splitlines()) - set(before)
+    assert {line.split(":")[0].strip() for line in changed} == {"redis", "locust-worker"}

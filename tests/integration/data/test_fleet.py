@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from locust_fleet.settings import PostgresSettings, RedisSettings
-from tests.integration.conftest import wait_until
+from tests.integration.conftest import redis_environment, wait_until
 from tests.integration.fleet import Fleet
 
 # Each user says what it has; a pause in between lets others have it at the same time, if they can.
@@ -44,14 +44,10 @@ ACCOUNTS = "user\n" + "".join(f"u{number}\n" for number in range(6))
 
 @pytest.fixture
 def redis_env(redis_settings: RedisSettings) -> dict[str, str]:
-    return {
-        "REDIS_HOST": redis_settings.host,
-        "REDIS_PORT": str(redis_settings.port),
-        "REDIS_PASSWORD": redis_settings.password,
-    }
+    return redis_environment(redis_settings)
 
 
-NO_REDIS = {"REDIS_HOST": "", "REDIS_PORT": "", "REDIS_PASSWORD": ""}
+NO_REDIS = {"REDIS_HOST": "", "REDIS_PORT": "", "REDIS_PASSWORD": "", "REDIS_WORKER_PASSWORD": ""}
 
 
 @pytest.fixture
@@ -156,14 +152,17 @@ def test_a_far_worker_that_is_killed_loses_its_records_to_others(fleet: Fleet) -
     check_that_nobody_shared(fleet, "near")
 
 
-def test_data_outlives_a_change_of_the_leader(fleet: Fleet, connection: psycopg.Connection) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_data_outlives_a_change_of_the_leader(
+    fleet: Fleet, connection: psycopg.Connection, how: signal.Signals
+) -> None:
     start(fleet, "far", near=("near",))
+    fleet.start_standby("next")
     fleet.swarm(8)
     wait_until(lambda: len(orders(fleet, "near")) > 20 < len(orders(fleet, "far")), "work", 30)
 
-    fleet.end("master", signal.SIGKILL)
-    fleet.start_master()
-    wait_until(lambda: not fleet.state()["resuming"], "the run going on")
+    fleet.end("master", how)
+    wait_until(lambda: fleet.leader() == "next", "another master going on", 30)
     known = len(orders(fleet, "far"))
     wait_until(lambda: len(orders(fleet, "far")) > known + 20, "work after the change", 30)
     fleet.stop()

@@ -19,14 +19,14 @@ from locust_fleet.data.shared import Shared
 from locust_fleet.data.source import Source
 from locust_fleet.errors import FleetError
 from locust_fleet.settings import RedisSettings
-from tests.integration.conftest import ADDRESS
+from tests.integration.conftest import ADDRESS, as_worker
 from tests.integration.data import history
 
 __all__ = ["locust"]
 
 
 def main(port: str, run: str, worker: str, expiry_s: str, where: str) -> None:
-    store = Shared(RedisSettings(ADDRESS, int(port), "test"))
+    store = Shared(as_worker(RedisSettings(ADDRESS, int(port), "test")))
     desk = Desk(store, lambda: run, lambda: worker, float(expiry_s))
     data.desks.use(desk)
     data.desks.declare(Source("accounts", where, "wait"))

@@ -287,19 +287,10 @@ class Buyer(User):
 
 def test_plain_locust_shares_within_its_process_and_sums_up(tmp_path: Path, accounts: Path) -> None:
     (tmp_path / "buyers.py").write_text(SCENARIO)
-    command = (
-        "-m",
-        "locust",
-        "-f",
-        str(tmp_path / "buyers.py"),
-        "--headless",
-        "-u",
-        "3",
-        "-t",
-        "2",
-    )
+    scenario = str(tmp_path / "buyers.py")
+    command = ("-m", "locust", "-f", scenario, "--headless", "-u", "3", "-r", "3", "-t", "5")
     done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *command], capture_output=True, text=True, timeout=150, check=False
     )
     orders = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("order")]
     assert sorted(orders) == [["1", "anna"], ["2", "ben"]]
@@ -312,7 +303,7 @@ def test_workers_of_plain_locust_are_told_that_they_share_nothing() -> None:
     alone = Alone()
     desk = alone.desk()
     environment = Environment(user_classes=[])
-    runner = environment.create_master_runner("127.0.0.83", 8185)
+    runner = environment.create_master_runner("127.0.0.1", 0)
     try:
         alone.follow(environment, desk)
         with pytest.raises(DataError, match="start them with locust-fleet worker"):

@@ -22,7 +22,7 @@ def test_the_example_lends_accounts_and_counts_orders(tmp_path: Path) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
 

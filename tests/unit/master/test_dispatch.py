@@ -338,6 +338,20 @@ def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:
     assert (before, len(stops)) == (0, 1)
 
 
+def test_a_ramp_up_waits_for_workers_that_are_all_on_their_way_back() -> None:
+    workers = WorkerNodes()
+    workers["a_1"] = WorkerNode("a_1", STATE_RUNNING)
+    runner = runner_with(workers, STATE_RUNNING)
+    balance = balance_of(runner)
+    balance.attach(runner.environment)
+    balance._returning.add("a_1")
+    runner.update_state = lambda _: None  # type: ignore[method-assign, assignment]
+
+    MasterRunner.start(runner, 10, 10)
+
+    assert runner.target_user_classes_count == {}
+
+
 def test_users_that_are_taken_over_stay_where_they_are_and_the_ramp_up_goes_on() -> None:
     workers = [WorkerNode("a_1"), WorkerNode("b_2")]
     dispatcher = SteadyDispatcher(worker_nodes=list(workers), user_classes=[Shopper])

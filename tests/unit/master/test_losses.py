@@ -33,8 +33,49 @@ def test_requests_of_users_that_stopped_are_theirs() -> None:
     assert losses.bound("w1")["requests"] == 1 + 12
 
 
-def test_of_a_worker_that_reported_nothing_nothing_is_known() -> None:
+def test_a_worker_that_has_not_reported_yet_does_what_it_was_told_as_fast_as_others() -> None:
+    losses = Losses(3.0)
+    losses.tell({"w1": 10, "w2": 10})
+    losses.hear("w2", report(10, 80))
+
+    assert losses.bound("w1") == {"worker": "w1", "users": 10, "seconds": 3.0, "requests": 110}
+
+
+def test_a_first_report_of_less_than_an_interval_does_not_count_as_a_slow_one() -> None:
+    losses = Losses(3.0)
+    losses.hear("w1", report(10, 5))
+    losses.hear("w2", report(10, 80))
+
+    assert losses.bound("w1")["requests"] == 10 + 100
+
+
+def test_users_that_were_told_since_the_last_report_count() -> None:
+    losses = Losses(3.0)
+    losses.hear("w1", report(10, 80))
+    losses.tell({"w1": 20})
+
+    assert losses.bound("w1")["requests"] == 20 + 200
+
+
+def test_without_any_report_of_anybody_nothing_is_known() -> None:
+    losses = Losses(3.0)
+    losses.tell({"w1": 10})
+
+    assert losses.bound("w1")["requests"] is None
+
+
+def test_a_worker_without_users_has_nothing_to_lose() -> None:
     assert Losses(3.0).bound("w1")["requests"] == 0
+
+
+def test_the_next_leader_bounds_as_the_one_before() -> None:
+    losses, next_leader = Losses(3.0), Losses(3.0)
+    losses.tell({"w1": 20})
+    losses.hear("w1", report(10, 80))
+
+    next_leader.recall(losses.remember())
+
+    assert next_leader.bound("w1") == losses.bound("w1")
 
 
 def test_the_run_before_does_not_count() -> None:

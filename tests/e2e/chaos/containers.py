@@ -1,0 +1,134 @@
+"""What can happen to a container. Each fault that lasts is a context, which ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tests.integration.conftest import docker
+
+# From workers to the leader, and to the Redis of the stack.
+LINKS = ("5557", "6380")
+
+
+def crash(container: str) -> None:
+    """Kill its processes, as the kernel would; the engine starts it again."""
+    os.kill(pid_of(container), signal.SIGKILL)
+
+
+@contextmanager
+def stopped(container: str) -> Iterator[None]:
+    """Stop a container in order, and start it again in the end."""
+    docker("stop", container)
+    try:
+        yield
+    finally:
+        docker("start", container)
+
+
+@contextmanager
+def killed(*containers: str) -> Iterator[None]:
+    """Kill containers so that they stay away, and start them again in the end."""
+    docker("kill", *containers)
+    try:
+        yield
+    finally:
+        docker("start", *containers)
+
+
+@contextmanager
+def paused(container: str) -> Iterator[None]:
+    """Let all its processes hang."""
+    docker("pause", container)
+    try:
+        yield
+    finally:
+        docker("unpause", container)
+
+
+@contextmanager
+def silenced(container: str) -> Iterator[None]:
+    """Drop what it sends to and gets from leader and Redis; its target can be reached."""
+    rules = [
+        (chain, "-p", "tcp", port, link, "-j", "DROP")
+        for link in LINKS
+        for chain in ("INPUT", "OUTPUT")
+        for port in ("--sport", "--dport")
+    ]
+    pid = pid_of(container)
+    for rule in rules:
+        _firewall(pid, "-A", *rule)
+    try:
+        yield
+    finally:
+        for rule in rules:
+            _firewall(pid, "-D", *rule)
+
+
+@contextmanager
+def unplugged(container: str) -> Iterator[None]:
+    """Take a container out of all its networks; it may come back under other addresses."""
+    [known] = look_at(container)
+    networks = known["NetworkSettings"]["Networks"]
+    for network in networks:
+        docker("network", "disconnect", network, container)
+    try:
+        yield
+    finally:
+        for network, settings in networks.items():
+            aliases = [word for alias in settings["Aliases"] for word in ("--alias", alias)]
+            docker("network", "connect", *aliases, network, container)
+
+
+def look_at(*containers: str) -> Any:
+    """Return what the engine knows of each."""
+    return json.loads(docker("inspect", *containers))
+
+
+def pid_of(container: str) -> int:
+    """Return the first process of a container, as the host counts them."""
+    [known] = look_at(container)
+    return int(known["State"]["Pid"])
+
+
+def address_of(container: str) -> str:
+    """Return where the host reaches a container; KeyError if nowhere."""
+    return addresses_of([container])[container]
+
+
+def addresses_of(containers: Sequence[str]) -> dict[str, str]:
+    """Return where the host reaches containers, without those that are in no network."""
+    found = {}
+    for container, known in (
+        zip(containers, look_at(*containers), strict=True) if containers else ()
+    ):
+        for network in known["NetworkSettings"]["Networks"].values():
+            found[container] = network["IPAddress"]
+    return {container: address for container, address in found.items() if address}
+
+
+def listens(container: str, port: int) -> bool:
+    """Whether a container takes connections at a port."""
+    try:
+        socket.create_connection((address_of(container), port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def log_of(container: str) -> str:
+    done = subprocess.run(
+        ["docker", "logs", container], capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def _firewall(pid: int, *rule: str) -> None:
+    command = ("nsenter", "--target", str(pid), "--net", "iptables", "--wait", *rule)
+    subprocess.run(command, check=True, capture_output=True)

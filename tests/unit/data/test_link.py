@@ -1,0 +1,185 @@
+"""A worker that reaches nothing but the leader has the same store, as far as it can tell."""
+
+from __future__ import annotations
+
+from locust.exception import RPCError
+from locust.rpc import Message
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import gevent
+import pytest
+from gevent.pool import Group
+
+from locust_fleet.data import link
+from locust_fleet.data.link import Answers, Remote
+from locust_fleet.data.memory import Memory
+from locust_fleet.data.store import Fenced, Handout, Holder, OnHold, Order, Restarted, Store
+from locust_fleet.errors import DataError, StoreUnavailable
+
+
+class Wire:
+    """Both runners, as far as messages between them go; what passes is packed as on the wire."""
+
+    def __init__(self) -> None:
+        self.greenlet = Group()
+        self.handled: list[str] = []
+        self.broken = self.deaf = False
+        self._listen: Callable[..., None] | None = None
+
+    def register_message(self, kind: str, listen: Callable[..., None], concurrent: bool) -> None:
+        assert kind == link.ASK
+        assert concurrent
+        self._listen = listen
+
+    def handle_message(self, message: Message) -> None:
+        self.handled.append(message.type)
+        gevent.sleep(60)
+
+    def send_message(self, kind: str, data: Any, client_id: str | None = None) -> None:
+        if self.broken:
+            raise RPCError("cut")
+        message = Message.unserialize(Message(kind, data, client_id or "w1").serialize())
+        if kind == link.ANSWER:
+            self.handle_message(message)
+        elif self._listen and not self.deaf:
+            gevent.spawn(self._listen, msg=message)
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def leader(clock: Clock) -> Memory:
+    memory = Memory(clock)
+    memory.open("r")
+    return memory
+
+
+@pytest.fixture
+def wire(leader: Memory) -> Wire:
+    wire = Wire()
+    Answers(cast(Any, wire), leader).attach()
+    return wire
+
+
+@pytest.fixture
+def store(wire: Wire) -> Store:
+    far = Remote()
+    far.attach(cast(Any, wire))
+    return far
+
+
+def join(store: Store, name: str) -> Holder:
+    return Holder("r", name, store.join("r", name, name, 10_000, {"seen": 7}))
+
+
+def load(store: Store, holder: Holder) -> None:
+    token = store.acquire(holder, "load s", 1000)
+    store.put(holder, "s", token, 0, ['"é"', "1"])
+    assert store.finish(holder, "s", token)
+    assert store.release("r", holder.name, "load s", token)
+
+
+def test_records_are_borrowed_and_given_back(store: Store) -> None:
+    holder = join(store, "a")
+    assert store.exchange(holder, "s", Order([], [], 1, "wait")).state == "unloaded"
+    load(store, holder)
+
+    assert store.exchange(holder, "s", Order([], [], 1, "wait")).records == [("0", '"é"')]
+    assert store.held(holder, "s") == ["0"]
+    assert store.exchange(holder, "s", Order([], ["0"], 0, "wait")) == Handout("open", [])
+    assert store.held(holder, "s") == []
+
+
+def test_numbers_members_and_requests_are_shared(store: Store) -> None:
+    holder = join(store, "a")
+    store.renew(holder, "a", 10_000, 5)
+    store.enter(holder, "buyers", "anna")
+    assert store.count(holder, "seen", 1) == 8
+    assert store.members("r", "buyers") == ["anna"]
+    assert store.members("r", "active_workers") == ["a"]
+    assert store.requests("r") == {"a": 5}
+    store.withdraw("r", "a", "buyers", "anna")
+    assert store.members("r", "buyers") == []
+
+
+def test_who_has_expired_is_told_so(store: Store, clock: Clock) -> None:
+    holder = join(store, "a")
+    clock.now = 11
+    with pytest.raises(Fenced):
+        store.count(holder, "orders", 1)
+
+
+def test_a_leader_that_knows_nothing_gives_nothing_at_first(store: Store, leader: Memory) -> None:
+    leader._runs.clear()
+    holder = join(store, "a")
+    with pytest.raises(OnHold):
+        store.exchange(holder, "s", Order([], [], 1, "wait"))
+
+
+def test_a_store_that_started_anew_says_what_it_is_called_now(
+    store: Store, leader: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def restarted(*_: Any) -> None:
+        raise Restarted("new")
+
+    holder = join(store, "a")
+    wire = Wire()
+    monkeypatch.setattr(leader, "count", restarted)
+    Answers(cast(Any, wire), leader).attach()
+    far = Remote()
+    far.attach(cast(Any, wire))
+    with pytest.raises(Restarted) as raised:
+        far.count(holder, "orders", 1)
+    assert raised.value.memory == "new"
+
+
+def test_a_leader_without_redis_says_so(store: Store) -> None:
+    with pytest.raises(DataError, match="the list x is in Redis, and there is none here"):
+        store.read_list("x", 0, 1)
+
+
+def test_a_far_worker_may_neither_begin_nor_end_a_run(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    for forbidden in (store.open, store.close):
+        with pytest.raises(DataError, match="does not understand"):
+            forbidden("r")
+    assert "asked what cannot be answered" in caplog.text
+
+
+def test_a_leader_that_is_silent_is_named(
+    store: Store, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "PATIENCE_S", 0.05)
+    wire.deaf = True
+    with pytest.raises(StoreUnavailable, match="the leader does not answer"):
+        store.members("r", "buyers")
+
+
+def test_a_link_that_is_broken_is_named(store: Store, wire: Wire) -> None:
+    wire.broken = True
+    with pytest.raises(StoreUnavailable, match="the leader cannot be asked: cut"):
+        store.members("r", "buyers")
+
+
+def test_answers_do_not_wait_for_other_messages(store: Store, wire: Wire) -> None:
+    wire.handle_message(Message("stop", None, "w1"))
+    wire.handle_message(Message("quit", None, "w1"))
+    assert store.members("r", "buyers") == []
+    # One after the other, in their order.
+    assert wire.handled == ["stop"]
+    wire.greenlet.kill()
