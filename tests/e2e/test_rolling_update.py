@@ -188,8 +188,9 @@ def test_an_unfit_version_goes_again_and_the_former_one_stays(
 
 def test_a_changed_locustfile_waits_for_the_end_of_the_run(stack: Stack, run: str) -> None:
     before = stack.containers()
+    scenario = stack.folder / "locustfiles" / "demo_shop.py"
 
-    with changed(stack.folder / "locustfiles" / "demo_shop.py", "# another one\n"):
+    with changed(scenario, f"{scenario.read_text()}# changed\n"):
         done = stack.script("rolling_update.sh")
 
     assert done.returncode == 3
