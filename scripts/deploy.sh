@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Bring the stack up on this machine, or up to date.
 #
-# Usage: scripts/deploy.sh ENVIRONMENT [VERSION] [--check] [--no-install] [--end-run]
+# Usage: scripts/deploy.sh ENVIRONMENT [VERSION] [--check] [--no-install] [--end-run] [--one-by-one]
 #
 #   ENVIRONMENT   production
 #   VERSION       a tag or commit of this repository; default: the checkout as it is
 #   --check       look whether everything is as it should be, and change nothing
 #   --no-install  do not install what is missing, such as the Docker engine
 #   --end-run     end an active run in order, if what it runs on has to be recreated
+#   --one-by-one  replace workers and masters one after another, as is done anyway beside a run
 #
 # Everything is checked before anything is changed. When a deployment fails, the former one is
-# brought back; data is never touched. Prints where the stack is on stdout.
+# brought back; data is never touched. An active run goes on. Prints where the stack is on stdout.
 # Exit codes: 0 done, 1 a step failed, 2 bad arguments or settings, 3 refused: another deployment
-# is under way, or a run is active.
+# is under way, or an active run stands on what would have to change.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -33,12 +34,15 @@ source "$root/scripts/lib/release.sh"
 source "$root/scripts/lib/keep.sh"
 source "$root/scripts/lib/candidate.sh"
 source "$root/scripts/lib/database.sh"
+source "$root/scripts/lib/handover.sh"
 source "$root/scripts/lib/progress.sh"
 source "$root/scripts/lib/summary.sh"
 source "$root/scripts/lib/checks.sh"
 
 # looking, deciding, changing or finished: what to undo when this ends.
 phase=looking
+# at_once or one_by_one: how workers and masters are replaced.
+manner=at_once
 
 main() {
   local environment='' version='' check=no install=install end_run=no
@@ -48,6 +52,7 @@ main() {
       --check) check=yes ;;
       --no-install) install=no-install ;;
       --end-run) end_run=yes ;;
+      --one-by-one) manner=one_by_one ;;
       -h | --help) usage && exit ;;
       -*) die 2 "unknown argument '$1' (try --help)" ;;
       *)
@@ -108,14 +113,18 @@ deploy() {
   recreated=$(recreated_services "$project" "$candidate_env") || exit
   recreated+=$'\n'$(services_of_scenario)
   check_candidate "$project" "$recreated"
-  spare_the_run "$project" "$recreated" "$end_run"
+  manner=$(choose_manner "$project" "$recreated" "$end_run" "$manner") || exit
 
   phase=changing
   step "the database"
   commit_candidate
   bring_up_stores "$project" "$recreated"
   step "the containers"
-  ! grep -qx locust-master <<<"$recreated" || stop_workers
+  if [[ $manner == one_by_one ]]; then
+    hand_over "$project" || die 1 "the update is stopped; the reason is above"
+  elif grep -qx locust-master <<<"$recreated"; then
+    stop_workers
+  fi
   bring_up || die 1 "the containers did not all become healthy"
   reload_certificate
   step "a look through the front, as a user would"
@@ -162,7 +171,7 @@ finish() {
   rm -f -- "$deploy_dir/in_progress"
   forget_old_images
   stop_ticking
-  log "deployed in $SECONDS s"
+  log "$(setting VERSION) is deployed after $SECONDS s"
   summary
 }
 
@@ -190,7 +199,10 @@ on_exit() {
 }
 
 go_back() {
-  show_failing "$(setting COMPOSE_PROJECT_NAME)"
+  local project workers
+  project=$(setting COMPOSE_PROJECT_NAME)
+  workers=$(setting LOCUST_WORKERS)
+  show_failing "$project"
   if [[ ! -d $deploy_dir/deployed ]]; then
     log "the deployment failed, and there is no former one; repeat it once the cause is removed"
     return
@@ -198,11 +210,13 @@ go_back() {
   log "the deployment failed: going back to the former one; this one is kept in .deploy/failed"
   [[ -z ${FLEET_CAME_FROM:-} ]] || check_out "$FLEET_CAME_FROM"
   restore_deployed
-  if bring_up; then
+  # As many as there were before this deployment, which is not as many as after the former one.
+  env_set "$root/.env" LOCUST_WORKERS "$workers"
+  if { [[ $manner == at_once ]] || hand_over "$project"; } && bring_up; then
     rm -f -- "$deploy_dir/in_progress"
     log "the former deployment runs again"
   else
-    show_failing "$(setting COMPOSE_PROJECT_NAME)"
+    show_failing "$project"
     log "error: the former deployment does not start either; see the lines above"
   fi
 }

@@ -29,6 +29,8 @@ source "$root/scripts/lib/locustfile.sh"
 source "$root/scripts/lib/stack.sh"
 source "$root/scripts/lib/mounted.sh"
 source "$root/scripts/lib/lock.sh"
+source "$root/scripts/lib/secrets.sh"
+source "$root/scripts/lib/keep.sh"
 
 readonly reports_dir=$root/reports reports_volume=/var/lib/locust-fleet/reports
 # Run in the console's container. Its input is a token, and then open as long as the caller is there:
@@ -172,9 +174,9 @@ use_locustfile() {
   take_lock
   # shellcheck disable=SC2064  # now
   trap "rm -f -- '$candidate' '$candidate.new' '$labels'" EXIT
-  refreshed_labels "$root/.deploy/mounted.yml" locust-master locust-worker >"$labels"
   cp -p -- "$root/.env" "$candidate"
   env_set "$candidate" LOCUSTFILE "$name"
+  refreshed_labels "$root/.deploy/mounted.yml" "$candidate" locust-master locust-worker >"$labels"
   if [[ $name != "$(setting LOCUSTFILE)" ]] || ! cmp -s "$labels" "$root/.deploy/mounted.yml"; then
     [[ $(run_state "$project") == none ]] ||
       die 3 "a run is active with $(setting LOCUSTFILE); wait for its end, or stop it with scripts/stop_run.sh"
@@ -199,6 +201,7 @@ switch_locustfile() {
     die 4 "master and workers do not start with $2; see: docker compose logs locust-master"
   compose exec -T console locust-fleet smoke-test --workers "$workers" >&2 ||
     die 4 "the workers did not come back; see: docker compose logs locust-worker"
+  keep_scenario "$2"
 }
 
 main "$@"

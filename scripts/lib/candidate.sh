@@ -1,6 +1,9 @@
 # The settings: those that are made if missing, and those of the deployment under way, which stand
 # beside the ones in use until all is decided.
 
+# What a run stands on, and what of it cannot be replaced while another one does its work.
+readonly one_of_a_kind='redis\|postgres\|demo-target'
+readonly of_a_run="locust-master\\|locust-worker\\|$one_of_a_kind"
 readonly candidate_env=$root/.deploy/candidate.env candidate_labels=$root/.deploy/candidate.yml
 
 # Only files, which a repeated deployment takes as they are.
@@ -39,8 +42,16 @@ prepare_candidate() {
   version=$(checkout_version)
   python=$(sed -n 's/^PYTHON_IMAGE=//p' <<<"$third_party")
   own=$(build_release "$python" "$version" "$project") || exit
-  mounted_labels >"$candidate_labels"
+  own+=$'\n'$(demo_image "$project" "$own")
+  mounted_labels "$root/.env" >"$candidate_labels"
   write_candidate "$project" "VERSION=$version" "$third_party" "$own"
+}
+
+# demo_image PROJECT OWN: print DEMO_IMAGE=..., the one in use as long as a run may aim at it.
+demo_image() {
+  local image=''
+  [[ $(run_state "$1") == none ]] || image=$(env_get "$root/.env" DEMO_IMAGE)
+  printf 'DEMO_IMAGE=%s\n' "${image:-$(sed -n 's/^CONSOLE_IMAGE=//p' <<<"$2")}"
 }
 
 # write_candidate PROJECT VERSION THIRD_PARTY OWN
@@ -115,25 +126,52 @@ check_candidate() {
     die 2 "LOCUSTFILE is $(setting LOCUSTFILE), which cannot be used; nothing was changed"
 }
 
-# spare_the_run PROJECT RECREATED END_RUN: no run loses what it stands on unless that is wanted.
-spare_the_run() {
-  local project=$1 end_run=$3 affected state
-  affected=$(grep -x 'locust-master\|locust-worker\|redis\|postgres' <<<"$2" | paste -sd ' ') || return 0
-  state=$(run_state "$project")
-  [[ $state != none ]] || return 0
-  if [[ $end_run == yes ]]; then
+# choose_manner PROJECT RECREATED END_RUN WANTED: print at_once or one_by_one, the latter beside a run.
+# No run loses what it stands on, unless that is wanted.
+choose_manner() {
+  local project=$1 recreated=$2 end_run=$3 wanted=$4 state reason
+  state=none
+  ! grep -qx "$of_a_run" <<<"$recreated" || state=$(run_state "$project")
+  if [[ $state == none ]]; then
+    printf '%s\n' "$wanted"
+  elif [[ $end_run == yes ]]; then
     log "ending the run: $state"
     stop_run "$project" >&2 ||
       log "warning: the master does not answer; going on, because --end-run was given"
-    return
+    printf '%s\n' "$wanted"
+  elif reason=$(reason_to_refuse "$project" "$recreated" "$state"); then
+    restore_image_names
+    die 3 "$reason"
+  else
+    log "beside the run ${state#active }: workers and masters are replaced one by one"
+    echo one_by_one
   fi
-  restore_image_names
+}
+
+# reason_to_refuse PROJECT RECREATED STATE: print it; 1 when there is none.
+reason_to_refuse() {
+  local project=$1 state=$3 fixed
+  local remedy="wait for its end, stop it with scripts/stop_run.sh, or repeat with --end-run"
   if [[ $state == unknown ]]; then
-    die 3 "the master does not say whether a run is active, and $affected would be recreated;" \
+    echo "the master does not say whether a run is active, and" \
+      "$(grep -x "$of_a_run" <<<"$2" | paste -sd ' ') would be recreated;" \
       "repeat with --end-run if that does not matter"
+  elif fixed=$(grep -x "$one_of_a_kind" <<<"$2" | paste -sd ' '); then
+    echo "the run ${state#active } is active, and $fixed would be recreated; $remedy"
+  elif scenario_differs "$project"; then
+    echo "the run ${state#active } is active, and what its users do was changed since it began" \
+      "(LOCUSTFILE, what it imports, SCENARIO_ settings or secrets/scenario); $remedy"
+  else
+    return 1
   fi
-  die 3 "the run ${state#active } is active, and $affected would be recreated; wait for its end," \
-    "stop it with scripts/stop_run.sh, or repeat with --end-run"
+}
+
+# scenario_differs PROJECT: all users of a run do the same, whatever was changed meanwhile.
+scenario_differs() {
+  local new
+  [[ -z $(services_of_scenario) ]] || return 0
+  new=$(scenario_label locust-worker "$candidate_labels")
+  containers "$1" locust-worker '{{.ID}} {{.Label "fleet.scenario"}}' | grep -v " $new\$" >/dev/null
 }
 
 # commit_candidate: from here on, the new settings are those in use.

@@ -56,9 +56,10 @@ replace_file() {
 
 # env_set FILE KEY VALUE: change one line, or add it above the block of deploy.sh.
 env_set() {
-  local file=$1 key=$2 value=$3 line text='' written=no
+  local file=$1 key=$2 value=$3 line text='' written=no mark=$block_mark
+  ! grep -q "^$key=" "$file" || mark="$key="
   while IFS= read -r line || [[ -n $line ]]; do
-    if [[ $line == "$key="* ]] || [[ $line == "$block_mark" && $written == no ]]; then
+    if [[ $line == "$key="* ]] || [[ $line == "$mark" && $written == no ]]; then
       [[ $written == yes ]] || text+="$key=$value"$'\n'
       written=yes
     fi

@@ -4,7 +4,7 @@ readonly deploy_dir=$root/.deploy
 readonly -a kept_folders=(alertmanager conf grafana locustfiles nginx postgres postgres-exporter
   prometheus redis redis-exporter)
 readonly -a kept_files=('docker-compose.*.yml' .env .deploy/mounted.yml .deploy/scenario.env)
-readonly -a runtime_images=(NGINX_IMAGE REDIS_IMAGE POSTGRES_IMAGE LOCUST_IMAGE CONSOLE_IMAGE
+readonly -a runtime_images=(NGINX_IMAGE REDIS_IMAGE POSTGRES_IMAGE LOCUST_IMAGE CONSOLE_IMAGE DEMO_IMAGE
   PROMETHEUS_IMAGE ALERTMANAGER_IMAGE NODE_EXPORTER_IMAGE REDIS_EXPORTER_IMAGE
   POSTGRES_EXPORTER_IMAGE NGINX_EXPORTER_IMAGE GRAFANA_IMAGE)
 
@@ -19,6 +19,14 @@ keep_deployed() {
   [[ ! -d $deploy_dir/deployed ]] || mv -- "$deploy_dir/deployed" "$deploy_dir/previous"
   mv -- "$deploy_dir/deployed.new" "$deploy_dir/deployed"
 }
+
+# keep_scenario LOCUSTFILE: what run_test.sh switched to is what a failed deployment goes back to.
+keep_scenario() (
+  [[ -d $deploy_dir/deployed ]] || return 0
+  cd -- "$root" || exit
+  cp -a --parents -- locustfiles .deploy/mounted.yml "$deploy_dir/deployed"
+  env_set "$deploy_dir/deployed/.env" LOCUSTFILE "$1"
+)
 
 # copy_deployment FOLDER
 copy_deployment() (

@@ -23,35 +23,78 @@ postgres-exporter postgres-exporter secrets/reader_password
 grafana grafana/grafana.ini grafana/provisioning grafana/dashboards secrets/reader_password
 '
 
-# Print a Compose file with the labels of all services.
+# mounted_labels ENV_FILE: print a Compose file with the labels of all services.
 mounted_labels() {
-  local service paths
+  local file=$1 service paths
   echo '# Written by deploy.sh: what each service read when it started.'
   echo 'services:'
   while read -r service paths; do
     # shellcheck disable=SC2086  # several paths
-    [[ -z $service ]] || mounted_label "$service" $paths
+    [[ -z $service ]] || mounted_label "$file" "$service" $paths
   done < <(
     printf '%s\n' "$mounted"
     [[ $(setting MONITORING_ENABLED) == false ]] || printf '%s\n' "$mounted_by_monitoring"
   )
 }
 
-# refreshed_labels FILE SERVICE...: print FILE with new labels of these services alone.
+# refreshed_labels FILE ENV_FILE SERVICE...: print FILE with new labels of these services alone.
 refreshed_labels() {
-  local file=$1 line service
-  shift
+  local file=$1 env_file=$2 line service
+  shift 2
   while IFS= read -r line; do
     for service; do
-      [[ $line != "  $service: "* ]] || line=$(mounted_labels | grep "^  $service: ")
+      [[ $line != "  $service: "* ]] || line=$(mounted_labels "$env_file" | grep "^  $service: ")
     done
     printf '%s\n' "$line"
   done <"$file"
 }
 
-# mounted_label SERVICE PATH...
+# mounted_label ENV_FILE SERVICE PATH...: those that run the scenario say which, so that an update
+# can tell whether it is still the same.
 mounted_label() {
-  printf '  %s: {labels: {fleet.mounted: "%s"}}\n' "$1" "$(mounted_hash "${@:2}")"
+  local scenario=''
+  [[ $2 != locust-* ]] || scenario=", fleet.scenario: \"$(scenario_hash "$1")\""
+  printf '  %s: {labels: {fleet.mounted: "%s"%s}}\n' "$2" "$(mounted_hash "${@:3}")" "$scenario"
+}
+
+# scenario_label SERVICE FILE: print the label in a file of mounted_labels.
+scenario_label() { sed -n "s/^  $1: .*fleet\\.scenario: \"\\([^\"]*\\)\".*/\\1/p" "$2"; }
+
+# scenario_hash ENV_FILE
+scenario_hash() {
+  local name
+  local -a files
+  name=$(env_get "$1" LOCUSTFILE)
+  mapfile -t files < <(scenario_files "${name:-$(env_get "$root/.env.example" LOCUSTFILE)}")
+  mounted_hash secrets/scenario "${files[@]}"
+}
+
+# scenario_files LOCUSTFILE: print what it may read. That is all in locustfiles/ but other scenarios:
+# files of Python that are not named in any of those that count.
+scenario_files() (
+  local file grown=yes
+  local -A counts=()
+  cd -- "$root" || exit
+  while IFS= read -r file; do
+    [[ $file == *.py && $file != "locustfiles/$1" ]] || counts[$file]=yes
+  done < <(files_in locustfiles)
+  while [[ $grown == yes ]]; do
+    grown=no
+    while IFS= read -r file; do
+      [[ -z ${counts[$file]:-} ]] || continue
+      grep -qsw -- "$(module_of "$file")" "${!counts[@]}" || continue
+      counts[$file]=yes grown=yes
+    done < <(files_in locustfiles)
+  done
+  printf '%s\n' "${!counts[@]}" | LC_ALL=C sort
+)
+
+files_in() { find "$1" -name __pycache__ -prune -o -type f -print; }
+
+# module_of PATH: print the name by which it is imported; that of a package is its folder's.
+module_of() {
+  local path=${1%/__init__.py}
+  basename -- "${path%.py}"
 }
 
 # The session key makes the hash say nothing about a password.

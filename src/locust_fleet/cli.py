@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import traceback
 import urllib.error
 import urllib.request
@@ -22,6 +23,8 @@ READY_URL = "http://127.0.0.1:8080/ready"
 WEB_PORT = 8089
 # Stopping waits until users have finished, at most the stop timeout and Locust's extra minute.
 STOP_TIMEOUT_S = 150.0
+# How often a new worker is looked at.
+LOOK_S = 0.5
 
 
 def main() -> None:
@@ -58,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("run-state", help="print how the run stands, as JSON")
     command.set_defaults(run=_run_state)
+
+    command = commands.add_parser("try-worker", help="wait until a new worker is one of the fleet")
+    command.add_argument("host", help="its host name")
+    command.set_defaults(run=_try_worker)
 
     command = commands.add_parser("stop-run", help="stop the load through the master alone")
     command.set_defaults(run=_stop_run)
@@ -157,6 +164,22 @@ def _healthcheck(arguments: argparse.Namespace) -> int:
 def _run_state(_: argparse.Namespace) -> int:
     print(json.dumps(_ask_master("/fleet/run", None, timeout_s=10)))
     return 0
+
+
+def _try_worker(arguments: argparse.Namespace) -> int:
+    from locust_fleet.master.trial import Trial, Verdict
+
+    trial = Trial(arguments.host)
+    while True:
+        try:
+            status = _ask_master("/fleet/run", None, timeout_s=10)
+        except FleetError:
+            status = None
+        verdict = trial.look(status, time.monotonic())
+        if verdict is not Verdict.WAIT:
+            print(trial.reason)
+            return 0 if verdict is Verdict.FIT else 1
+        time.sleep(LOOK_S)
 
 
 def _stop_run(_: argparse.Namespace) -> int:

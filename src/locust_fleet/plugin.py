@@ -59,6 +59,7 @@ from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
 from locust_fleet.master.takeover import Takeover
+from locust_fleet.master.tallies import Tallies
 from locust_fleet.master.web import Front, hosts_of_users
 from locust_fleet.master.weights import Weights
 from locust_fleet.names import bound_names
@@ -208,6 +209,7 @@ def attach_master(settings: MasterSettings) -> None:
         shipper = Shipper(spool, settings, reign)
         wait_for_workers = make_stop_final(runner, web_ui)
         losses = Losses(WORKER_REPORT_INTERVAL)
+        tallies = Tallies()
         attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
         counts = Counts(settings.max_names)
         receipts = Receipts()
@@ -247,7 +249,7 @@ def attach_master(settings: MasterSettings) -> None:
             lambda: balance.over_capacity,
         )
         metrics_of.append(metrics.render)
-        _measure(environment, counts, attendance, weights, losses)
+        _measure(environment, counts, attendance, weights, losses, tallies)
         balance.attach(environment)
         _guard_start(environment, runner, recorder, settings)
         Answers(runner, store).attach()
@@ -264,7 +266,13 @@ def attach_master(settings: MasterSettings) -> None:
         )
         _keep(environment, recorder, receipts, reception, keeper)
         if web_ui and web_ui.app:
-            front = Front(environment, runner, recorder, settings, problems, spool, resume)
+
+            def work_of(worker: str) -> dict[str, int]:
+                requests, failures = tallies.of(worker)
+                planned = balance.planned(worker)
+                return {"planned": planned, "requests": requests, "failures": failures}
+
+            front = Front(environment, runner, recorder, settings, problems, spool, resume, work_of)
             front.attach(web_ui.app)
         gevent.spawn(balance.watch)
         gevent.spawn(balance.move)
@@ -452,6 +460,7 @@ def _measure(
     attendance: Attendance,
     weights: Weights,
     losses: Losses,
+    tallies: Tallies,
 ) -> None:
     """Count for Prometheus what the workers report."""
 
@@ -459,12 +468,14 @@ def _measure(
     def test_start(**_: Any) -> None:
         counts.start_run()
         losses.start_run()
+        tallies.start_run()
         attendance.forget_missing()
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
         counts.add(client_id, data, time.monotonic())
         losses.hear(client_id, data)
+        tallies.add(client_id, data)
 
     @observer
     def test_stop(**_: Any) -> None:

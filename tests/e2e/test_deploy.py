@@ -105,15 +105,15 @@ def test_a_port_that_is_taken_is_named(deployed: Stack) -> None:
     assert str(port) in done.stderr
 
 
-def test_a_changed_image_is_refused_while_a_run_is_active(
+def test_a_changed_store_is_refused_while_a_run_is_active(
     stack: Stack, operator: requests.Session
 ) -> None:
     run_id = stack.start(operator, users=5, host=DEMO)
     stack.wait_for_users(operator, 5)
     before = stack.containers()
-    code = stack.folder / "src" / "locust_fleet" / "__init__.py"
+    file = stack.folder / "postgres" / "postgresql.conf"
 
-    with changed(code, '"""Changed."""\n'):
+    with changed(file, f"{file.read_text()}# changed\n"):
         done = stack.deploy()
 
     assert done.returncode == 3, done.stderr

@@ -2,13 +2,15 @@
 
 The folder is FAKE_DOCKER. What a test wants to be different it says with a file there: `engine` and
 `compose` (versions), `down` (the engine does not answer), `recreate` (services that `up` would
-recreate), `run` (the state of the run), `fails` (words; a call that holds one of them fails).
+recreate), `run` (the state of the run), `fails` (words; a call that holds one of them fails),
+`stopped` (containers that have exited). In `added` and `removed` it notes those itself.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -19,9 +21,12 @@ SERVICES = (
 )
 FORMATS = {
     "{{.ID}}": "id",
+    "{{.Names}}": "name",
     "{{.State}}": "state",
     "{{.Status}}": "status",
     '{{.Label "com.docker.compose.service"}}': "service",
+    '{{.Label "fleet.scenario"}}': "scenario",
+    '{{.Label "com.docker.compose.config-hash"}}': "hash",
 }
 
 
@@ -50,6 +55,12 @@ def engine(arguments: list[str], call: str) -> int:
             return containers(call, arguments[arguments.index("--format") + 1])
         case ["exec", *_]:
             return say(read("run", "none"))
+        case ["inspect", *_] if "RestartCount" in call:
+            return say("running 0")
+        case ["inspect", *_]:
+            return say(arguments[-1])
+        case ["rm", name]:
+            return remove(name)
         case ["build", *_]:
             return add_image(arguments[arguments.index("--tag") + 1], read("content", "1"))
         case ["pull", *_]:
@@ -71,6 +82,8 @@ def compose(call: str) -> int:
         project = os.environ["FAKE_PROJECT"]
         for service in read("recreate").split():
             print(f" DRY-RUN MODE -  Container {project}-{service}-1  Recreate", file=sys.stderr)
+    elif " create " in call:
+        scale_up(call)
     elif " up " in call:
         (FOLDER / "up").touch()
     elif "psql" in call:
@@ -86,17 +99,67 @@ def containers(call: str, template: str) -> int:
     for service in SERVICES:
         if "compose.service=" in call and f".service={service} " not in f"{call} ":
             continue
-        done = service == "migrate"
-        container = {
-            "service": service,
-            "state": "exited" if done else "running",
-            "status": "Exited (0) 1 second ago" if done else "Up 1 second (healthy)",
-        }
-        for number in range(int(read("workers", "3")) if service == "locust-worker" else 1):
+        for name in names(service):
+            done = service == "migrate" or name in read("stopped").split()
+            container = {
+                "service": service,
+                "state": "exited" if done else "running",
+                "status": "Exited (0) 1 second ago" if done else "Up 1 second (healthy)",
+                "name": name,
+                "id": f"{service}-{int(name.rpartition('-')[2]) - 1}",
+                "scenario": scenario(),
+                "hash": "old" if is_old(service, name) else "new",
+            }
             line = template
             for placeholder, key in FORMATS.items():
-                line = line.replace(placeholder, container.get(key, f"{service}-{number}"))
+                line = line.replace(placeholder, container[key])
             print(line)
+    return 0
+
+
+def names(service: str) -> list[str]:
+    """The containers of a service, as Compose names them."""
+    prefix = f"{os.environ['FAKE_PROJECT']}-{service}-"
+    count = int(read("workers", "3")) if service == "locust-worker" else 1
+    first = [f"{prefix}{number + 1}" for number in range(count)]
+    added = [name for name in read("added").split() if name.startswith(prefix)]
+    return [name for name in first + added if name not in read("removed").split()]
+
+
+def is_old(service: str, name: str) -> bool:
+    return service in read("recreate").split() and name not in read("added").split()
+
+
+def scale_up(call: str) -> None:
+    """Add what is missing, with the numbers after those that there are."""
+    scaled = re.search(r"--no-recreate --scale (\S+)=(\d+)", call)
+    if scaled is None:
+        return
+    there = names(scaled[1])
+    last = max(int(name.rpartition("-")[2]) for name in there)
+    for number in range(last + 1, last + 1 + int(scaled[2]) - len(there)):
+        note("added", f"{os.environ['FAKE_PROJECT']}-{scaled[1]}-{number}")
+
+
+def scenario() -> str:
+    """The label that the last deployment gave."""
+    file = Path(".deploy/mounted.yml")
+    found = re.search(r'fleet.scenario: "(\w+)"', file.read_text() if file.exists() else "")
+    return found[1] if found else ""
+
+
+def remove(name: str) -> int:
+    added = read("added").split()
+    if name not in added:
+        return note("removed", name)
+    added.remove(name)
+    (FOLDER / "added").write_text("".join(f"{each}\n" for each in added))
+    return 0
+
+
+def note(name: str, text: str) -> int:
+    with (FOLDER / name).open("a") as file:
+        file.write(f"{text}\n")
     return 0
 
 

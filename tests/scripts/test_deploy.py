@@ -200,7 +200,7 @@ def test_external_stores_are_not_started(checkout: Checkout) -> None:
     assert not [call for call in checkout.calls() if "--wait postgres" in call or "pg_dump" in call]
 
 
-@pytest.mark.parametrize("service", ["locust-master", "locust-worker", "redis", "postgres"])
+@pytest.mark.parametrize("service", ["demo-target", "redis", "postgres"])
 def test_a_run_is_spared_what_it_stands_on(deployed: Checkout, service: str) -> None:
     deployed.fake("run", "active 20260101-000000-abcd")
     deployed.fake("recreate", service)

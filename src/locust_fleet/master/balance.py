@@ -96,6 +96,11 @@ class Balance:
         dispatcher = self._dispatcher
         return dispatcher.plan.over_capacity if dispatcher else 0
 
+    def planned(self, worker: str) -> int:
+        """Return the users that a worker is to have in the end: its part of all."""
+        dispatcher = self._dispatcher
+        return dispatcher.plan.goals.get(worker, 0) if dispatcher else 0
+
     def told(self) -> dict[str, int]:
         """Return how many users each worker was told to run."""
         dispatcher = self._dispatcher

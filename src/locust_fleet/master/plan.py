@@ -117,6 +117,11 @@ class Plan:
         return self._wanted - self.over_capacity if self.shares else 0
 
     @property
+    def goals(self) -> Mapping[str, int]:
+        """Users that each worker is to run in the end."""
+        return self._settle_goals()
+
+    @property
     def settled(self) -> bool:
         """Whether nothing is left to do."""
         if not self._settled:

@@ -8,6 +8,7 @@ from locust.util.timespan import parse_timespan
 
 import hmac
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -44,6 +45,7 @@ class Front:
         problems: Problems,
         spool: Spool,
         resume: Resume,
+        work_of: Callable[[str], Mapping[str, int]],
     ) -> None:
         self._environment = environment
         self._runner = runner
@@ -53,6 +55,7 @@ class Front:
         self._problems = problems
         self._spool = spool
         self._resume = resume
+        self._work_of = work_of
         # What TARGET_HOST says; the UI overwrites it in the environment with what a run asks for.
         self._default_host = environment.host
 
@@ -189,6 +192,7 @@ class Front:
                     "state": client.state,
                     "users": client.user_count,
                     "cpu_percent": client.cpu_usage,
+                    **self._work_of(client.id),
                 }
                 for client in runner.clients.values()
             ],

@@ -1,0 +1,162 @@
+# Replace the containers of a service one by one, beside a run: each new one has its part of the work
+# before an old one leaves. What Compose sees before and after is a stack as it should be.
+
+# hand_over PROJECT: workers first, then masters; 1 when a new container is unfit, which is gone again.
+hand_over() {
+  # Compose recreates whatever depends on what it recreates: all but those two must be as it should be.
+  compose --progress quiet up --detach migrate >&2 || return
+  replace_one_by_one "$1" locust-worker "$(setting LOCUST_WORKERS)" &&
+    replace_one_by_one "$1" locust-master "$(setting LOCUST_MASTERS)" &&
+    wait_for_leader "$1"
+}
+
+# replace_one_by_one PROJECT SERVICE COUNT: goes by what is there, so that an update which was
+# interrupted is finished by the next one.
+replace_one_by_one() {
+  local project=$1 service=$2 count=$3 there old spare new tried=' '
+  [[ -n $(containers "$project" "$service") ]] || return 0
+  while :; do
+    drop_stopped "$project" "$service" || return
+    there=$(containers "$project" "$service" '{{.Names}}')
+    spare=$(create_spare "$project" "$service" "$there") || return
+    old=$(unlike "$project" "$service" "$spare")
+    if [[ -z $old ]] || (($(wc -l <<<"$there") > count)); then
+      docker rm "$spare" >/dev/null || return
+      [[ -n $old ]] || return 0
+    else
+      log "$spare starts"
+      docker start "$spare" >/dev/null || return
+      there+=$'\n'$spare
+    fi
+    for new in $(comm -23 <(sort <<<"$there") <(sort <<<"$old")); do
+      [[ $tried == *" $new "* ]] || try_container "$project" "$service" "$new" || return
+      tried+="$new "
+    done
+    let_leave "$(leaves_first "$service" "$old")" || return
+  done
+}
+
+# drop_stopped PROJECT SERVICE: those that have left already; Compose would start them again.
+drop_stopped() {
+  local name
+  while read -r name; do
+    docker rm "$name" >/dev/null || return
+  done < <(containers "$1" "$2" '{{.State}} {{.Names}}' | sed -n 's/^\(exited\|dead\|created\) //p')
+}
+
+# create_spare PROJECT SERVICE NAMES: make one more than these, as the settings say, and print its name.
+create_spare() {
+  local words
+  # With its dependencies: Compose would forget them, and recreate everything at the next `up`.
+  words=$(compose create --no-recreate --scale "$2=$(($(wc -l <<<"$3") + 1))" "$2" 2>&1) || {
+    printf '%s\n' "$words" >&2
+    log "error: Compose cannot make one more $2; its words are above"
+    return 1
+  }
+  comm -23 <(containers "$1" "$2" '{{.Names}}' | sort) <(sort <<<"$3")
+}
+
+# unlike PROJECT SERVICE NAME: print the names of those that are not as this one is. What Compose would
+# recreate is no answer: it counts what depends on a change as changed.
+unlike() {
+  local all hash
+  all=$(containers "$1" "$2" '{{.Label "com.docker.compose.config-hash"}} {{.Names}}')
+  hash=$(sed -n "s/ $3\$//p" <<<"$all")
+  sed -n "/^$hash /!s/^[^ ]* //p" <<<"$all"
+}
+
+# try_container PROJECT SERVICE NAME: an unfit one is taken away, for it may have users by now.
+try_container() {
+  if [[ $2 == locust-master ]]; then
+    try_master "$3" && return
+  else
+    try_worker "$1" "$3" && return
+  fi
+  log "error: $3 is unfit and is taken away"
+  docker stop "$3" >/dev/null && docker rm "$3" >/dev/null
+  return 1
+}
+
+# What it needs to stand by is all that can be known of it.
+try_master() {
+  wait_until_up "$1" || return
+  log "$1 stands by"
+}
+
+# try_worker PROJECT NAME: wait until it has its part of the run, and its first requests were made.
+try_worker() {
+  local project=$1 name=$2 host words master code until=$((SECONDS + 120))
+  wait_until_up "$name" || return
+  host=$(docker inspect --format '{{.Config.Hostname}}' "$name")
+  while :; do
+    code=0
+    master=$(running_container "$project" locust-master)
+    # Any master asks the one that leads.
+    words=$(docker exec "$master" locust-fleet try-worker "$host" 2>&1) || code=$?
+    # Anything but a verdict: that master has ended.
+    ((code > 1 && SECONDS < until)) || break
+    sleep 1
+  done
+  log "$name: $words"
+  ((code == 0)) && has_not_ended "$name"
+}
+
+# wait_until_up NAME
+wait_until_up() {
+  local until=$((SECONDS + 120))
+  until docker exec "$1" locust-fleet healthcheck >/dev/null 2>&1; do
+    has_not_ended "$1" || return
+    if ((SECONDS > until)); then
+      log "error: $1 is not ready after 120 s; its last lines:"
+      docker logs --tail 20 "$1" >&2
+      return 1
+    fi
+    sleep 0.5
+  done
+}
+
+# has_not_ended NAME: what the engine had to start again is no good either.
+has_not_ended() {
+  [[ $(docker inspect --format '{{.State.Status}} {{.RestartCount}}' "$1") != 'running 0' ]] || return 0
+  log "error: $1 ended; its last lines:"
+  docker logs --tail 20 "$1" >&2
+  return 1
+}
+
+# leaves_first SERVICE NAMES: the youngest, which may be left of an update that failed; of masters the
+# one that leads is the last, when all that stand by are new.
+leaves_first() {
+  local name first=''
+  while read -r name; do
+    first=$name
+    if [[ $1 != locust-master ]] || ! leads "$name"; then break; fi
+  done < <(sort -rV <<<"$2")
+  printf '%s\n' "$first"
+}
+
+leads() {
+  docker exec "$1" python -c 'import json, sys, urllib.request as u
+sys.exit(json.load(u.urlopen("http://127.0.0.1:8080/ready"))["role"] != "leader")' >/dev/null 2>&1
+}
+
+# let_leave NAME: it finishes its requests and hands over what it counted, in its own grace period.
+let_leave() {
+  local began=$SECONDS
+  log "$1 leaves"
+  docker stop "$1" >/dev/null || return
+  [[ $(docker inspect --format '{{.State.ExitCode}}' "$1") != 137 ]] ||
+    log "warning: $1 was not done in its time; the events of the run say what that cost"
+  docker rm "$1" >/dev/null || return
+  log "$1 has left after $((SECONDS - began)) s"
+}
+
+wait_for_leader() {
+  local until=$((SECONDS + 60))
+  until docker exec "$(running_container "$1" locust-master)" locust-fleet run-state >/dev/null 2>&1; do
+    if ((SECONDS > until)); then
+      log "error: no master leads after 60 s"
+      return 1
+    fi
+    sleep 0.5
+  done
+}

@@ -1,0 +1,198 @@
+"""An update beside a run: users stay, every request is counted, and what is unfit goes again."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import pytest
+import requests
+
+from tests.e2e.stack import DEMO, Stack
+from tests.e2e.test_deploy import changed
+from tests.integration.conftest import INTERRUPTIBLE
+
+USERS = 30
+WORKERS = 3
+# As a version of ours that does not work may be.
+DOES_NOT_START = "raise RuntimeError('unfit')\n"
+FAILS_ITS_REQUESTS = """
+from locust.contrib.fasthttp import FastHttpSession
+
+ask = FastHttpSession.request
+FastHttpSession.request = lambda self, method, url, **more: ask(self, method, CLOSED, **more)
+CLOSED = "http://localhost:9"
+"""
+
+
+class Watch:
+    """What a user of the API sees of a run, looked at all the time."""
+
+    def __init__(self, stack: Stack, session: requests.Session) -> None:
+        self._stack, self._session = stack, session
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.seen: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def fewest_users(self) -> int:
+        return min(self.seen)
+
+    def _look(self) -> None:
+        while not self._done.wait(0.3):
+            # While the front or the console is replaced, nobody sees anything.
+            try:
+                look = self._stack.run(self._session)
+                # A new leader learns from the workers which users they have; those go on meanwhile.
+                if not look["resuming"]:
+                    self.seen.append(look["users"])
+            except (requests.RequestException, KeyError):
+                continue
+
+
+@pytest.fixture
+def run(stack: Stack, operator: requests.Session) -> Iterator[str]:
+    """A run with all its users on three workers; its stack is of this checkout again afterwards."""
+    run_id = stack.start(operator, users=USERS, spawn_rate=USERS, host=DEMO)
+    stack.wait_for_users(operator, USERS)
+    stack.wait_for_requests(operator, 50)
+    yield run_id
+    stack.idle()
+    done = stack.deploy()
+    assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def new_version(stack: Stack, text: str = "") -> Iterator[None]:
+    """Have another version of our code in the checkout."""
+    file = stack.folder / "src" / "locust_fleet" / "worker" / "__init__.py"
+    with changed(file, f'"""Made at {time.time()}."""\n{text}'):
+        yield
+
+
+def end_and_compare(stack: Stack, session: requests.Session, run_id: str) -> None:
+    """Nothing failed, and what the shop served is what Postgres holds."""
+    stack.stop(session, run_id)
+    totals, served = stack.run(session)["totals"], stack.served()
+    assert totals["failures"] == 0
+    assert totals["requests"] == served
+    stack.wait_until_recorded(run_id, served)
+
+
+def images(stack: Stack, service: str) -> set[str]:
+    form = ("docker", "inspect", "--format", "{{.Config.Image}}", *stack.containers(service))
+    done = subprocess.run(form, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_workers_masters_and_console_are_updated_twice_and_the_run_never_notices(
+    stack: Stack, operator: requests.Session, run: str
+) -> None:
+    former = {service: images(stack, service) for service in ("locust-worker", "console")}
+    shop = stack.containers("demo-target")
+
+    with Watch(stack, operator) as watch:
+        for _ in range(2):
+            with new_version(stack):
+                done = stack.script("rolling_update.sh")
+            assert done.returncode == 0, done.stderr
+        stack.wait_for_users(operator, USERS)
+
+    assert watch.fewest_users >= USERS - USERS // WORKERS, watch.seen
+    for service, before in former.items():
+        assert not images(stack, service) & before
+    assert images(stack, "locust-worker") == images(stack, "locust-master")
+    assert stack.containers("demo-target") == shop
+    assert len(stack.containers("locust-worker")) == WORKERS
+    assert "Recreate" not in stack.plan("--scale", f"locust-worker={WORKERS + 1}")
+    end_and_compare(stack, operator, run)
+
+
+def test_an_update_that_was_killed_is_finished_by_the_next_one(
+    stack: Stack, operator: requests.Session, run: str
+) -> None:
+    with new_version(stack), Watch(stack, operator) as watch:
+        for word, end in (("leaves", signal.SIGINT), ("starts", signal.SIGKILL)):
+            interrupt(stack, word, end)
+        done = stack.script("rolling_update.sh")
+        stack.wait_for_users(operator, USERS)
+
+    assert done.returncode == 0, done.stderr
+    assert watch.fewest_users >= USERS - USERS // WORKERS, watch.seen
+    assert len(images(stack, "locust-worker")) == 1
+    assert len(stack.containers("locust-worker")) == WORKERS
+    assert "Recreate" not in stack.plan()
+    end_and_compare(stack, operator, run)
+
+
+def interrupt(stack: Stack, word: str, end: signal.Signals) -> None:
+    """Begin an update, and end it as soon as it says a word."""
+    process = subprocess.Popen(
+        [*INTERRUPTIBLE, stack.folder / "scripts" / "rolling_update.sh"],
+        cwd=stack.folder,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if word in line:
+            os.killpg(process.pid, end)
+            break
+    process.communicate(timeout=200)
+    assert process.returncode not in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(DOES_NOT_START, "RuntimeError: unfit"), (FAILS_ITS_REQUESTS, "requests failed")],
+)
+def test_an_unfit_version_goes_again_and_the_former_one_stays(
+    stack: Stack, operator: requests.Session, run: str, code: str, reason: str
+) -> None:
+    workers = stack.containers("locust-worker")
+    former = (stack.folder / ".env").read_text()
+
+    with Watch(stack, operator) as watch, new_version(stack, code):
+        done = stack.script("rolling_update.sh")
+        stack.wait_for_users(operator, USERS)
+
+    assert done.returncode == 1, done.stderr
+    assert reason in done.stderr
+    assert "unfit" in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("the former deployment runs again")
+    assert stack.containers("locust-worker") == workers
+    assert watch.fewest_users >= USERS - USERS // WORKERS, watch.seen
+    assert (stack.folder / ".env").read_text() == former
+    assert stack.run(operator)["run"]["id"] == run
+
+
+def test_a_changed_locustfile_waits_for_the_end_of_the_run(stack: Stack, run: str) -> None:
+    before = stack.containers()
+    scenario = stack.folder / "locustfiles" / "demo_shop.py"
+
+    with changed(scenario, f"{scenario.read_text()}# changed\n"):
+        done = stack.script("rolling_update.sh")
+
+    assert done.returncode == 3
+    assert run in done.stderr
+    assert stack.containers() == before
