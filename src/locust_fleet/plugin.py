@@ -11,6 +11,8 @@ from locust import events, runners
 from locust.env import Environment
 from locust.log import setup_logging
 from locust.runners import (
+    STATE_RUNNING,
+    STATE_SPAWNING,
     STATE_STOPPING,
     WORKER_REPORT_INTERVAL,
     MasterRunner,
@@ -503,7 +505,13 @@ def _guard_start(
         else:
             if recorder.active:
                 _tell_end(environment, recorder.active)
-            start(user_count, spawn_rate, *args, **kwargs)
+            try:
+                start(user_count, spawn_rate, *args, **kwargs)
+            except gevent.GreenletExit:
+                # Stop came while the run began. Locust would see nothing to stop yet.
+                if recorder.active and runner.state not in (STATE_RUNNING, STATE_SPAWNING):
+                    runner.update_state(STATE_SPAWNING)
+                raise
 
     def target_refused(msg: Any, **_: Any) -> None:
         reason = settings.targets.refusal(msg.data["target"])

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,10 @@ def runs(connection: psycopg.Connection) -> list[tuple[str, str]]:
     return connection.execute("SELECT id, state FROM runs ORDER BY id").fetchall()
 
 
+def has_stopped(connection: psycopg.Connection, run_id: str) -> bool:
+    return (run_id, "stopped") in runs(connection)
+
+
 def wait_for_end(connection: psycopg.Connection, state: str) -> None:
     wait_until(
         lambda: [known for _, known in runs(connection)] == [state], f"the run closed as {state}"
@@ -139,6 +144,17 @@ def test_a_ramp_up_goes_on_from_where_it_was(fleet: Fleet, connection: psycopg.C
     fleet.stop()
     wait_for_end(connection, "stopped")
     assert fleet.served() == recorded(connection)
+
+
+def test_a_stop_that_comes_while_a_run_begins_ends_it(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1")
+    for _ in range(10):
+        run_id = fleet.swarm(2)["run_id"]
+        fleet.stop()
+
+        wait_until(partial(has_stopped, connection, run_id), "the run closed", 10)
 
 
 def test_the_ui_shows_the_run_with_its_history(fleet: Fleet, redis_settings: RedisSettings) -> None:
