@@ -229,7 +229,8 @@ def _record(
         run = recorder.active
         if run is None:
             return
-        _cut(runner, recorder)
+        # Whatever becomes of the last sample, the run is closed.
+        observer(_cut)(runner, recorder)
         recorder.stop()
         write_reports(environment, settings.reports_dir / run.id)
 

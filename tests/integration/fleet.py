@@ -92,9 +92,13 @@ class Fleet:
         return self._processes[name].poll()
 
     def end_all(self) -> None:
+        """End what runs, and print the last lines of each log: pytest shows them if a test fails."""
         for process in self._processes.values():
             process.kill()
             process.wait()
+        for log in sorted(self.folder.glob("*.log")):
+            lines = log.read_text(errors="replace").splitlines()
+            print(f"--- {log.name}", *lines[-40:], sep="\n")
 
     @property
     def web(self) -> str:
