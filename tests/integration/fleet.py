@@ -92,7 +92,7 @@ class Fleet:
         return self._processes[name].poll()
 
     def end_all(self) -> None:
-        """End what runs, and print the last lines of each log: pytest shows them if a test fails."""
+        """End what runs; print the ends of the logs, which pytest shows when a test fails."""
         for process in self._processes.values():
             process.kill()
             process.wait()

@@ -1,0 +1,57 @@
+"""A stop is the end of a run, whatever was on its way."""
+
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import STATE_RUNNING, MasterRunner, WorkerNode, WorkerNodes
+from locust.web import WebUI
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gevent
+
+from locust_fleet.master.dispatch import SteadyDispatcher
+from locust_fleet.master.halt import make_stop_final
+
+from .test_dispatch import Shopper, runner_with
+
+
+class Wire:
+    """Keeps what a master would send."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send_to_client(self, message: Message) -> None:
+        self.sent.append(message)
+
+
+def stopped_while_spawn_messages_leave(final: bool) -> list[str]:
+    """Stop a ramp-up that has begun a step; returns the messages to the worker in their order."""
+    workers = WorkerNodes()
+    workers["a_1"] = WorkerNode("a_1", STATE_RUNNING)
+    runner = runner_with(workers, STATE_RUNNING)
+    environment = Environment(user_classes=[Shopper], dispatcher_class=SteadyDispatcher)
+    runner.environment = environment
+    runner.update_state = partial(setattr, runner, "state")  # type: ignore[method-assign]
+    wire = Wire()
+    runner.server = cast(Any, wire)
+    web_ui = SimpleNamespace(_swarm_greenlet=None)
+    if final:
+        make_stop_final(runner, cast(WebUI, web_ui))
+    web_ui._swarm_greenlet = gevent.spawn(MasterRunner.start, runner, 10, 10)
+    gevent.sleep(0)
+    if not final:
+        web_ui._swarm_greenlet.kill()
+    runner.stop()
+    gevent.sleep(0.05)
+    return [message.type for message in wire.sent]
+
+
+def test_locust_spawns_users_after_a_stop_that_comes_in_the_middle_of_a_step() -> None:
+    assert stopped_while_spawn_messages_leave(final=False) == ["stop", "spawn"]
+
+
+def test_nobody_is_told_to_spawn_users_after_a_stop() -> None:
+    assert stopped_while_spawn_messages_leave(final=True) == ["stop"]
