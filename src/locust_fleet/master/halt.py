@@ -2,7 +2,7 @@
 
 Locust 2.47.0 does otherwise in four ways. The timer of the run time does not end the ramp-up
 (``WebUI._stop_runners``; only ``/stop`` does), so users are spawned again after the stop. A spawn
-that is just finishing sets the state back to running (``MasterRunner.start``). And a run whose
+that is just finishing sets the state back to running (``MasterRunner.start``). A run whose
 workers are all away counts as stopped without having been (``MasterRunner.check_stopped``).
 And a ramp-up hands each message to spawn users to a greenlet of its own, which sends it after
 the stop if that comes in between: the users start again, and nobody stops them.
@@ -51,8 +51,11 @@ def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> None:
         update_state(new_state)
 
     def guarded_reset_connection() -> None:
+        before = runner.server
         reset_connection()
-        _spawn_only_in_a_run(runner)
+        # Where it failed, the socket is the one that is guarded already.
+        if runner.server is not before:
+            _spawn_only_in_a_run(runner)
 
     replace(runner, "stop", final_stop)
     replace(runner, "update_state", guarded_update_state)

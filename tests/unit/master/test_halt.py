@@ -2,7 +2,7 @@
 
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import STATE_RUNNING, MasterRunner, WorkerNode, WorkerNodes
+from locust.runners import STATE_RUNNING, STATE_STOPPED, MasterRunner, WorkerNode, WorkerNodes
 from locust.web import WebUI
 
 from functools import partial
@@ -55,3 +55,29 @@ def test_locust_spawns_users_after_a_stop_that_comes_in_the_middle_of_a_step() -
 
 def test_nobody_is_told_to_spawn_users_after_a_stop() -> None:
     assert stopped_while_spawn_messages_leave(final=True) == ["stop"]
+
+
+def test_a_connection_that_could_not_be_made_anew_is_guarded_as_it_was() -> None:
+    runner = runner_with(WorkerNodes(), STATE_RUNNING)
+    runner.server = cast(Any, Wire())
+    runner.reset_connection = lambda: None  # type: ignore[method-assign]
+    make_stop_final(runner, None)
+    send = runner.server.send_to_client
+
+    runner.reset_connection()
+
+    assert runner.server.send_to_client is send
+
+
+def test_nobody_is_told_to_spawn_users_through_another_connection_either() -> None:
+    runner = runner_with(WorkerNodes(), STATE_STOPPED)
+    runner.server = cast(Any, Wire())
+    wire = Wire()
+    runner.reset_connection = partial(setattr, runner, "server", wire)  # type: ignore[method-assign]
+    make_stop_final(runner, None)
+
+    runner.reset_connection()
+    runner.server.send_to_client(Message("spawn", {}, "a_1"))
+    runner.server.send_to_client(Message("stop", None, "a_1"))
+
+    assert [message.type for message in wire.sent] == ["stop"]
