@@ -77,8 +77,11 @@ def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> Callable[[], 
         update_state(new_state)
 
     def guarded_reset_connection() -> None:
+        before = runner.server
         reset_connection()
-        _spawn_only_in_a_run(runner)
+        # Where it failed, the socket is the one that is guarded already.
+        if runner.server is not before:
+            _spawn_only_in_a_run(runner)
 
     replace(runner, "stop", final_stop)
     replace(runner, "update_state", guarded_update_state)

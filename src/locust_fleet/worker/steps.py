@@ -37,7 +37,7 @@ def log_request(
 ) -> None:
     """Count a request as Locust does; for a worker, which keeps no current percentiles.
 
-    The hottest function of a worker: hence two blocks alike, and no calls.
+    The hottest function of a worker: hence one step for both entries, and no calls per entry.
     """
     now = time.time()
     second = int(now)

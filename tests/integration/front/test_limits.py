@@ -80,6 +80,7 @@ def five_people(front: Front, seconds: float) -> Counter[int]:
             answer.read()
             seen[answer.status] += 1
             if seen.total() > 15 * len(RELOAD):
+                # The pace of Locust's own page; without it a tab would be a flood.
                 time.sleep(1 / POLLS_PER_SECOND)
         connection.close()
 

@@ -69,3 +69,14 @@ def test_a_run_is_not_over_before_each_worker_says_that_its_users_have_stopped()
     waiting.join(5)
 
     assert (before, waiting.ready()) == (False, True)
+
+
+def test_a_connection_that_could_not_be_made_anew_is_guarded_as_it_was() -> None:
+    runner = runner_with(WorkerNodes(), STATE_RUNNING)
+    runner.reset_connection = lambda: None  # type: ignore[method-assign]
+    make_stop_final(runner, None)
+    send = runner.server.send_to_client
+
+    runner.reset_connection()
+
+    assert runner.server.send_to_client is send
