@@ -87,8 +87,11 @@ def test_a_leader_that_was_away_for_10_s_stands_by_when_it_is_back(
         with hang(leader):
             stack.wait_for_leader(but=leader)
             seconds = time.monotonic() - began
-            # Who looks does not wait for the one that hangs.
+            # Who looks does not wait for the one that hangs, neither by the API nor in the UI.
             stack.wait_for_users(operator, USERS, timeout_s=5)
+            for _ in range(2 * MASTERS):
+                page = operator.get(f"{stack.url}/stats/requests", timeout=2)
+                assert page.json()["user_count"] == USERS
             time.sleep(max(0.0, 10 - seconds))
         wait_until(lambda: stack.role_of(leader) == "standby", "it standing by", 20)
 

@@ -69,6 +69,7 @@ def start(app: Flask) -> Callable[[], None]:
         threading.Thread(target=work, args=(closing,), daemon=True, name=name)
         for name, work in (
             ("directory", parts.directory.keep_fresh),
+            ("leader", parts.leader.keep_fresh),
             ("audit", parts.audit.keep_writing),
         )
     ]

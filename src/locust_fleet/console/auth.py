@@ -49,7 +49,7 @@ def blueprint(parts: Parts) -> Blueprint:
         note_write(parts, who, question, decision)
         if decision.status == 401 and isinstance(who, Stranger):
             decision = Decision(401, who.reason)
-        return answer(decision, who)
+        return answer(decision, who, parts.leader.host)
 
     @routes.route("/refused", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
     def refused() -> Response:
@@ -136,7 +136,7 @@ def read_question(who: Identity | Stranger) -> Question:
     )
 
 
-def answer(decision: Decision, who: Identity | Stranger) -> Response:
+def answer(decision: Decision, who: Identity | Stranger, leader: str | None) -> Response:
     """Return what the front understands."""
     response = Response(status=decision.status)
     if isinstance(who, Identity):
@@ -144,6 +144,8 @@ def answer(decision: Decision, who: Identity | Stranger) -> Response:
         response.headers["X-Fleet-Role"] = who.role.value
     if not decision.allow:
         response.headers["X-Fleet-Refusal"] = decision.sentence
+    elif leader:
+        response.headers["X-Fleet-Leader"] = leader
     return response
 
 

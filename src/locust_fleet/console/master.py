@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from gevent import Timeout
 
 from locust_fleet.alerts import Thresholds
 from locust_fleet.console.directory import Identity
+from locust_fleet.console.leader import Leader
 from locust_fleet.errors import FleetError
 
 LOOK_S = 3.0
@@ -63,8 +64,10 @@ class Order:
 class Master:
     """The leader's web server, asked as the front would."""
 
-    def __init__(self, url: str, front_secret: str) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, url: str, front_secret: str, leader: Leader) -> None:
+        """``url`` is where masters are; its host gives way to the leader's while that is known."""
+        self._url = urlsplit(url.rstrip("/"))
+        self._leader = leader
         self._front_secret = front_secret
         # A proxy of the environment is for the world outside, not for our own network.
         self._opener = build_opener(ProxyHandler({}))
@@ -101,7 +104,8 @@ class Master:
         *,
         patience_s: float,
     ) -> Answer:
-        request = Request(self._url + path, urlencode(form).encode() if form is not None else None)
+        body = urlencode(form).encode() if form is not None else None
+        request = Request(self._address() + path, body)
         request.add_header("X-Fleet-Front", self._front_secret)
         if by is not None:
             request.add_header("X-Fleet-User", by.name)
@@ -114,7 +118,7 @@ class Master:
                 Timeout(patience_s, late),
                 self._opener.open(request, timeout=patience_s) as answer,
             ):
-                body = json.load(answer)
+                content = json.load(answer)
         except HTTPError as error:
             raise MasterUnavailable(
                 f"The load test master answered {error.code} to {path}."
@@ -123,9 +127,14 @@ class Master:
             raise MasterUnavailable("The load test master does not answer.") from error
         except ValueError as error:
             raise MasterUnavailable(f"The load test master did not send JSON: {error}") from error
-        if not isinstance(body, dict):
+        if not isinstance(content, dict):
             raise MasterUnavailable("The load test master did not send a JSON object.")
-        return body
+        return content
+
+    def _address(self) -> str:
+        if self._leader.host is None:
+            return self._url.geturl()
+        return self._url._replace(netloc=f"{self._leader.host}:{self._url.port or 80}").geturl()
 
 
 def active_run(status: Answer) -> Answer | None:

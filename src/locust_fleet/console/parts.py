@@ -12,6 +12,7 @@ from locust_fleet.console.audit import AuditLog
 from locust_fleet.console.database import Connect, Database
 from locust_fleet.console.directory import Directory
 from locust_fleet.console.history import History
+from locust_fleet.console.leader import Leader
 from locust_fleet.console.master import Master
 from locust_fleet.console.passwords import Passwords
 from locust_fleet.console.sessions import Sessions
@@ -51,6 +52,7 @@ class Parts:
     passwords: Passwords
     slowdown: Slowdown
     redis: Redis
+    leader: Leader
     master: Master
     history: History
 
@@ -58,7 +60,8 @@ class Parts:
     def of(cls, settings: ConsoleSettings, stores: Stores) -> Parts:
         """Make the parts; nothing is connected and nothing runs yet."""
         database = Database(stores.connect)
-        master = Master(settings.master_url, settings.front_secret)
+        leader = Leader(stores.redis)
+        master = Master(settings.master_url, settings.front_secret, leader)
         return cls(
             front_secret=settings.front_secret,
             alert_token=settings.alert_token,
@@ -69,6 +72,7 @@ class Parts:
             passwords=Passwords(),
             slowdown=Slowdown(stores.redis),
             redis=stores.redis,
+            leader=leader,
             master=master,
             history=History(database, master, settings.reports_dir),
         )

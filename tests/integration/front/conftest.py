@@ -120,6 +120,10 @@ class Front:
         self.start_stub("locust-master", "master")
         wait_until(lambda: self.ask("GET", "/", VIEWER).status == 200, "the master answering", 20)
 
+    def start_other_master(self) -> None:
+        self.start_stub("other-master", "other")
+        wait_until(lambda: self.ask("GET", "/led", VIEWER).status == 200, "it answering", 20)
+
     def run(self, name: str, *options: str) -> None:
         self.containers[name] = docker("run", "--detach", "--network", self.network, *options)
 

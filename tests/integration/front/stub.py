@@ -103,6 +103,8 @@ class Console(Handler):
             self.answer(403, X_Fleet_Refusal="a viewer may not do that", X_Fleet_User="ann")
         elif uri == "/confused":
             self.answer(500)
+        elif uri == "/led":
+            self.answer(204, X_Fleet_User="ann", X_Fleet_Leader="other-master")
         else:
             self.answer(204, X_Fleet_User="ann", X_Fleet_Role=role[1])
 
@@ -159,6 +161,12 @@ class Master(Handler):
         self.close_connection = True
 
 
+class OtherMaster(Master):
+    """The one that leads where the console says so."""
+
+    role = "other master"
+
+
 class Prometheus(Handler):
     """Says what arrived, and tries to set a cookie."""
 
@@ -180,6 +188,7 @@ class Grafana(Prometheus):
 KINDS = {
     "console": (Console, 8000),
     "master": (Master, 8089),
+    "other": (OtherMaster, 8089),
     "prometheus": (Prometheus, 9090),
     "grafana": (Grafana, 3000),
 }

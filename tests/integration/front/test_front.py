@@ -65,6 +65,15 @@ def test_the_master_is_told_who_asks_and_that_the_front_does(front: Front) -> No
     assert answer.received("X-Forwarded-For") == answer.received("X-Real-IP")
 
 
+def test_of_several_masters_the_one_answers_that_leads_by_the_consoles_word(front: Front) -> None:
+    front.start_other_master()
+
+    answers = [front.ask("GET", path, VIEWER).json["role"] for path in ("/led", "/stats/requests")]
+
+    front.remove("other-master")
+    assert answers == ["other master", "master"]
+
+
 def test_the_master_gets_neither_session_nor_token(front: Front) -> None:
     answer = front.ask("GET", "/", VIEWER | TOKEN)
     assert answer.received("Cookie") == answer.received("Authorization") == []

@@ -1,0 +1,58 @@
+"""Know where the leader is, by the lease in Redis.
+
+What all masters are called by leads to whichever takes a connection, and one that hangs still does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from locust_fleet.election.lease import LEASE
+
+# As often as a standby looks for a lease that has ended.
+REFRESH_S = 0.2
+# It becomes part of an address, and of a header that the front reads.
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
+
+logger = logging.getLogger(__name__)
+
+
+class Leader:
+    """The leader's host name as it was read last, kept fresh by ``keep_fresh``."""
+
+    def __init__(self, redis: Redis) -> None:
+        # None where nobody leads or Redis does not say.
+        self.host: str | None = None
+        self._redis = redis
+
+    def keep_fresh(self, closing: threading.Event) -> None:
+        """Read again five times a second until ``closing`` is set."""
+        while not closing.is_set():
+            self.refresh()
+            closing.wait(REFRESH_S)
+
+    def refresh(self) -> None:
+        """Read the lease; never raises."""
+        try:
+            host = holder(self._redis.get(LEASE))
+        except RedisError as error:
+            logger.debug("no lease can be read: %s", error)
+            host = None
+        if host and host != self.host:
+            logger.info("%s leads", host)
+        self.host = host
+
+
+def holder(lease: object) -> str | None:
+    """Return the host name in the text of a lease, None where there is none."""
+    try:
+        host = json.loads(lease)["holder"] if isinstance(lease, str | bytes) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    return host if isinstance(host, str) and HOST.fullmatch(host) else None
