@@ -7,7 +7,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from locust_fleet import logs
-from locust_fleet.settings import LogSettings
+from locust_fleet.settings.fleet import LogSettings
 
 # Only nginx and Alertmanager reach the container, over its internal networks.
 bind = "0.0.0.0:8000"

@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _master(arguments: argparse.Namespace) -> int:
-    from locust_fleet.settings import MasterSettings
+    from locust_fleet.settings.master import MasterSettings
 
     settings = MasterSettings.from_env(os.environ)
     _trust_target_ca()
@@ -101,7 +101,7 @@ def _master(arguments: argparse.Namespace) -> int:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
-    from locust_fleet.settings import WorkerSettings
+    from locust_fleet.settings.worker import WorkerSettings
 
     settings = WorkerSettings.from_env(os.environ)
     _trust_target_ca()
@@ -197,7 +197,7 @@ def _ask_master(path: str, body: bytes | None, *, timeout_s: float) -> dict[str,
 
     Raises FleetError when it does not answer.
     """
-    from locust_fleet.settings import secret
+    from locust_fleet.settings.values import secret
 
     url = f"http://{_leading_host()}:{WEB_PORT}"
     request = urllib.request.Request(url + path, data=body)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from locust_fleet.seams import replace
-from locust_fleet.settings import LogSettings
+from locust_fleet.settings.fleet import LogSettings
 
 TEXT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 FILE_SIZE_BYTES = 100 * 1024 * 1024

@@ -66,12 +66,9 @@ from locust_fleet.master.web import Front, hosts_of_users
 from locust_fleet.master.weights import Weights
 from locust_fleet.names import bound_names
 from locust_fleet.seams import replace
-from locust_fleet.settings import (
-    HeartbeatSettings,
-    LogSettings,
-    MasterSettings,
-    WorkerSettings,
-)
+from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
+from locust_fleet.settings.master import MasterSettings
+from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.targets import without_credentials
 from locust_fleet.wire import shorten
 from locust_fleet.worker.absence import Absence

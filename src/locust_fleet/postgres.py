@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from locust_fleet.errors import MigrationError, StoreUnavailable
-from locust_fleet.settings import PostgresSettings
+from locust_fleet.settings.stores import PostgresSettings
 
 CONNECT_TIMEOUT_S = 3
 # A connection through a cut network must not hang for the kernel's two hours.

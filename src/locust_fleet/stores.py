@@ -6,7 +6,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 
 
 def redis_client(settings: RedisSettings, patience_s: float) -> Redis:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import ADDRESS, ROOT, free_port, users_of_redis, wait_until
 
 WORKERS = 4

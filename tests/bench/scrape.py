@@ -25,7 +25,7 @@ from locust_fleet.master.counts import Counts
 from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
-from locust_fleet.settings import thresholds
+from locust_fleet.settings.master import thresholds
 
 SCRAPES = 10
 # Of a name: in the run before the last ten seconds, and in a worker's report.

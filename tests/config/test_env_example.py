@@ -33,8 +33,9 @@ def words_of_scripts() -> set[str]:
     return set(re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", code_of_scripts()))
 
 
-def names_in_settings_module() -> set[str]:
-    source = (ROOT / "src/locust_fleet/settings.py").read_text(encoding="utf-8")
+def names_in_settings() -> set[str]:
+    files = (ROOT / "src/locust_fleet/settings").glob("*.py")
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
     return set(re.findall(r'"([A-Z][A-Z0-9_]+)"', source))
 
 
@@ -48,7 +49,7 @@ def test_setting_of_the_example_is_read(name: str) -> None:
     assert name in {*references(), *OF_COMPOSE, *words_of_scripts()}
 
 
-@pytest.mark.parametrize("name", sorted(names_in_settings_module() & set(settings())))
+@pytest.mark.parametrize("name", sorted(names_in_settings() & set(settings())))
 def test_setting_that_our_processes_read_reaches_a_container(name: str) -> None:
     environment = {
         key

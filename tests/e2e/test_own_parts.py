@@ -17,7 +17,7 @@ import requests
 
 from locust_fleet import postgres
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.settings import PostgresSettings
+from locust_fleet.settings.stores import PostgresSettings
 from tests.e2e.stack import ADDRESS, Stack
 from tests.integration.conftest import ROOT, docker, free_port, wait_until
 from tests.integration.notify.vendors import SECRET, Vendor, serve

@@ -15,7 +15,7 @@ import redis
 
 from locust_fleet import postgres
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.settings import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "postgres" / "migrations"

@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from locust_fleet.settings import PostgresSettings
+from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import ROOT, free_port, wait_until
 
 ADDRESS = "127.0.0.34"

@@ -7,7 +7,7 @@ from locust_fleet.election.lease import Lease
 from locust_fleet.election.reign import Reign
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master.checkpoint import Checkpoints
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import ADDRESS, free_port
 
 

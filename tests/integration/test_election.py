@@ -15,7 +15,7 @@ import redis
 
 from locust_fleet.election.lease import MEMORY
 from locust_fleet.election.reign import YIELDED
-from locust_fleet.settings import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import wait_until
 from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.test_resume import (

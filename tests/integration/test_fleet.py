@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from locust_fleet.settings import PostgresSettings
+from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import wait_until
 from tests.integration.fleet import Fleet
 

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from locust_fleet.election.lease import LEASE, MEMORY, Lease
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import wait_until
 
 Master = Callable[..., Lease]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from locust_fleet import postgres, reader
-from locust_fleet.settings import PostgresSettings
+from locust_fleet.settings.stores import PostgresSettings
 
 pytestmark = pytest.mark.docker
 

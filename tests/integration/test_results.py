@@ -18,7 +18,8 @@ from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
-from locust_fleet.settings import MasterSettings, PostgresSettings
+from locust_fleet.settings.master import MasterSettings
+from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import MIGRATIONS
 
 NOW = utc_now()

@@ -19,7 +19,7 @@ import redis
 from locust_fleet.election.lease import LEASE, MEMORY, Lease
 from locust_fleet.election.reign import YIELDED
 from locust_fleet.master.checkpoint import unpack
-from locust_fleet.settings import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import redis_environment, wait_until
 from tests.integration.fleet import Fleet
 

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from locust_fleet.election.lease import LEASE, Lease
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.stores import redis_client
 from tests.integration.conftest import ROOT, as_worker
 

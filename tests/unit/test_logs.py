@@ -13,7 +13,7 @@ PROCESS = """
 import logging, os, threading, warnings
 import gevent
 from locust_fleet import logs
-from locust_fleet.settings import LogSettings
+from locust_fleet.settings.fleet import LogSettings
 logs.configure(LogSettings.from_env(os.environ), "process")
 logging.getLogger("x").info("line %d", 1)
 warnings.warn("old")

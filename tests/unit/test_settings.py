@@ -6,18 +6,11 @@ from pathlib import Path
 import pytest
 
 from locust_fleet.errors import SettingsError
-from locust_fleet.settings import (
-    CapacitySettings,
-    DispatchSettings,
-    HeartbeatSettings,
-    IdentitySettings,
-    LogSettings,
-    PostgresSettings,
-    RedisSettings,
-    WorkerSettings,
-    secret,
-    thresholds,
-)
+from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
+from locust_fleet.settings.master import DispatchSettings, thresholds
+from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from locust_fleet.settings.values import secret
+from locust_fleet.settings.worker import CapacitySettings, IdentitySettings, WorkerSettings
 
 
 def test_defaults_need_nothing_but_secrets() -> None:

@@ -17,7 +17,7 @@ def create_app() -> Flask:
     # Imported here, so that the command line can use a part without loading the whole.
     from locust_fleet import logs, visitor
     from locust_fleet.console import app
-    from locust_fleet.settings import ConsoleSettings
+    from locust_fleet.settings.console import ConsoleSettings
 
     settings = ConsoleSettings.from_env(os.environ)
     logs.configure(settings.logs, "console", visitor.known)

@@ -28,7 +28,7 @@ from locust_fleet.console.master import MasterUnavailable
 from locust_fleet.console.parts import Parts, Stores
 from locust_fleet.console.roles import ANYONE, rule_for
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.settings import ConsoleSettings
+from locust_fleet.settings.console import ConsoleSettings
 
 __all__ = ["Stores", "build", "start"]
 

@@ -18,7 +18,7 @@ from locust_fleet.console import front, tokens
 from locust_fleet.console.front import Api, RefusedError
 from locust_fleet.console.roles import Role
 from locust_fleet.errors import FleetError, StoreUnavailable
-from locust_fleet.settings import PostgresSettings
+from locust_fleet.settings.stores import PostgresSettings
 
 GOOD, FAILED, BAD_ARGUMENTS, INFRASTRUCTURE, INTERRUPTED = 0, 1, 2, 4, 130
 LOOK_S = 1.0

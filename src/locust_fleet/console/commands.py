@@ -15,7 +15,9 @@ from locust_fleet.console.accounts import AccountError, LastAdmin
 from locust_fleet.console.database import Connection
 from locust_fleet.console.passwords import generate_password, hash_password, problem
 from locust_fleet.console.roles import Role
-from locust_fleet.settings import LogSettings, MigrateSettings, PostgresSettings
+from locust_fleet.settings.console import MigrateSettings
+from locust_fleet.settings.fleet import LogSettings
+from locust_fleet.settings.stores import PostgresSettings
 
 ACTOR = "(command line)"
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}

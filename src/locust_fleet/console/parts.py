@@ -17,7 +17,7 @@ from locust_fleet.console.master import Master
 from locust_fleet.console.passwords import Passwords
 from locust_fleet.console.sessions import Sessions
 from locust_fleet.console.slowdown import Slowdown
-from locust_fleet.settings import ConsoleSettings
+from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.stores import redis_client
 
 # A sign-in waits for Redis at most twice this long, and then counts without it.

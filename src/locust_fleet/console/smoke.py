@@ -21,7 +21,7 @@ from locust_fleet.console import accounts, front
 from locust_fleet.console.passwords import hash_password
 from locust_fleet.console.roles import Role
 from locust_fleet.errors import FleetError
-from locust_fleet.settings import PostgresSettings
+from locust_fleet.settings.stores import PostgresSettings
 
 NAME_PREFIX = "smoke-test-"
 RETRY_S = 0.5

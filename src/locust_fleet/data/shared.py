@@ -17,7 +17,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from locust_fleet.data import scripts
 from locust_fleet.data.store import HOLD_S, Fenced, Handout, Holder, OnHold, Order, Restarted
 from locust_fleet.errors import DataError, StoreUnavailable
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.stores import redis_client
 
 PATIENCE_S = 2.0

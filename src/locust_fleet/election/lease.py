@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from locust_fleet.election.decide import Sight
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.stores import redis_client
 
 LEASE, STANDBYS = "fleet:lease", "fleet:standbys"

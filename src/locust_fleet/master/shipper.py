@@ -14,7 +14,7 @@ from locust_fleet.election.reign import Reign
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.spool import Spool
-from locust_fleet.settings import MasterSettings
+from locust_fleet.settings.master import MasterSettings
 
 PAUSE_S = 1.0
 RETENTION_INTERVAL_S = 3600.0

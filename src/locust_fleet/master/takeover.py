@@ -26,7 +26,8 @@ from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.identities import hand_over_identities
 from locust_fleet.master.link import speak_for
 from locust_fleet.seams import replace
-from locust_fleet.settings import MasterSettings, RedisSettings
+from locust_fleet.settings.master import MasterSettings
+from locust_fleet.settings.stores import RedisSettings
 
 EVERYWHERE = ("*", "0.0.0.0", "")
 # Redis knows the same, unless it has lost it.

@@ -22,7 +22,7 @@ from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.resume import Resume
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.spool import Spool
-from locust_fleet.settings import MasterSettings
+from locust_fleet.settings.master import MasterSettings
 
 # In a grey that can be read on Locust's light and dark background.
 CONSOLE_LINK = (

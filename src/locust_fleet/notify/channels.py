@@ -12,7 +12,7 @@ from locust_fleet.notify.feishu import Feishu
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.slack import Slack
 from locust_fleet.notify.webhook import Webhook
-from locust_fleet.settings import ChannelSettings
+from locust_fleet.settings.notifier import ChannelSettings
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from locust_fleet.notify.channels import attempt, build
 from locust_fleet.notify.gauges import OutboxCollector
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.notifier import Notifier
-from locust_fleet.settings import ADDRESSES, ChannelSettings, NotifierSettings
+from locust_fleet.settings.notifier import ADDRESSES, ChannelSettings, NotifierSettings
 
 # A try takes up to a minute at the slowest mail server; Compose waits a little longer.
 FAREWELL_S = 25.0

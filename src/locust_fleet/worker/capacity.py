@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from locust_fleet.settings import CapacitySettings
+from locust_fleet.settings.worker import CapacitySettings
 
 # The message, and the key in a report; master/balance.py reads both.
 CAPACITY = "capacity"

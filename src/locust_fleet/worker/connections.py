@@ -18,7 +18,7 @@ from typing import Any
 import gevent
 
 from locust_fleet.seams import replace
-from locust_fleet.settings import ConnectionSettings
+from locust_fleet.settings.worker import ConnectionSettings
 
 # Hosts times kinds of question; beyond, all is asked anew.
 REMEMBERED = 1000

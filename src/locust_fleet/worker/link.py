@@ -23,7 +23,7 @@ import zmq
 from gevent.queue import Queue
 
 from locust_fleet.seams import replace
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.wire import FAREWELL, WHO, stamp, take_epoch
 from locust_fleet.worker.silence import Silence
 from locust_fleet.worker.whereabouts import Address, Whereabouts, written

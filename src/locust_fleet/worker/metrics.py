@@ -19,7 +19,7 @@ from prometheus_client import generate_latest
 from locust_fleet import metrics
 from locust_fleet.exporter import family, process_metrics
 from locust_fleet.seams import replace
-from locust_fleet.settings import IdentitySettings
+from locust_fleet.settings.worker import IdentitySettings
 from locust_fleet.worker.link import Link
 
 LOOK_S = 0.5

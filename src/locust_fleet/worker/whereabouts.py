@@ -15,7 +15,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from locust_fleet.election.lease import LEASE
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.stores import redis_client
 
 PATIENCE_S = 1.0

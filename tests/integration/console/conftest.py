@@ -22,7 +22,9 @@ from locust_fleet.console.parts import Parts
 from locust_fleet.console.passwords import hash_password
 from locust_fleet.console.roles import Role
 from locust_fleet.console.sessions import COOKIE
-from locust_fleet.settings import ConsoleSettings, LogSettings, PostgresSettings, RedisSettings
+from locust_fleet.settings.console import ConsoleSettings
+from locust_fleet.settings.fleet import LogSettings
+from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 
 FRONT_SECRET = "front"
 ALERT_TOKEN = "alert"

@@ -16,7 +16,7 @@ from locust_fleet.console.database import Connection
 from locust_fleet.console.passwords import verify_password
 from locust_fleet.console.roles import Role
 from locust_fleet.errors import SettingsError
-from locust_fleet.settings import PostgresSettings
+from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import MIGRATIONS
 from tests.integration.console.conftest import PAGE, PASSWORD, Front, audit_of, signed_in
 

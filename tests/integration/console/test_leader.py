@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from locust_fleet.election.lease import LEASE
-from locust_fleet.settings import ConsoleSettings
+from locust_fleet.settings.console import ConsoleSettings
 from tests.integration.conftest import free_port
 from tests.integration.console.conftest import Front, parts_of, signed_in
 

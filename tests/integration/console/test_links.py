@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from locust_fleet.settings import ConsoleSettings
+from locust_fleet.settings.console import ConsoleSettings
 from tests.integration.console.conftest import PAGE, parts_of, signed_in
 
 pytestmark = pytest.mark.docker

@@ -23,7 +23,8 @@ from locust_fleet.console import accounts
 from locust_fleet.console.database import Connection
 from locust_fleet.console.roles import Role
 from locust_fleet.console.sessions import COOKIE
-from locust_fleet.settings import ConsoleSettings, PostgresSettings
+from locust_fleet.settings.console import ConsoleSettings
+from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import free_port, wait_until
 from tests.integration.console.conftest import FRONT_SECRET, HOST, PASSWORD
 

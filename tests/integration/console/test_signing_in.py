@@ -10,7 +10,8 @@ from flask import Flask
 from locust_fleet.console import accounts, tokens
 from locust_fleet.console.database import Connection
 from locust_fleet.console.roles import Role
-from locust_fleet.settings import ConsoleSettings, RedisSettings
+from locust_fleet.settings.console import ConsoleSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import free_port
 from tests.integration.console.conftest import (
     PAGE,

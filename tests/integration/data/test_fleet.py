@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from locust_fleet.settings import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import redis_environment, wait_until
 from tests.integration.fleet import Fleet
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import redis
 
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import ADDRESS, ROOT, users_of_redis, wait_until
 
 RUN = "20260101-000000-abcd"

@@ -18,7 +18,7 @@ from locust_fleet.data.desk import Desk
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.source import Source
 from locust_fleet.errors import FleetError
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import ADDRESS, as_worker
 from tests.integration.data import history
 

@@ -20,7 +20,8 @@ from locust_fleet.notify import outbox
 from locust_fleet.notify.channels import Channel, build
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.notifier import Notifier
-from locust_fleet.settings import ADDRESSES, ChannelSettings, PostgresSettings
+from locust_fleet.settings.notifier import ADDRESSES, ChannelSettings
+from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import ROOT, free_port
 from tests.integration.notify.vendors import SECRET, Vendor, serve
 

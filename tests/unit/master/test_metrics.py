@@ -21,7 +21,7 @@ from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.spool import Spool
-from locust_fleet.settings import thresholds
+from locust_fleet.settings.master import thresholds
 
 CONTRACT = """
 locust_alert_threshold locust_average_response_time_seconds locust_current_users

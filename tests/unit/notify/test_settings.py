@@ -6,7 +6,7 @@ import pytest
 
 from locust_fleet.errors import SettingsError
 from locust_fleet.notify.channels import build
-from locust_fleet.settings import ChannelSettings
+from locust_fleet.settings.notifier import ChannelSettings
 
 SLACK = "https://hooks.slack.com/services/T/B/x"
 SMTP = {"SMTP_HOST": "mail", "SMTP_FROM": "fleet@example.org", "SMTP_TO": "a@x.org, b@x.org"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.settings import RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.worker.whereabouts import Address, Whereabouts, in_order, parse, written
 
 LEADER, STANDBY, PAUSED = ("10.0.0.1", 5557), ("10.0.0.2", 5557), ("10.0.0.3", 5557)

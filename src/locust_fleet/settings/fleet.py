@@ -1,0 +1,84 @@
+"""What master and workers share: heartbeat, logs, and where load may go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from locust_fleet.errors import SettingsError
+from locust_fleet.settings.values import Environ, one_of, origin, text, whole, yes
+from locust_fleet.targets import Targets
+
+DEMO_TARGET = "http://demo-target:8000"
+
+
+@dataclass(frozen=True)
+class HeartbeatSettings:
+    """How quickly master and workers notice that the other one is gone."""
+
+    interval_s: int
+    liveness: int
+    # How long users go on without any master.
+    ghost_limit_s: int
+
+    @property
+    def timeout_s(self) -> int:
+        """After which time without a heartbeat somebody counts as gone."""
+        return self.interval_s * self.liveness
+
+    @classmethod
+    def from_env(cls, env: Environ) -> HeartbeatSettings:
+        return cls(
+            interval_s=whole(env, "HEARTBEAT_INTERVAL", 1, lowest=1, highest=60),
+            liveness=whole(env, "HEARTBEAT_LIVENESS", 5, lowest=2, highest=1000),
+            ghost_limit_s=whole(env, "GHOST_LIMIT", 60, lowest=5, highest=3600),
+        )
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """How much is logged, how, and the folder of rotating files besides stdout, if any."""
+
+    level: str
+    format: str
+    folder: Path | None
+
+    @classmethod
+    def from_env(cls, env: Environ) -> LogSettings:
+        return cls(
+            level=one_of(
+                env, "LOCUST_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+            ),
+            format=one_of(env, "LOG_FORMAT", "json", ("JSON", "TEXT")),
+            folder=Path(text(env, "LOG_DIR", "/var/log/locust-fleet"))
+            if yes(env, "LOG_FILE", "false")
+            else None,
+        )
+
+
+def allowed_targets(env: Environ) -> Targets:
+    """Return where load may go: ALLOWED_TARGETS, or the demo target and TARGET_HOST.
+
+    Raises SettingsError for a pattern that is not one.
+    """
+    patterns = [part.strip() for part in env.get("ALLOWED_TARGETS", "").split(",") if part.strip()]
+    if not patterns:
+        patterns = [DEMO_TARGET]
+        target_host = env.get("TARGET_HOST", "").strip()
+        if target_host:
+            patterns.append(origin("TARGET_HOST", target_host))
+        patterns = list(dict.fromkeys(patterns))
+    try:
+        return Targets.parse(patterns)
+    except ValueError as error:
+        raise SettingsError(f"ALLOWED_TARGETS: {error}") from None
+
+
+def max_names(env: Environ) -> int:
+    """Return how many names of requests master and workers tell apart."""
+    return whole(env, "MAX_NAMES", 2000, lowest=1, highest=10_000)
+
+
+def max_users_per_worker(env: Environ) -> int:
+    """Return how many users one worker runs at most; 0 without a limit."""
+    return whole(env, "MAX_USERS_PER_WORKER", 0, lowest=0, highest=1_000_000)
