@@ -39,12 +39,12 @@ def test_grafana_with_an_image_is_started(deployed: Checkout) -> None:
 
 
 def test_a_changed_rule_recreates_prometheus_alone(deployed: Checkout) -> None:
-    before = deployed.call("mounted_labels").splitlines()
+    before = deployed.call("mounted_labels", ".env").splitlines()
 
     rules = deployed.folder / "prometheus/rules/load.yml"
     rules.write_text(rules.read_text() + "# changed\n")
 
-    after = deployed.call("mounted_labels").splitlines()
+    after = deployed.call("mounted_labels", ".env").splitlines()
     [changed] = [line for line in after if line not in before]
     assert changed.startswith("  prometheus: ")
 
