@@ -1,5 +1,6 @@
 """A pipeline's run, and an emergency stop."""
 
+import json
 import os
 import signal
 import subprocess
@@ -64,6 +65,30 @@ def test_another_locustfile_with_failures_beyond_the_limit_ends_with_1(
     assert "Recreate" not in stack.plan("--scale", "locust-worker=4")
     stack.set_env(LOCUSTFILE="demo_shop.py")
     assert stack.deploy().returncode == 0
+
+
+def test_workers_share_accounts_vouchers_and_numbers(stack: Stack) -> None:
+    done = run_test(stack, "--run-time=15s", "--locustfile=shared_data.py")
+    try:
+        assert done.returncode == 0, done.stderr
+        run_id = Path(done.stdout.strip()).name
+        [text] = stack.sql(
+            f"SELECT detail FROM run_events WHERE run_id = '{run_id}' AND kind = 'shared data'"
+        )
+        [orders] = stack.sql(
+            "SELECT requests - failures FROM run_totals"
+            f" WHERE run_id = '{run_id}' AND name = '/purchase'"
+        )
+    finally:
+        stack.set_env(LOCUSTFILE="demo_shop.py")
+        again = stack.deploy()
+    assert again.returncode == 0, again.stderr
+    said = json.loads(text)
+    # Each order has a number of its own, whichever of the workers made it.
+    assert said["counter orders"] == int(orders) > 0
+    assert said["counter prepared"] == 1
+    assert said["source accounts"].startswith("40 records")
+    assert said["requests"].count(";") == 2
 
 
 def test_wrong_arguments_end_with_2(deployed: Stack) -> None:
