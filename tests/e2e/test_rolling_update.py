@@ -68,16 +68,22 @@ class Watch:
                 continue
 
 
+@pytest.fixture(scope="module")
+def updated(deployed: Stack) -> Iterator[None]:
+    """The stack is of this checkout again after all updates."""
+    yield
+    deployed.idle()
+    done = deployed.deploy()
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
-def run(stack: Stack, operator: requests.Session) -> Iterator[str]:
-    """A run with all its users on three workers; its stack is of this checkout again afterwards."""
+def run(stack: Stack, operator: requests.Session, updated: None) -> str:
+    """A run with all its users on three workers."""
     run_id = stack.start(operator, users=USERS, spawn_rate=USERS, host=DEMO)
     stack.wait_for_users(operator, USERS)
     stack.wait_for_requests(operator, 50)
-    yield run_id
-    stack.idle()
-    done = stack.deploy()
-    assert done.returncode == 0, done.stderr
+    return run_id
 
 
 @contextmanager
