@@ -100,11 +100,11 @@ class Chaos:
 
     @contextmanager
     def _scale(self, _: float) -> Iterator[None]:
-        self._stack.size(workers=WORKERS + 2)
+        self._stack.size_workers(WORKERS + 2)
         try:
             yield
         finally:
-            self._stack.size()
+            self._stack.size_workers()
 
 
 def crashed(container: str) -> AbstractContextManager[None]:

@@ -65,10 +65,15 @@ class ChaosStack(Stack):
         wait_until(lambda: any(map(self.state_at, self.masters().values())), "a leader", 90)
         self.compose("exec", "-T", "locust-master", "locust-fleet", "stop-run")
 
-    def size(self, workers: int = WORKERS, masters: int = MASTERS) -> None:
-        """Change the number of containers as an operator does; returns before they are ready."""
-        scale = ("--scale", f"locust-worker={workers}", "--scale", f"locust-master={masters}")
+    def size(self, masters: int = MASTERS) -> None:
+        """Change the number of masters as an operator does; returns before they are ready."""
+        scale = ("--scale", f"locust-worker={WORKERS}", "--scale", f"locust-master={masters}")
         self.compose("up", "--detach", "--no-recreate", *scale)
+
+    def size_workers(self, workers: int = WORKERS) -> None:
+        """Change their number alone, whatever is not healthy meanwhile."""
+        scale = ("--scale", f"locust-worker={workers}", "locust-worker")
+        self.compose("up", "--detach", "--no-recreate", "--no-deps", *scale)
 
     def logs(self) -> str:
         services = ("locust-master", "locust-worker", "console", "redis")
