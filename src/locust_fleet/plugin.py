@@ -141,6 +141,7 @@ def attach_worker(settings: WorkerSettings) -> None:
             lambda: getattr(environment.parsed_options, RUN_ENDS, None),
             beat.ghost_limit_s,
             link,
+            kept,
         )
         present.attach()
         gevent.spawn(present.watch)

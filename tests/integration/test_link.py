@@ -18,6 +18,7 @@ from tests.integration.fleet import ADDRESS, Cable, Fleet
 from tests.integration.test_resume import (
     SHOPPERS,
     ignoring_errors,
+    kill_and_restart,
     recorded,
     stopped_users,
     wait_for_end,
@@ -222,6 +223,48 @@ def test_a_stop_reaches_a_worker_when_it_is_back(
     time.sleep(3)
     assert fleet.served() == served
     assert users_of(fleet, "w1") == 0
+    assert recorded(connection) == served
+
+
+def test_what_a_worker_did_that_was_cut_off_counts_under_the_next_leader_of_a_stopped_run(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    cable = start_far(fleet)
+    fleet.start_worker("w2")
+    fleet.wait_for_workers(2)
+    fleet.swarm(10)
+    fleet.wait_for_users(10)
+
+    cable.cut()
+    time.sleep(1)
+    ask_to_stop(fleet)
+    wait_until(lambda: fleet.state()["state"] == "stopping", "the stop")
+    time.sleep(1)
+    kill_and_restart(fleet)
+    time.sleep(8)
+    cable.mend()
+
+    wait_for_end(connection, "stopped")
+    assert users_of(fleet, "w1", "w2") == 0
+    assert recorded(connection) == fleet.served()
+
+
+def test_a_run_whose_time_ends_while_a_worker_is_cut_off_waits_for_its_reports(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    cable = start_far(fleet)
+    fleet.start_worker("w2")
+    fleet.wait_for_workers(2)
+    fleet.swarm(10, run_time="5s")
+    fleet.wait_for_users(10)
+    time.sleep(2)
+
+    cable.cut()
+    time.sleep(15)
+    cable.mend()
+
+    wait_for_end(connection, "finished")
+    assert recorded(connection) == fleet.served()
 
 
 def test_a_worker_without_a_leader_stops_its_load_and_waits(

@@ -24,6 +24,7 @@ from locust.runners import (
     STATE_MISSING,
     STATE_RUNNING,
     STATE_SPAWNING,
+    STATE_STOPPING,
     MasterRunner,
     WorkerNode,
 )
@@ -294,10 +295,11 @@ class Balance:
     def _forget_lost_workers(self) -> None:
         """Drop workers that were missing for long; their users were moved when they went missing.
 
-        Without a run they are dropped at once: Locust stays "stopping" as long as one is missing.
+        Without a run they are dropped at once. While one stops they may come back with reports.
         """
         runner = self._runner
-        patience = FORGET_AFTER_BEATS if runner.state in (STATE_RUNNING, STATE_SPAWNING) else 0
+        in_a_run = runner.state in (STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING)
+        patience = FORGET_AFTER_BEATS if in_a_run else 0
         lost = [
             client.id
             for client in runner.clients.values()

@@ -15,13 +15,11 @@ from locust import runners
 from locust.rpc import Message
 from locust.runners import (
     STATE_INIT,
-    STATE_MISSING,
     STATE_RUNNING,
     STATE_SPAWNING,
     STATE_STOPPED,
     STATE_STOPPING,
     MasterRunner,
-    WorkerNode,
 )
 from locust.web import WebUI
 
@@ -30,7 +28,9 @@ import time
 from collections.abc import Callable
 
 import gevent
+from gevent.event import Event
 
+from locust_fleet.master.attendance import GOODBYES
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.seams import replace
 
@@ -44,11 +44,16 @@ logger = logging.getLogger(__name__)
 def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> Callable[[], None]:
     """From now on, a stop ends the ramp-up first, and nothing but a start leads out of it.
 
-    Returns what waits, after users were told to stop, for the workers to say that they have.
+    Returns what waits, after users were told to stop, for the workers to say that they have. To be
+    called before all who hold back what workers say until their reports are there.
     """
     stop, update_state = runner.stop, runner.update_state
     reset_connection = runner.reset_connection
-    told: list[WorkerNode] = []
+    # Those that were told and have not said that their users stopped, and who was missing since.
+    told: set[str] = set()
+    missed: set[str] = set()
+    under_way = Event()
+    handle = runner.handle_message
 
     def final_stop(send_stop_to_client: bool = True) -> None:
         dispatcher = runner._users_dispatcher
@@ -57,22 +62,42 @@ def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> Callable[[], 
         ramp_up = web_ui._swarm_greenlet if web_ui else None
         if ramp_up is not None and ramp_up is not gevent.getcurrent():
             ramp_up.kill(block=True)
-        told[:] = runner.clients.values() if send_stop_to_client else ()
-        stop(send_stop_to_client)
+        if runner.state not in (STATE_RUNNING, STATE_SPAWNING):
+            return
+        told.clear()
+        missed.clear()
+        told.update(runner.clients if send_stop_to_client else ())
+        under_way.set()
+        try:
+            stop(send_stop_to_client)
+        finally:
+            under_way.clear()
+            runner.check_stopped()
 
     def wait_for_workers() -> None:
         began = time.monotonic()
-        while any(_owes_an_answer(runner, node, time.monotonic() - began) for node in told):
+        while True:
+            missed.update(worker.id for worker in runner.clients.missing)
+            patience_s = began + 2 * runners.HEARTBEAT_INTERVAL - time.monotonic()
+            if not any(
+                _owes_an_answer(runner, each, each in missed or patience_s > 0) for each in told
+            ):
+                break
             if time.monotonic() - began > runner.environment.stop_timeout + PATIENCE_S:
                 logger.error("some workers did not say that their users have stopped")
                 break
             gevent.sleep(LOOK_EVERY_S)
 
+    def note_answers(client_id: str, message: Message) -> None:
+        if message.type in GOODBYES:
+            told.discard(message.node_id)
+        handle(client_id, message)
+
     def guarded_update_state(new_state: str) -> None:
-        # A start sets "spawning" before, and a stop "stopping".
+        # A start sets "spawning" before, and a stop "stopping", until its run is closed.
         stopped = runner.state in (STATE_STOPPING, STATE_STOPPED)
-        runs = runner.state in (STATE_RUNNING, STATE_SPAWNING)
-        if (new_state == STATE_RUNNING and stopped) or (new_state == STATE_STOPPED and runs):
+        goes_on = runner.state in (STATE_RUNNING, STATE_SPAWNING) or under_way.is_set()
+        if (new_state == STATE_RUNNING and stopped) or (new_state == STATE_STOPPED and goes_on):
             return
         update_state(new_state)
 
@@ -84,19 +109,23 @@ def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> Callable[[], 
             _spawn_only_in_a_run(runner)
 
     replace(runner, "stop", final_stop)
+    replace(runner, "handle_message", note_answers)
     replace(runner, "update_state", guarded_update_state)
     replace(runner, "reset_connection", guarded_reset_connection)
     _spawn_only_in_a_run(runner)
     return wait_for_workers
 
 
-def _owes_an_answer(runner: MasterRunner, node: WorkerNode, waited_s: float) -> bool:
-    """Whether a worker is there and has not answered a stop; who has is another node by then."""
-    if runner.clients.get(node.id) is not node or node.state == STATE_MISSING:
+def _owes_an_answer(runner: MasterRunner, worker: str, even_if_idle: bool) -> bool:
+    """Whether a worker that has not answered a stop still may.
+
+    One that is missing may come back with its reports, until it is forgotten. Who is there and
+    says with heartbeats that it has nothing to stop did not hear of it.
+    """
+    node = runner.clients.get(worker)
+    if node is None:
         return False
-    # Its heartbeats say that it has nothing to stop: it did not hear of it.
-    idle = node.state == STATE_INIT and node.user_count == 0
-    return not (idle and waited_s > 2 * runners.HEARTBEAT_INTERVAL)
+    return even_if_idle or node.state != STATE_INIT or node.user_count > 0
 
 
 def _spawn_only_in_a_run(runner: MasterRunner) -> None:

@@ -27,6 +27,7 @@ def load_of(environment: Environment, runner: MasterRunner) -> dict[str, Any]:
         "options": dict(vars(environment.parsed_options)),
         "user_classes": [user.__name__ for user in environment.user_classes],
         "workers": [node.id for node in clients.ready + clients.spawning + clients.running],
+        "missing": [node.id for node in clients.missing],
         # Seconds; the shape's own clock starts anew with each process.
         "shape_began": time.time() - shape.get_run_time() if shape else None,
     }

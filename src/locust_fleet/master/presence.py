@@ -86,12 +86,14 @@ class Presence:
     def _take_over(self, msg: Any, **_: Any) -> None:
         runner, worker, says = self._runner, msg.node_id, msg.data
         self._asked.pop(worker, None)
-        if says["users"] and not self._wanted(says[RUN]):
-            logger.warning("worker %s carries a run that is over; it stops it", worker)
+        # Where its run is closing, its answer says that all it did is reported, users or not.
+        if not self._wanted(says[RUN]) and (says["users"] or says[RUN] == self._active_run()):
+            logger.warning("worker %s carries a run that is to end; it stops it", worker)
             runner.server.send_to_client(Message("stop", None, worker))
         if worker in runner.clients:
             # It was cut off for a moment; what it was told meanwhile it did not hear.
             runner.clients[worker].user_classes_count = says["user_classes_count"]
+            self._want_reports(worker)
             return
         node = WorkerNode(worker, says["state"], runners.HEARTBEAT_LIVENESS)
         node.user_classes_count = says["user_classes_count"]

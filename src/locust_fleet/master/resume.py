@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from locust import runners
 from locust.env import Environment
-from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING, MasterRunner
+from locust.runners import (
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    STATE_STOPPING,
+    MasterRunner,
+    WorkerNode,
+)
 from locust.web import WebUI
 
 import logging
@@ -116,7 +123,9 @@ class Resume:
     def _go_on(self, run: Run, load: Any) -> None:
         began, users = time.monotonic(), 0
         try:
-            if self._wait_for_workers(set(load["workers"])):
+            known = set(load["workers"])
+            if self._wait_for_workers(known):
+                self._miss(known.union(load.get("missing", ())))
                 users = self._take_over_users(load)
             else:
                 self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
@@ -155,6 +164,12 @@ class Resume:
         while not known & set(clients) and time.monotonic() < one_by:
             gevent.sleep(LOOK_EVERY_S)
         return bool(known & set(clients))
+
+    def _miss(self, known: set[str]) -> None:
+        """Expect those who are not there: they may come back with reports."""
+        clients = self._runner.clients
+        for worker in known - set(clients):
+            clients[worker] = WorkerNode(worker, STATE_MISSING, heartbeat_liveness=0)
 
     def _take_over_users(self, load: Any) -> int:
         """Plan from what the workers have; returns how many users that is. Yields to nobody."""

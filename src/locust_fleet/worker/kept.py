@@ -57,6 +57,11 @@ class Kept:
     def __len__(self) -> int:
         return len(self._reports)
 
+    @property
+    def run(self) -> str | None:
+        """The run of the oldest report that is kept; None without any."""
+        return self._reports[0].run if self._reports else None
+
     def attach(self, environment: Environment) -> None:
         """From now on keep reports; to be called after all who change a report."""
         environment.events.report_to_master.add_listener(self._keep)

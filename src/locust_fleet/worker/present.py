@@ -18,6 +18,7 @@ from typing import Any
 import gevent
 
 from locust_fleet.wire import HERE, RUN, WHO
+from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.link import Link
 
@@ -35,9 +36,11 @@ class Present:
         ends_at: Callable[[], float | None],
         ghost_limit_s: float,
         link: Link,
+        kept: Kept,
     ) -> None:
         self._runner = runner
         self._leave = leave
+        self._kept = kept
         self._run_id = run_id
         self._ends_at = ends_at
         self._ghost_limit_s = ghost_limit_s
@@ -81,7 +84,8 @@ class Present:
         self._runner.send_message(
             HERE,
             {
-                RUN: self._run_id(),
+                # Once its users have stopped by themselves, that of which it has reports.
+                RUN: self._run_id() or self._kept.run,
                 "state": runner.worker_state,
                 # What it was told to have, for some may be starting just now.
                 "users": dict(runner.target_user_classes_count) if self._has_users() else {},
