@@ -208,7 +208,7 @@ def attach_master(settings: MasterSettings) -> None:
         problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
         shipper = Shipper(spool, settings, reign)
         wait_for_workers = make_stop_final(runner, web_ui)
-        losses = Losses(WORKER_REPORT_INTERVAL)
+        losses = Losses(WORKER_REPORT_INTERVAL, settings.heartbeat.timeout_s)
         tallies = Tallies()
         attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
         counts = Counts(settings.max_names)

@@ -12,7 +12,9 @@ from locust_fleet.plugin import _measure
 
 def test_a_run_does_not_miss_a_worker_that_vanished_before_it_began() -> None:
     environment, attendance = Environment(), Attendance()
-    _measure(environment, Counts(10), attendance, Weights("WEIGHTED", 0), Losses(3.0), Tallies())
+    _measure(
+        environment, Counts(10), attendance, Weights("WEIGHTED", 0), Losses(3.0, 5.0), Tallies()
+    )
     attendance.look({"a", "b"})
     attendance.look({"a"})
 

@@ -1,5 +1,6 @@
 """A stop is the end of a run, whatever was on its way."""
 
+from locust.rpc import Message
 from locust.runners import (
     STATE_MISSING,
     STATE_RUNNING,
@@ -51,21 +52,23 @@ def test_nobody_is_told_to_spawn_users_after_a_stop() -> None:
     assert stopped_while_spawn_messages_leave(final=True) == ["stop"]
 
 
-def test_a_run_is_not_over_before_each_worker_says_that_its_users_have_stopped() -> None:
+def test_a_run_is_not_over_before_each_worker_has_said_so_or_is_forgotten() -> None:
     workers = WorkerNodes()
     workers["a_1"] = WorkerNode("a_1", STATE_SPAWNING)
     workers["b_2"] = WorkerNode("b_2", STATE_RUNNING)
     runner = runner_with(workers, STATE_RUNNING)
     runner.environment.shape_class = None
     runner.update_state = partial(setattr, runner, "state")  # type: ignore[method-assign]
+    runner.handle_message = lambda *_: None  # type: ignore[method-assign]
     wait_for_workers = make_stop_final(runner, None)
     runner.stop()
 
     waiting = gevent.spawn(wait_for_workers)
-    workers["b_2"] = WorkerNode("b_2")
+    runner.handle_message("b_2", Message("client_stopped", None, "b_2"))
+    workers["a_1"].state = STATE_MISSING
     gevent.sleep(0.05)
     before = waiting.ready()
-    workers["a_1"].state = STATE_MISSING
+    del workers["a_1"]
     waiting.join(5)
 
     assert (before, waiting.ready()) == (False, True)

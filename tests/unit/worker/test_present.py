@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from locust_fleet.wire import HERE, RUN, WHO
+from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.link import Link
 from locust_fleet.worker.present import Present
@@ -41,6 +42,7 @@ class Worker:
             lambda: self.ends_at,
             GHOST_LIMIT_S,
             cast(Link, self),
+            cast(Kept, SimpleNamespace(run=None)),
         )
         self.present.attach()
 
