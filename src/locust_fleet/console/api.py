@@ -76,7 +76,7 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @routes.post("/runs/<run_id>/stop")
     def stop(run_id: str) -> Response:
-        active = active_run(parts.master.status())
+        active = active_run(parts.master.find())
         if active is None or active["id"] != run_id:
             return web.error(409, f"The run {run_id} is not active.", "not_active")
         parts.master.stop(web.me())
@@ -88,6 +88,19 @@ def blueprint(parts: Parts) -> Blueprint:
         parts.audit.flush()
         with parts.database.connection() as connection:
             return jsonify(entries=[entry.to_json() for entry in read_last(connection)])
+
+    return routes
+
+
+def stop_button(parts: Parts) -> Blueprint:
+    """Return the route of the stop button in Locust's own UI, which the front leads here."""
+    routes = Blueprint("stop", __name__)
+
+    @routes.post("/stop")
+    def stop() -> Response:
+        parts.master.stop(web.me())
+        # What Locust answers.
+        return jsonify(success=True, message="Test stopped")
 
     return routes
 

@@ -53,6 +53,7 @@ def build(settings: ConsoleSettings, stores: Stores) -> Flask:
     _guard(app, parts.front_secret)
     for module in (metrics, health, alerts, auth, pages, api, admin, notifications):
         app.register_blueprint(module.blueprint(parts))
+    app.register_blueprint(api.stop_button(parts))
     _answer_errors(app)
     _prepare_templates(app, settings)
     return app

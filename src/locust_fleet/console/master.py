@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
+import gevent
 from gevent import Timeout
 
 from locust_fleet.alerts import Thresholds
@@ -22,6 +24,9 @@ LOOK_S = 3.0
 START_S = 15.0
 # Stopping waits until users have finished: the stop timeout and Locust's extra minute.
 STOP_S = 130.0
+# Until another master leads, at the shipped heartbeat; and how soon to see that one does.
+TAKEOVER_S = 12.0
+LOOK_EVERY_S = 0.2
 
 Answer = dict[str, Any]
 
@@ -91,9 +96,29 @@ class Master:
             )
         return str(answer["run_id"])
 
+    def find(self) -> Answer:
+        """Return the same of whoever leads, also after a change of leader; raises as ``status``."""
+        return self._of_whoever_leads(self.status)
+
     def stop(self, by: Identity) -> None:
         """Stop the run; returns when its users have stopped. Raises MasterUnavailable."""
-        self._ask("/stop", {}, by, patience_s=STOP_S)
+        self._of_whoever_leads(lambda: self._ask("/stop", {}, by, patience_s=STOP_S))
+
+    def _of_whoever_leads(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask what may be asked twice: a leader that hangs or ends is left for the next one."""
+        until = time.monotonic() + TAKEOVER_S
+        while True:
+            host = self._leader.host
+            asking = gevent.spawn(_answer_or_error, ask)
+            while not asking.ready() and self._leader.host in (host, None):
+                asking.join(LOOK_EVERY_S)
+            asking.kill()
+            answer = asking.get()
+            if isinstance(answer, dict):
+                return answer
+            if isinstance(answer, MasterUnavailable) and time.monotonic() > until:
+                raise answer
+            gevent.sleep(LOOK_EVERY_S)
 
     def _ask(
         self,
@@ -135,6 +160,13 @@ class Master:
         if self._leader.host is None:
             return self._url.geturl()
         return self._url._replace(netloc=f"{self._leader.host}:{self._url.port or 80}").geturl()
+
+
+def _answer_or_error(ask: Callable[[], Answer]) -> Answer | MasterUnavailable:
+    try:
+        return ask()
+    except MasterUnavailable as error:
+        return error
 
 
 def active_run(status: Answer) -> Answer | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -12,7 +15,14 @@ from flask import Flask
 from locust_fleet.election.lease import LEASE
 from locust_fleet.settings.console import ConsoleSettings
 from tests.integration.conftest import free_port
-from tests.integration.console.conftest import Front, parts_of, signed_in
+from tests.integration.console.conftest import (
+    RUN_ID,
+    Front,
+    Master,
+    parts_of,
+    running_status,
+    signed_in,
+)
 
 
 def lead(console: Flask, holder: str) -> None:
@@ -20,6 +30,10 @@ def lead(console: Flask, holder: str) -> None:
     parts = parts_of(console)
     parts.redis.set(LEASE, json.dumps({"epoch": 1, "holder": holder, "address": "10.0.0.7:5557"}))
     parts.leader.refresh()
+
+
+def port_of(console: Flask) -> int:
+    return urlsplit(parts_of(console).master._address()).port or 0
 
 
 @pytest.fixture
@@ -58,3 +72,28 @@ def test_without_redis_the_name_of_all_masters_counts(
     parts_of(console).leader.refresh()
 
     assert signed_in(console, "olga").ask("GET", "/api/v1/run").status_code == 200
+
+
+def test_a_stop_reaches_the_next_leader_where_the_one_before_hangs(
+    misled: Flask, master: Master
+) -> None:
+    master.status = running_status()
+    with socket.create_server(("127.0.0.98", port_of(misled))):
+        lead(misled, "127.0.0.98")
+        olga = signed_in(misled, "olga")
+        taking_over = threading.Timer(1, lead, (misled, "127.0.0.1"))
+        taking_over.start()
+
+        answer = olga.ask("POST", f"/api/v1/runs/{RUN_ID}/stop")
+
+    assert answer.status_code == 200
+    assert [path for path, _, _ in master.asked] == ["/stop"]
+
+
+def test_the_stop_button_of_locusts_page_is_answered_as_locust_does(
+    console: Flask, olga: Front, master: Master
+) -> None:
+    answer = olga.ask("POST", "/stop")
+
+    assert answer.json == {"success": True, "message": "Test stopped"}
+    assert [path for path, _, _ in master.asked] == ["/stop"]
