@@ -139,7 +139,7 @@ choose_manner() {
     stop_run "$project" >&2 ||
       log "warning: the master does not answer; going on, because --end-run was given"
     printf '%s\n' "$wanted"
-  elif reason=$(reason_to_refuse "$project" "$recreated" "$state"); then
+  elif reason=$(reason_to_refuse "$project" "$recreated" "$state" "$wanted"); then
     restore_image_names
     die 3 "$reason"
   else
@@ -148,14 +148,14 @@ choose_manner() {
   fi
 }
 
-# reason_to_refuse PROJECT RECREATED STATE: print it; 1 when there is none.
+# reason_to_refuse PROJECT RECREATED STATE WANTED: print it; 1 when there is none.
 reason_to_refuse() {
   local project=$1 state=$3 fixed
   local remedy="wait for its end, stop it with scripts/stop_run.sh, or repeat with --end-run"
-  if [[ $state == unknown ]]; then
+  if [[ $state == unknown && $4 != one_by_one ]]; then
     echo "the master does not say whether a run is active, and" \
       "$(grep -x "$of_a_run" <<<"$2" | paste -sd ' ') would be recreated;" \
-      "repeat with --end-run if that does not matter"
+      "repeat with --one-by-one, which keeps a run if there is one, or with --end-run"
   elif fixed=$(grep -x "$one_of_a_kind" <<<"$2" | paste -sd ' '); then
     echo "the run ${state#active } is active, and $fixed would be recreated; $remedy"
   elif scenario_differs "$project"; then

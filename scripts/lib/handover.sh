@@ -3,12 +3,20 @@
 
 # hand_over PROJECT: workers first, then masters; 1 when a new container is unfit, which is gone again.
 hand_over() {
+  local first=locust-worker then=locust-master
   # Compose recreates whatever depends on what it recreates: all but those two must be as it should be.
   compose --progress quiet up --detach migrate >&2 || return
-  replace_one_by_one "$1" locust-worker "$(setting LOCUST_WORKERS)" &&
-    replace_one_by_one "$1" locust-master "$(setting LOCUST_MASTERS)" &&
-    wait_for_leader "$1"
+  # Workers are tried by the word of the leader.
+  if ! wait_for_leader "$1" 10; then
+    first=locust-master then=locust-worker
+  fi
+  replace_one_by_one "$1" "$first" "$(wanted_of "$first")" &&
+    replace_one_by_one "$1" "$then" "$(wanted_of "$then")" &&
+    no_leader_is_an_error "$1"
 }
+
+# wanted_of SERVICE: print how many there are to be.
+wanted_of() { if [[ $1 == locust-master ]]; then setting LOCUST_MASTERS; else setting LOCUST_WORKERS; fi; }
 
 # replace_one_by_one PROJECT SERVICE COUNT: goes by what is there, so that an update which was
 # interrupted is finished by the next one.
@@ -32,7 +40,7 @@ replace_one_by_one() {
       [[ $tried == *" $new "* ]] || try_container "$project" "$service" "$new" || return
       tried+="$new "
     done
-    let_leave "$(leaves_first "$service" "$old")" || return
+    let_leave "$project" "$service" "$(leaves_first "$service" "$old")" || return
   done
 }
 
@@ -139,24 +147,56 @@ leads() {
 sys.exit(json.load(u.urlopen("http://127.0.0.1:8080/ready"))["role"] != "leader")' >/dev/null 2>&1
 }
 
-# let_leave NAME: it finishes its requests and hands over what it counted, in its own grace period.
+# let_leave PROJECT SERVICE NAME: it finishes its requests and hands over what it counted, in its own
+# grace period.
 let_leave() {
-  local began=$SECONDS
-  log "$1 leaves"
-  docker stop "$1" >/dev/null || return
-  [[ $(docker inspect --format '{{.State.ExitCode}}' "$1") != 137 ]] ||
-    log "warning: $1 was not done in its time; the events of the run say what that cost"
-  docker rm "$1" >/dev/null || return
-  log "$1 has left after $((SECONDS - began)) s"
+  local project=$1 service=$2 name=$3 began=$SECONDS led=no
+  [[ $service != locust-master ]] || ! leads "$name" || led=yes
+  log "$name leaves"
+  docker stop "$name" >/dev/null || return
+  [[ $(docker inspect --format '{{.State.ExitCode}}' "$name") != 137 ]] ||
+    log "warning: $name was not done in its time; the events of the run say what that cost"
+  # Well within GHOST_LIMIT, so that users go on until one leads again.
+  if [[ $led == yes ]] && ! wait_for_leader "$project" 20; then
+    lead_again "$project" "$name"
+    return 1
+  fi
+  docker rm "$name" >/dev/null || return
+  log "$name has left after $((SECONDS - began)) s"
 }
 
+# lead_again PROJECT NAME: that a master cannot lead shows only when it does.
+lead_again() {
+  local new
+  log "error: no new master leads after 20 s; their last lines:"
+  for new in $(containers "$1" locust-master '{{.Names}}' | grep -vx "$2"); do
+    docker logs --tail 5 "$new" >&2
+    docker rm --force "$new" >/dev/null
+  done
+  docker start "$2" >/dev/null
+  no_leader_is_an_error "$1" && log "$2 leads again"
+}
+
+# wait_for_leader PROJECT SECONDS: 1 if none leads by then.
 wait_for_leader() {
-  local until=$((SECONDS + 60))
-  until docker exec "$(running_container "$1" locust-master)" locust-fleet run-state >/dev/null 2>&1; do
-    if ((SECONDS > until)); then
-      log "error: no master leads after 60 s"
-      return 1
-    fi
+  local until=$((SECONDS + $2))
+  until leader_answers "$1"; do
+    ((SECONDS <= until)) || return
     sleep 0.5
   done
+}
+
+# leader_answers PROJECT: any master asks the one that leads.
+leader_answers() {
+  local master
+  for master in $(running_containers "$1" locust-master); do
+    ! timeout 10 docker exec "$master" locust-fleet run-state >/dev/null 2>&1 || return 0
+  done
+  return 1
+}
+
+no_leader_is_an_error() {
+  wait_for_leader "$1" 60 && return
+  log "error: no master leads after 60 s"
+  return 1
 }

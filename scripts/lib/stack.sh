@@ -33,8 +33,9 @@ run_state() {
   done
   if [[ -z $masters ]]; then
     echo none
-  elif [[ $(docker inspect --format '{{.State.Health.Status}}' "$master") == starting ]]; then
-    # Nobody can have started a run on a master that does not answer yet.
+  elif [[ $(docker inspect --format '{{.State.Health.Status}}' "$master") == starting &&
+  -z $(running_containers "$1" locust-worker) ]]; then
+    # A master that does not answer yet, and nobody who could carry a run of the one before.
     echo none
   else
     echo unknown

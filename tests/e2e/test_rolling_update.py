@@ -30,6 +30,21 @@ CLOSED = "http://localhost:9"
 """
 
 
+CANNOT_LEAD = """
+from locust_fleet.master.takeover import Takeover
+
+wait = Takeover._wait
+
+
+def lead(self, *arguments):
+    wait(self, *arguments)
+    raise RuntimeError("unfit to lead")
+
+
+Takeover._wait = lead
+"""
+
+
 class Watch:
     """What a user of the API sees of a run, looked at all the time."""
 
@@ -87,9 +102,9 @@ def run(stack: Stack, operator: requests.Session, updated: None) -> str:
 
 
 @contextmanager
-def new_version(stack: Stack, text: str = "") -> Iterator[None]:
+def new_version(stack: Stack, text: str = "", part: str = "worker") -> Iterator[None]:
     """Have another version of our code in the checkout."""
-    file = stack.folder / "src" / "locust_fleet" / "worker" / "__init__.py"
+    file = stack.folder / "src" / "locust_fleet" / part / "__init__.py"
     with changed(file, f'"""Made at {time.time()}."""\n{text}'):
         yield
 
@@ -190,6 +205,25 @@ def test_an_unfit_version_goes_again_and_the_former_one_stays(
     assert watch.fewest_users >= USERS - USERS // WORKERS, watch.seen
     assert (stack.folder / ".env").read_text() == former
     assert stack.run(operator)["run"]["id"] == run
+
+
+def test_a_version_that_cannot_lead_goes_again_and_the_run_stays(
+    stack: Stack, operator: requests.Session, run: str
+) -> None:
+    former = images(stack, "locust-master")
+
+    with Watch(stack, operator) as watch, new_version(stack, CANNOT_LEAD, "master"):
+        done = stack.script("rolling_update.sh")
+        stack.wait_for_users(operator, USERS)
+
+    assert done.returncode == 1, done.stderr
+    assert "no new master leads" in done.stderr
+    assert "RuntimeError: unfit to lead" in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("the former deployment runs again")
+    assert images(stack, "locust-worker") == images(stack, "locust-master") == former
+    assert watch.fewest_users >= USERS - USERS // WORKERS, watch.seen
+    assert stack.run(operator)["run"]["id"] == run
+    end_and_compare(stack, operator, run)
 
 
 def test_a_changed_locustfile_waits_for_the_end_of_the_run(stack: Stack, run: str) -> None:
