@@ -2,6 +2,7 @@
 # before an old one leaves. What Compose sees before and after is a stack as it should be.
 
 # hand_over PROJECT: workers first, then masters; 1 when a new container is unfit, which is gone again.
+# Also called from a trap, where a bare `return` says how things stood before it: hence `return 0`.
 hand_over() {
   local first=locust-worker then=locust-master
   # Compose recreates whatever depends on what it recreates: all but those two must be as it should be.
@@ -76,9 +77,9 @@ unlike() {
 # try_container PROJECT SERVICE NAME: an unfit one is taken away, for it may have users by now.
 try_container() {
   if [[ $2 == locust-master ]]; then
-    try_master "$3" && return
+    try_master "$3" && return 0
   else
-    try_worker "$1" "$3" && return
+    try_worker "$1" "$3" && return 0
   fi
   log "error: $3 is unfit and is taken away"
   docker stop "$3" >/dev/null && docker rm "$3" >/dev/null
@@ -196,7 +197,7 @@ leader_answers() {
 }
 
 no_leader_is_an_error() {
-  wait_for_leader "$1" 60 && return
+  wait_for_leader "$1" 60 && return 0
   log "error: no master leads after 60 s"
   return 1
 }
