@@ -1,0 +1,99 @@
+"""Open connections: to the server or its proxy, TCP or unix, with TLS where the URL says so."""
+
+from __future__ import annotations
+
+import _socket
+import ssl
+from dataclasses import dataclass
+from time import perf_counter
+
+from gevent import socket
+
+from locust_fleet.users.http.errors import AnswerTooLate, ConnectTooLate
+from locust_fleet.users.http.link import PlainLink
+from locust_fleet.users.http.target import Origin
+from locust_fleet.users.http.tls import TlsLink, Trust, context_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """How to get to an origin; connections of the same one are interchangeable."""
+
+    origin: Origin
+    trust: Trust
+    unix: str | None = None
+
+
+@dataclass(slots=True)
+class Dialled:
+    """A new connection and how long its making took, in seconds."""
+
+    link: PlainLink
+    connect_s: float
+    tls_s: float
+
+
+def open_link(route: Route, timeout_s: float, session: ssl.SSLSession | None = None) -> Dialled:
+    """Connect within ``timeout_s``; raises ConnectTooLate, ssl.SSLError, OSError."""
+    started = perf_counter()
+    deadline = started + timeout_s
+    try:
+        sock = _unix_socket(route.unix, deadline) if route.unix else connect(route, deadline)
+    except TimeoutError as error:
+        raise ConnectTooLate(f"no connection within {timeout_s:g} s") from error
+    connected = perf_counter()
+    if route.origin.scheme != "https":
+        return Dialled(PlainLink(sock), connected - started, 0.0)
+    try:
+        link = TlsLink(sock, context_of(route.trust), route.origin.host, session)
+    except BaseException:
+        sock.close()
+        raise
+    link.deadline, link.timeout = deadline, timeout_s
+    try:
+        link.shake_hands()
+    except AnswerTooLate as error:
+        link.close()
+        raise ConnectTooLate(f"no TLS handshake within {timeout_s:g} s") from error
+    except BaseException:
+        link.close()
+        raise
+    return Dialled(link, connected - started, perf_counter() - connected)
+
+
+def connect(route: Route, deadline: float) -> _socket.socket:
+    """Open a TCP connection; each address gets an equal share of the time that is left."""
+    origin = route.origin
+    found = socket.getaddrinfo(origin.host, origin.port, 0, socket.SOCK_STREAM)
+    problem: OSError = OSError(f"the name {origin.host} has no address")
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        left = (deadline - perf_counter()) / (len(found) - number)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max(left, 0.001))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return _bare(sock)
+        except OSError as error:
+            sock.close()
+            problem = error
+        except BaseException:
+            sock.close()
+            raise
+    raise problem
+
+
+def _unix_socket(path: str, deadline: float) -> _socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(max(deadline - perf_counter(), 0.001))
+        sock.connect(path)
+        return _bare(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _bare(sock: socket.socket) -> _socket.socket:
+    """Return the system's own socket: a link does its waiting itself."""
+    return _socket.socket(fileno=sock.detach())

@@ -1,0 +1,198 @@
+"""One request and its answer: writes it, sends it on a connection of the pool, reads what comes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from time import perf_counter
+
+from locust_fleet.users.http.answer import AnswerHeaders
+from locust_fleet.users.http.body import Body
+from locust_fleet.users.http.connection import Connection, Head
+from locust_fleet.users.http.cookies import Cookies
+from locust_fleet.users.http.decode import Decoding, decoded
+from locust_fleet.users.http.dial import Route
+from locust_fleet.users.http.errors import BadRequest, ConnectionLost, RedirectLoop
+from locust_fleet.users.http.headers import Given, Headers
+from locust_fleet.users.http.pool import Pool
+from locust_fleet.users.http.redirects import (
+    SAME_BODY,
+    STATUSES,
+    keeps_authorization,
+    next_method,
+    next_url,
+)
+from locust_fleet.users.http.request import Request
+from locust_fleet.users.http.response import Response
+from locust_fleet.users.http.stream import Stream
+from locust_fleet.users.http.tally import TALLY
+from locust_fleet.users.http.target import Origin, Target, Targets
+from locust_fleet.users.http.tls import Trust
+
+METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
+# Sending one of these twice does what sending it once does (RFC 9110, 9.2.2).
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
+# Those that need not say that they have no body.
+BODILESS = frozenset(("GET", "HEAD"))
+# They speak of a body that a redirect leaves behind.
+BODY_HEADERS = frozenset(("content-length", "content-type", "transfer-encoding"))
+
+
+@dataclass(slots=True)
+class Order:
+    """How a request is to be made, over all redirects."""
+
+    headers: Given | None
+    body: Body | None
+    jar: Cookies
+    connect_s: float
+    answer_s: float
+    trust: Trust
+    stream: bool
+
+
+class Exchange:
+    """Makes the requests of one user."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        headers: Headers,
+        cookies: Cookies,
+        largest: int,
+        unix: str | None = None,
+    ) -> None:
+        self.targets = targets
+        self.headers = headers
+        # Where the cookies of answers go.
+        self.cookies = cookies
+        self.pool = Pool()
+        self._largest = largest
+        self._unix = unix
+        self._routes: dict[tuple[Origin, Trust], Route] = {}
+
+    def send(self, method: str, target: Target, order: Order) -> Response:
+        """Return the answer; raises HttpFailure, OSError."""
+        head = self._head(method, target, order)
+        body = order.body
+        request = Request(method, target, head, body.data if body else None)
+        key = target.origin, order.trust
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = Route(target.origin, order.trust, self._unix)
+        connection, answer = self._asked(route, request, order)
+        try:
+            return self._response(request, connection, answer, order)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _head(self, method: str, target: Target, order: Order) -> bytes:
+        """Return request line and headers without the empty line at their end."""
+        lines, names = self.headers.block(order.headers)
+        if METHOD.fullmatch(method) is None:
+            raise BadRequest(f"the method {method!r} is no word")
+        parts = [method.encode(), b" ", target.bare if "host" in names else target.line, lines]
+        if order.jar.filled and "cookie" not in names:
+            parts.append(order.jar.line(target))
+        body = order.body
+        if body is not None:
+            if body.kind and "content-type" not in names:
+                parts.append(b"Content-Type: %b\r\n" % body.kind.encode())
+            parts.append(b"Content-Length: %d\r\n" % len(body.data))
+        elif method not in BODILESS and "content-length" not in names:
+            parts.append(b"Content-Length: 0\r\n")
+        return b"".join(parts)
+
+    def _asked(self, route: Route, request: Request, order: Order) -> tuple[Connection, Head]:
+        connection = self.pool.take(route) or self.pool.open(route, order.connect_s)
+        try:
+            return connection, self._ask(connection, request, order)
+        except (ConnectionLost, ConnectionError):
+            # The server closed what it had kept open, just when it was used again.
+            if not (connection.reused and connection.silent and request.method in IDEMPOTENT):
+                raise
+        TALLY.retries += 1
+        connection = self.pool.open(route, order.connect_s)
+        return connection, self._ask(connection, request, order)
+
+    def _ask(self, connection: Connection, request: Request, order: Order) -> Head:
+        try:
+            now = perf_counter()
+            connection.begin(order.answer_s, now)
+            body = request.body
+            text = request.head + b"\r\n" if body is None else b"%b\r\n%b" % (request.head, body)
+            try:
+                connection.link.send(text)
+            except ConnectionError as error:
+                # It may have said why before it stopped to listen.
+                head = connection.read_head_after(error, request.method == "HEAD")
+            else:
+                head = connection.read_head(request.method == "HEAD")
+            return Head(head.status, head.lines, head.came - now)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _response(
+        self, request: Request, connection: Connection, answer: Head, order: Order
+    ) -> Response:
+        status, lines, waited = answer
+        names = lines.lower()
+        if b"\r\nset-cookie:" in names:
+            self.cookies.learn(request.target, lines)
+            if order.jar is not self.cookies:
+                order.jar.learn(request.target, lines)
+        encoding = ""
+        if b"\r\ncontent-encoding:" in names:
+            encoding = AnswerHeaders(lines)["content-encoding"]
+        fresh = not connection.reused
+        if order.stream:
+            response = Response(request, status, lines, None, waited)
+            decoding = Decoding(encoding, sys.maxsize) if encoding else None
+            response.stream = Stream(connection, decoding, self._largest, self._done)
+        else:
+            content = connection.read_body(self._largest)
+            self._done(connection, True)
+            if encoding and content:
+                content = decoded(content, encoding, self._largest)
+            response = Response(request, status, lines, content, waited)
+        if fresh:
+            response.opening = connection.connect_s, connection.tls_s
+        return response
+
+    def _done(self, connection: Connection, whole: bool) -> None:
+        if whole and connection.keep:
+            self.pool.give_back(connection)
+        else:
+            connection.close()
+
+    def follow(self, response: Response, order: Order, most: int) -> Response:
+        """Go where redirects lead and return the last answer; raises as send does."""
+        history: list[Response] = []
+        while response.status_code in STATUSES and "location" in response.headers:
+            if len(history) >= most:
+                raise RedirectLoop(f"more than {most} redirects")
+            # Read to its end, so that the next one may use the connection.
+            _ = response.content
+            response.history = list(history)
+            history.append(response)
+            request = response.request
+            url = next_url(request.url, response.headers["location"])
+            method = next_method(request.method, response.status_code)
+            if response.status_code not in SAME_BODY:
+                order.body = None
+                order.headers = without(order.headers, BODY_HEADERS)
+            order.headers = without(order.headers, ("cookie",))
+            if not keeps_authorization(request.url, url):
+                order.headers = {**(order.headers or {}), "Authorization": None}
+            response = self.send(method, self.targets.get(url), order)
+        response.history = history
+        return response
+
+
+def without(headers: Given | None, names: Collection[str]) -> Given | None:
+    """Return headers without those of the names, which are in lower case."""
+    return headers and {name: v for name, v in headers.items() if name.lower() not in names}
