@@ -1,11 +1,12 @@
-"""Play the scenarios that come in by name, one per line, and print each outcome as JSON.
+"""Do what comes in, one JSON line each, with users of one kind, and print each outcome as JSON.
 
-``python -m tests.integration.users.child KIND PLACES``: its own process, because importing Locust
-makes waiting gevent's, which pytest-xdist does not survive.
+``python -m tests.integration.users.child KIND``: its own process, because importing Locust makes
+waiting gevent's, which pytest-xdist does not survive. Whoever starts it imports none of this.
 """
 
 from __future__ import annotations
 
+from tests.integration.users.siege import listen, meet  # isort: skip
 from tests.integration.users.stage import Stage, play  # isort: skip
 
 import json
@@ -13,21 +14,34 @@ import sys
 from typing import Any
 
 import gevent
+import gevent.socket
 
 from locust_fleet.seams import replace
 from tests.integration.users import scenarios
 from tests.integration.users.table import TABLE
 
 
-def main(kind: str, places: dict[str, Any]) -> None:
+def main(kind: str) -> None:
     know_names_of_tests()
+    # The first one opens what gevent keeps.
+    gevent.socket.getaddrinfo("localhost", 1)
     scenarios.load()
     print("ready", flush=True)
     for line in sys.stdin:
-        stage = Stage(kind, places)
-        outcome = play(stage, TABLE[line.strip()].play)
-        stage.close()
-        print(json.dumps(outcome), flush=True)
+        task = json.loads(line)
+        stage = Stage(kind, task.pop("places"))
+        try:
+            print(json.dumps(outcome(stage, task)), flush=True)
+        finally:
+            stage.close()
+
+
+def outcome(stage: Stage, task: dict[str, Any]) -> dict[str, Any]:
+    if "scenario" in task:
+        return play(stage, TABLE[task["scenario"]].play)
+    if "listen" in task:
+        return listen(stage, task["listen"])
+    return meet(stage, **task)
 
 
 def know_names_of_tests() -> None:
@@ -43,4 +57,4 @@ def know_names_of_tests() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]))
+    main(sys.argv[1])

@@ -1,4 +1,4 @@
-"""A child process that plays scenarios with one kind of user."""
+"""A child process that has users of one kind."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ from typing import Any
 from tests.integration.conftest import ROOT
 
 START_S = 60.0
-# No scenario takes as long, whatever a server does: beyond it, a user hangs.
-PLAY_S = 20.0
+# No task takes as long, whatever a server does: beyond it, a user hangs.
+TASK_S = 20.0
 
 
 class Player:
-    """Started at the first scenario; one that hangs is ended, and the next one begins anew."""
+    """Started with its first task; one that hangs is ended, and the next one begins anew."""
 
-    def __init__(self, kind: str, places: dict[str, Any], log: Path) -> None:
+    def __init__(self, kind: str, log: Path) -> None:
         self.kind = kind
-        self._places = places
         self._log = log
         self._process: subprocess.Popen[str] | None = None
 
-    def play(self, name: str) -> dict[str, Any]:
-        """Return the outcome of a scenario."""
+    def do(self, places: dict[str, Any], **task: Any) -> dict[str, Any]:
+        """Return the outcome of a task; see ``child.py``."""
         if self._process is None:
             self._process = self._start()
             self._line(START_S, "its start")
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.write(json.dumps({"places": places, **task}) + "\n")
         self._process.stdin.flush()
-        return dict(json.loads(self._line(PLAY_S, name)))
+        return dict(json.loads(self._line(TASK_S, str(task))))
+
+    def log(self) -> str:
+        """Return what it wrote of its own."""
+        return self._log.read_text() if self._log.exists() else ""
 
     def close(self) -> None:
         if self._process is not None:
@@ -45,7 +48,7 @@ class Player:
         module = "tests.integration.users.child"
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                (sys.executable, "-m", module, self.kind, json.dumps(self._places)),
+                (sys.executable, "-m", module, self.kind),
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -60,6 +63,6 @@ class Player:
         line = self._process.stdout.readline() if ready else ""
         if not line:
             self.close()
-            end = self._log.read_text()[-2000:]
-            raise AssertionError(f"{self.kind} hung or died in {what}; its log ends:\n{end}")
+            text = f"{self.kind} hung or died in {what}; its log ends:\n{self.log()[-2000:]}"
+            raise AssertionError(text)
         return line

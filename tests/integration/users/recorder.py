@@ -107,7 +107,8 @@ class Recorder:
         if request is None:
             return False
         with self._lock:
-            self._seen.append({"connection": number, **request.record()})
+            kind = "unix" if connection.family == socket.AF_UNIX else type(connection).__name__
+            self._seen.append({"connection": number, "socket": kind, **request.record()})
         if request.method == "CONNECT":
             tunnel(connection, reader, request)
             return False

@@ -12,12 +12,17 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from locust_fleet.users import FleetHttpUser
+
 # What a request waits for at most, in s; long for a busy machine, short for a test.
 PATIENCE_S = 5.0
 
 
-def kinds() -> dict[str, type[Any]]:
-    return {"HttpUser": HttpUser, "FastHttpUser": FastHttpUser}
+KINDS: dict[str, type[Any]] = {
+    "HttpUser": HttpUser,
+    "FastHttpUser": FastHttpUser,
+    "FleetHttpUser": FleetHttpUser,
+}
 
 
 class Stage:
@@ -46,7 +51,7 @@ class Stage:
             "network_timeout": PATIENCE_S,
             **attributes,
         }
-        return type("Tester", (kinds()[self.kind],), values)(self._environment)
+        return type("Tester", (KINDS[self.kind],), values)(self._environment)
 
     def statistics(self) -> dict[str, Any]:
         """Return what Locust counted."""

@@ -31,6 +31,17 @@ Play = Callable[[Stage], Any]
 # Paths of an outcome, ``*`` for any text, to the reason why they differ. A text alone: all may.
 Differences = Mapping[str, str]
 
+# Of ours, for what is never sent.
+REFUSED = {
+    "got.ok": "is False; requests raises",
+    "got.reason": "is a text",
+    "got.url": "is the one that was asked",
+}
+COUNTED_BY_FIRST = {
+    "counted": "counts what fails after a redirect by what was asked, as it does what works",
+    "reported.0.name": "is named so",
+    "reported.0.url": "is named so",
+}
 # Of FastHttpUser; so it does not do what was asked either.
 UNKNOWN = "takes what it does not know for parameters of the URL"
 

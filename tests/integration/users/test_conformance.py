@@ -7,6 +7,7 @@ import pytest
 from tests.integration.users import scenarios
 from tests.integration.users.compare import judge
 from tests.integration.users.conftest import KINDS, Outcomes
+from tests.integration.users.faults import with_faults
 from tests.integration.users.table import TABLE, Differences
 
 pytestmark = pytest.mark.xdist_group("users")
@@ -29,6 +30,8 @@ FAST: Differences = {
     "seen.*.headers.content-type": "names a type for each body, and a charset",
 }
 
+FLEET: Differences = {"seen.*.headers.user-agent": "names itself"}
+
 
 @pytest.mark.parametrize("name", TABLE)
 def test_fast_http_user_differs_from_http_user_as_the_table_says(
@@ -37,6 +40,15 @@ def test_fast_http_user_differs_from_http_user_as_the_table_says(
     expected, actual = outcomes.of("HttpUser", name), outcomes.of("FastHttpUser", name)
 
     assert not judge(expected, actual, TABLE[name].fast, FAST)
+
+
+@pytest.mark.parametrize("name", with_faults(TABLE))
+def test_our_user_does_as_http_user_but_for_what_the_table_says(
+    outcomes: Outcomes, name: str
+) -> None:
+    expected, actual = outcomes.of("HttpUser", name), outcomes.of("FleetHttpUser", name)
+
+    assert not judge(expected, actual, TABLE[name].fleet, FLEET)
 
 
 @pytest.mark.parametrize("name", TABLE)

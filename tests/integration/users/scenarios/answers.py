@@ -34,7 +34,11 @@ FAST_WIRE: dict[str, str | Differences] = {
     "strange-code": "fails codes that it does not know",
     "same-length": "takes no second length",
 }
-FLEET_WIRE: dict[str, str | Differences] = {}
+FLEET_WIRE: dict[str, str | Differences] = {
+    "early-hints": "is right: requests takes the first head for the last",
+    "same-length": "takes no second length, as RFC 9112 (6.3) lets it",
+    "blanks": {"got.0.headers.x-tab": "takes blanks off at both ends, as RFC 9112 (5.1) has it"},
+}
 for one in WIRE:
     if not one.startswith("head"):
         wire(one, fast=FAST_WIRE.get(one, ""), fleet=FLEET_WIRE.get(one, ""))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.integration.users.table import Stage, scenario
+from tests.integration.users.table import REFUSED, Stage, scenario
 
 
 @scenario(fast="writes lists and None as Python shows them")
@@ -150,7 +150,7 @@ def json_that_cannot_be(stage: Stage) -> Any:
     return stage.client.post("/", json={"a": object()})
 
 
-@scenario(fast="sends what is no JSON")
+@scenario(fast="sends what is no JSON", fleet=REFUSED)
 def json_of_no_number(stage: Stage) -> Any:
     return stage.client.post("/", json={"a": float("nan")})
 

@@ -140,7 +140,7 @@ def tls_without_a_certificate(stage: Stage) -> Any:
     return client.get("/", verify=stage.places["authority"]).status_code
 
 
-@scenario(fast=UNKNOWN)
+@scenario(fast=UNKNOWN, fleet="is a failure instead of raising")
 def tls_of_a_missing_authority(stage: Stage) -> Any:
     client = stage.user(stage.places["https"]).client
     return client.get("/", verify="/nowhere/authority.pem").status_code
@@ -225,7 +225,7 @@ def proxy_and_a_redirect(stage: Stage) -> Any:
     return stage.client.get("/redirect/302", params={"to": where}, proxies=proxies)
 
 
-@scenario(fast=UNKNOWN)
+@scenario(fast=UNKNOWN, fleet="has no hooks, and says so")
 def hook_of_a_response(stage: Stage) -> Any:
     called: list[int] = []
     hooks = {"response": lambda response, **_: called.append(response.status_code)}

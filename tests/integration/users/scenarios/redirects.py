@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.integration.users.table import UNKNOWN, Stage, scenario
+from tests.integration.users.table import COUNTED_BY_FIRST, UNKNOWN, Stage, scenario
 
 
 def to(where: str, code: int = 302, **more: str) -> str:
@@ -31,7 +31,10 @@ def redirect_of_a_put(stage: Stage) -> Any:
     return [stage.client.put(to("/there", code), json={"a": 1}) for code in codes]
 
 
-@scenario(fast="makes a GET of it")
+@scenario(
+    fast="makes a GET of it",
+    fleet={"seen.*.headers.content-length": "says that there is no body, each time"},
+)
 def redirect_of_a_delete(stage: Stage) -> Any:
     return [stage.client.delete(to("/there", code)) for code in (301, 302, 303, 307, 308)]
 
@@ -168,7 +171,7 @@ def redirect_to_credentials(stage: Stage) -> Any:
     return stage.client.get(to(where))
 
 
-@scenario(fast=UNKNOWN)
+@scenario(fast=UNKNOWN, fleet=COUNTED_BY_FIRST)
 def redirect_to_another_scheme(stage: Stage) -> Any:
     where = to("https://localhost:1/there")
     return stage.client.get(where, verify=False).status_code
@@ -184,7 +187,7 @@ def redirect_to_no_address(stage: Stage) -> Any:
     return stage.client.get(to("http://[nowhere")).status_code
 
 
-@scenario()
+@scenario(fleet=COUNTED_BY_FIRST)
 def redirect_to_nobody(stage: Stage) -> Any:
     return stage.client.get(to("http://127.0.0.1:1/there")).status_code
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from tests.integration.users.table import Stage, scenario
 
+STATUS_ALONE = {"got.ok": "is about the status alone, not about the verdict"}
+
 
 @scenario()
 def name_of_a_request(stage: Stage) -> Any:
@@ -65,7 +67,7 @@ def block_without_a_word(stage: Stage) -> Any:
             assert response.status_code == code
 
 
-@scenario(fast="loses history and time in a block")
+@scenario(fast="loses history and time in a block", fleet=STATUS_ALONE)
 def block_that_fails_a_good_answer(stage: Stage) -> Any:
     with stage.client.get("/", catch_response=True) as response:
         response.failure("too small")
@@ -78,7 +80,7 @@ def block_that_fails_with_an_error(stage: Stage) -> Any:
         response.failure(ValueError("of its own"))
 
 
-@scenario(fast="loses history and time in a block")
+@scenario(fast="loses history and time in a block", fleet=STATUS_ALONE)
 def block_that_passes_a_bad_answer(stage: Stage) -> Any:
     with stage.client.get("/status/404", catch_response=True) as response:
         response.success()
@@ -176,13 +178,13 @@ def verdict_raised_again(stage: Stage) -> Any:
         response.raise_for_status()
 
 
-@scenario(fast="answers instead")
+@scenario(fast="answers instead", fleet="tells False instead of raising")
 def broken_request_raises_when_asked(stage: Stage) -> Any:
     response = stage.user("http://127.0.0.1:1").client.get("/x")
     return [response.status_code, dict(response.headers or {}), response.ok]
 
 
-@scenario()
+@scenario(fleet={"got": "has no response in it, which would hold itself"})
 def meta_of_a_request(stage: Stage) -> Any:
     with stage.client.get("/big?n=7", catch_response=True) as response:
         meta = response.request_meta
