@@ -93,6 +93,8 @@ def install(guard: Guard) -> None:
 
     def guarded_open_link(route: dial.Route, *args: Any, **kwargs: Any) -> dial.Dialled:
         guard.check_connection(*route.origin)
+        if route.proxy:
+            guard.check_connection("http", *route.peer)
         if route.unix:
             guard.check_connection("unix", route.unix, 0)
         return open_link(route, *args, **kwargs)

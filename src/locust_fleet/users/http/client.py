@@ -18,6 +18,7 @@ from locust_fleet.users.http.cookies import Cookies, add_to
 from locust_fleet.users.http.decode import ACCEPTED
 from locust_fleet.users.http.exchange import Exchange, Order
 from locust_fleet.users.http.headers import Given, Headers
+from locust_fleet.users.http.proxy import proxy_for
 from locust_fleet.users.http.redirects import STATUSES
 from locust_fleet.users.http.request import Request
 from locust_fleet.users.http.response import Response
@@ -42,6 +43,23 @@ Cert = str | tuple[str, str]
 class HttpClient:
     """The HTTP client of one user: its cookies, its connections, its headers for every request."""
 
+    # An attribute of requests' Session that is not here says so when it is set.
+    __slots__ = (
+        "__weakref__",
+        "_base_url",
+        "_context",
+        "_exchange",
+        "_targets",
+        "_timeouts",
+        "_trust",
+        "auth",
+        "max_redirects",
+        "proxies",
+        "request_event",
+        "request_name",
+        "user",
+    )
+
     def __init__(
         self,
         base_url: str,
@@ -57,22 +75,72 @@ class HttpClient:
         cert: Cert | None = None,
         unix_socket: str | None = None,
     ) -> None:
-        self.base_url, self.auth = without_credentials(base_url)
+        self._base_url, self.auth = without_credentials(base_url)
         self.request_event = request_event
         self.user = user
         # Under which requests are counted that have no name of their own.
         self.request_name: str | None = None
         self.max_redirects = max_redirects
-        self.headers = Headers({**DEFAULT_HEADERS, **(default_headers or {})})
-        self.cookies = Cookies()
+        # As in requests; the environment is not asked.
+        self.proxies: Mapping[str, str] = {}
         self._timeouts = connection_timeout, network_timeout
         self._trust = Trust(verify, cert)
-        self._targets = targets_of(self.base_url)
+        self._targets = targets_of(self._base_url)
         self._exchange = Exchange(
-            self._targets, self.headers, self.cookies, largest_answer, unix_socket
+            Headers({**DEFAULT_HEADERS, **(default_headers or {})}),
+            Cookies(),
+            largest_answer,
+            unix_socket,
         )
         # Locust's own says nothing, request after request.
         self._context = user.context if user and type(user).context is not User.context else None
+
+    @property
+    def base_url(self) -> str:
+        """What a URL that is only a path is put behind."""
+        return self._base_url
+
+    @base_url.setter
+    def base_url(self, base_url: str) -> None:
+        self._base_url, auth = without_credentials(base_url)
+        self.auth = auth or self.auth
+        self._targets = targets_of(self._base_url)
+
+    @property
+    def headers(self) -> Headers:
+        """What every request sends."""
+        return self._exchange.headers
+
+    @headers.setter
+    def headers(self, headers: Given) -> None:
+        self._exchange.headers = Headers(headers)
+
+    @property
+    def cookies(self) -> Cookies:
+        return self._exchange.cookies
+
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        self._exchange.cookies = Cookies()
+        add_to(self._exchange.cookies, cookies)
+
+    @property
+    def verify(self) -> bool | str:
+        """Whether certificates are checked, or the path of the CAs that are trusted."""
+        return self._trust.verify
+
+    @verify.setter
+    def verify(self, verify: bool | str) -> None:
+        self._trust = self._trust._replace(verify=verify)
+
+    @property
+    def cert(self) -> Cert | None:
+        """Our own certificate, with its key in the same file or as the second of two."""
+        return self._trust.cert
+
+    @cert.setter
+    def cert(self, cert: Cert | None) -> None:
+        self._trust = self._trust._replace(cert=cert)
 
     def request(
         self,
@@ -85,11 +153,13 @@ class HttpClient:
         params: Any = None,
         data: Any = None,
         json: Any = None,
+        files: Any = None,
         headers: Given | None = None,
         cookies: Any = None,
         auth: Any = None,
         timeout: Timeout | None = None,
         allow_redirects: bool = True,
+        proxies: Mapping[str, str] | None = None,
         stream: bool = False,
         verify: bool | str | None = None,
         cert: Cert | None = None,
@@ -101,14 +171,16 @@ class HttpClient:
         """
         started_at, started = time(), perf_counter()
         target = self._targets.get(url, params)
+        proxies = proxies or self.proxies
         TALLY.in_flight += 1
         try:
             order = Order(
                 headers,
-                None if data is None and json is None else body_of(data, json),
-                self.cookies if cookies is None else self._jar_with(cookies),
+                None if data is json is files is None else body_of(data, json, files),
+                self._exchange.cookies if cookies is None else self._jar_with(cookies),
                 *(self._timeouts if timeout is None else self._given(timeout)),
                 self._trust if verify is None and cert is None else self._other(verify, cert),
+                proxy_for(target.url, proxies) if proxies else None,
                 stream,
             )
             auth = auth or self.auth or target.auth
@@ -116,7 +188,9 @@ class HttpClient:
                 order.headers = authorized(auth, method, target, headers, order.body)
             response = self._exchange.send(method.upper(), target, order)
             if allow_redirects and response.status_code in STATUSES:
-                response = self._exchange.follow(response, order, self.max_redirects)
+                response = self._exchange.follow(
+                    response, order, self._targets, self.max_redirects, proxies
+                )
         except UNREADABLE:
             raise
         except OSError as error:

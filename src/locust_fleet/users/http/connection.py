@@ -14,7 +14,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from locust_fleet.users.http.answer import framed
 from locust_fleet.users.http.dial import Dialled, Route
-from locust_fleet.users.http.errors import AnswerTooLarge, BadAnswer, ConnectionLost
+from locust_fleet.users.http.errors import AnswerTooLarge, AnswerTooLate, BadAnswer, ConnectionLost
 from locust_fleet.users.http.link import PlainLink
 
 HEAD_LIMIT = 65536
@@ -38,6 +38,7 @@ class Connection:
 
     __slots__ = (
         "_begun",
+        "_early",
         "_joined",
         "_lines",
         "_parser",
@@ -51,6 +52,7 @@ class Connection:
         "reused",
         "route",
         "silent",
+        "spent",
         "tls_s",
     )
 
@@ -62,12 +64,16 @@ class Connection:
         # Of the present answer: whether its end was read; whether another may follow.
         self.complete = False
         self.keep = False
+        # Whether it is of no use afterwards, whatever the answer says.
+        self.spent = False
         # Whether no byte of the answer has come.
         self.silent = True
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self._parser: HttpResponseParser | None = _parser(self)
         self._begun = 0
         self._parts: list[bytes] = []
         self._lines = b""
+        # What came while it was asked whether the body is wanted.
+        self._early = b""
         self._read = self._progress = self._joined = 0
 
     # What llhttp calls.
@@ -89,6 +95,7 @@ class Connection:
         """Get ready for a request whose answer has ``timeout_s`` for each step."""
         self.complete = self.keep = False
         self.silent = True
+        self._early = b""
         self._begun = 0
         self._parts = []
         self._read = self._progress = self._joined = 0
@@ -99,7 +106,7 @@ class Connection:
     def read_head(self, bodiless: bool) -> Head:
         """Read until the answer's head is complete; ``bodiless`` as after HEAD and CONNECT."""
         link = self.link
-        data = link.receive()
+        data = self._early or link.receive()
         came = perf_counter()
         self.silent = not data
         end = data.find(b"\r\n\r\n")
@@ -116,12 +123,34 @@ class Connection:
             return Head(int(data[9:12]), self._lines, came)
         return Head(self._parser.get_status_code(), self._lines, came)  # type: ignore[union-attr]
 
+    def is_body_wanted(self, wait_s: float) -> bool:
+        """Wait for 100 (Continue); a server that says nothing within ``wait_s`` wants it, too."""
+        link = self.link
+        deadline = link.deadline
+        link.deadline = min(deadline, perf_counter() + wait_s)
+        data = b""
+        try:
+            while b"\r\n\r\n" not in data:
+                part = link.receive()
+                if not part or len(data) > HEAD_LIMIT:
+                    break
+                data += part
+        except AnswerTooLate:
+            pass
+        link.deadline = deadline
+        wanted = not data or data[9:12] == b"100"
+        self._early = data.partition(b"\r\n\r\n")[2] if wanted else data
+        # It may take what comes next for the body that it does not get.
+        self.spent = not wanted
+        return wanted
+
     def read_head_after(self, error: OSError, bodiless: bool) -> Head:
         """Read the head of an answer that came before all was sent, or raise why it was not."""
         try:
             head = self.read_head(bodiless)
         except (ConnectionLost, ConnectionError):
             raise error from None
+        self.spent = True
         return head
 
     def read_body(self, limit: int) -> bytes:
@@ -220,7 +249,7 @@ class Connection:
         status = parser.get_status_code()
         self.complete = True
         self._parts = []
-        self._parser = HttpResponseParser(self)
+        self._parser = _parser(self)
         return Head(status, self._lines, came)
 
     def _end_of_stream(self) -> None:
@@ -228,3 +257,10 @@ class Connection:
             self.complete, self.keep = True, False
             return
         raise ConnectionLost("the server closed the connection in the middle of an answer")
+
+
+def _parser(connection: Connection) -> HttpResponseParser:
+    parser = HttpResponseParser(connection)
+    # RFC 9112, 7.1.1 lets a recipient understand them, and requests does.
+    parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+    return parser

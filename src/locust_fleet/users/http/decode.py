@@ -42,7 +42,7 @@ class Inflater:
         self.finished = False
         self._gzip = gzip
         self._stream = zlib.decompressobj(GZIP if gzip else zlib.MAX_WBITS)
-        self._first = b""
+        self._first = self._rest = b""
         self._began = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -54,21 +54,24 @@ class Inflater:
             if data[0] & 15 != 8 or (data[0] << 8 | data[1]) % 31:
                 self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
         self._began = self._began or bool(data)
-        while data or not self.finished:
+        while True:
             if self.finished:
-                # Another member, or padding, which nobody minds.
-                data = self._stream.unused_data + data
-                if not self._gzip or data[:2] != GZIP_MAGIC:
+                data, self._rest = self._rest + data, b""
+                if not self._gzip:
                     return
-                self._stream = zlib.decompressobj(GZIP)
-                self.finished = False
+                if len(data) < len(GZIP_MAGIC):
+                    self._rest = data
+                    return
+                if not data.startswith(GZIP_MAGIC):
+                    # Padding, which nobody minds.
+                    return
+                self._stream, self.finished = zlib.decompressobj(GZIP), False
             part = self._stream.decompress(data, STEP)
             data = self._stream.unconsumed_tail
             if part:
                 yield part
             if self._stream.eof:
-                self.finished = True
-                data = self._stream.unused_data
+                self.finished, data = True, self._stream.unused_data
             elif not data and len(part) < STEP:
                 return
 

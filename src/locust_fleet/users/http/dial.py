@@ -9,8 +9,9 @@ from time import perf_counter
 
 from gevent import socket
 
-from locust_fleet.users.http.errors import AnswerTooLate, ConnectTooLate
+from locust_fleet.users.http.errors import AnswerTooLate, BadRequest, ConnectTooLate
 from locust_fleet.users.http.link import PlainLink
+from locust_fleet.users.http.proxy import Proxy, open_tunnel
 from locust_fleet.users.http.target import Origin
 from locust_fleet.users.http.tls import TlsLink, Trust, context_of
 
@@ -21,7 +22,13 @@ class Route:
 
     origin: Origin
     trust: Trust
+    proxy: Proxy | None = None
     unix: str | None = None
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Whom the connection is made to."""
+        return (self.proxy.host, self.proxy.port) if self.proxy else self.origin[1:]
 
 
 @dataclass(slots=True)
@@ -38,19 +45,23 @@ def open_link(route: Route, timeout_s: float, session: ssl.SSLSession | None = N
     started = perf_counter()
     deadline = started + timeout_s
     try:
-        sock = _unix_socket(route.unix, deadline) if route.unix else connect(route, deadline)
+        if route.unix:
+            sock = _unix_socket(route.unix, deadline)
+        else:
+            sock = _tcp_socket(*route.peer, deadline)
     except TimeoutError as error:
         raise ConnectTooLate(f"no connection within {timeout_s:g} s") from error
     connected = perf_counter()
     if route.origin.scheme != "https":
         return Dialled(PlainLink(sock), connected - started, 0.0)
+    link = PlainLink(sock)
     try:
-        link = TlsLink(sock, context_of(route.trust), route.origin.host, session)
-    except BaseException:
-        sock.close()
-        raise
-    link.deadline, link.timeout = deadline, timeout_s
-    try:
+        link.deadline, link.timeout = deadline, timeout_s
+        if route.proxy:
+            open_tunnel(link, route.origin, route.proxy)
+            connected = perf_counter()
+        link = TlsLink(link.detach(), context_of(route.trust), route.origin.host, session)
+        link.deadline, link.timeout = deadline, timeout_s
         link.shake_hands()
     except AnswerTooLate as error:
         link.close()
@@ -61,11 +72,13 @@ def open_link(route: Route, timeout_s: float, session: ssl.SSLSession | None = N
     return Dialled(link, connected - started, perf_counter() - connected)
 
 
-def connect(route: Route, deadline: float) -> _socket.socket:
-    """Open a TCP connection; each address gets an equal share of the time that is left."""
-    origin = route.origin
-    found = socket.getaddrinfo(origin.host, origin.port, 0, socket.SOCK_STREAM)
-    problem: OSError = OSError(f"the name {origin.host} has no address")
+def _tcp_socket(host: str, port: int, deadline: float) -> _socket.socket:
+    """Connect; each address gets an equal share of the time that is left."""
+    try:
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise BadRequest(f"{host!r} is no name of a host") from error
+    problem: OSError = OSError(f"the name {host} has no address")
     for number, (family, kind, protocol, _, address) in enumerate(found):
         left = (deadline - perf_counter()) / (len(found) - number)
         sock = socket.socket(family, kind, protocol)

@@ -12,6 +12,7 @@ HttpFailure
 ├── AnswerTooLarge   more than the client may keep in memory
 ├── BadContent       the content is not encoded as its headers say
 ├── RedirectLoop     more redirects than allowed
+├── BadRedirect      a redirect to nowhere
 ├── BadRequest       what the scenario asks for cannot be sent
 └── ProxyRefused     a proxy did not open a tunnel
 """
@@ -53,6 +54,10 @@ class BadContent(HttpFailure, requests.exceptions.ContentDecodingError):
 
 class RedirectLoop(HttpFailure, requests.exceptions.TooManyRedirects):
     """There were more redirects than ``max_redirects``."""
+
+
+class BadRedirect(HttpFailure):
+    """The server redirects to something that is no HTTP address."""
 
 
 class BadRequest(HttpFailure, requests.exceptions.InvalidHeader):

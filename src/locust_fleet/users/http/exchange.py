@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
 from locust_fleet.users.http.answer import AnswerHeaders
-from locust_fleet.users.http.body import Body
+from locust_fleet.users.http.body import Body, Bytes
 from locust_fleet.users.http.connection import Connection, Head
 from locust_fleet.users.http.cookies import Cookies
 from locust_fleet.users.http.decode import Decoding, decoded
 from locust_fleet.users.http.dial import Route
-from locust_fleet.users.http.errors import BadRequest, ConnectionLost, RedirectLoop
+from locust_fleet.users.http.errors import BadRedirect, BadRequest, ConnectionLost, RedirectLoop
 from locust_fleet.users.http.headers import Given, Headers
+from locust_fleet.users.http.link import PART
 from locust_fleet.users.http.pool import Pool
+from locust_fleet.users.http.proxy import Proxy, proxy_for
 from locust_fleet.users.http.redirects import (
     SAME_BODY,
     STATUSES,
@@ -36,6 +38,9 @@ METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 # Those that need not say that they have no body.
 BODILESS = frozenset(("GET", "HEAD"))
+# A server that says nothing for so long will read the body without being asked, as in curl.
+CONTINUE_WAIT_S = 1.0
+FRAMING = frozenset(("content-length", "transfer-encoding"))
 # They speak of a body that a redirect leaves behind.
 BODY_HEADERS = frozenset(("content-length", "content-type", "transfer-encoding"))
 
@@ -50,7 +55,10 @@ class Order:
     connect_s: float
     answer_s: float
     trust: Trust
+    proxy: Proxy | None
     stream: bool
+    # Whether the body waits until the server wants it.
+    expects: bool = False
 
 
 class Exchange:
@@ -58,30 +66,27 @@ class Exchange:
 
     def __init__(
         self,
-        targets: Targets,
         headers: Headers,
         cookies: Cookies,
         largest: int,
         unix: str | None = None,
     ) -> None:
-        self.targets = targets
         self.headers = headers
         # Where the cookies of answers go.
         self.cookies = cookies
         self.pool = Pool()
         self._largest = largest
         self._unix = unix
-        self._routes: dict[tuple[Origin, Trust], Route] = {}
+        self._routes: dict[tuple[Origin, Trust, Proxy | None], Route] = {}
 
     def send(self, method: str, target: Target, order: Order) -> Response:
         """Return the answer; raises HttpFailure, OSError."""
         head = self._head(method, target, order)
-        body = order.body
-        request = Request(method, target, head, body.data if body else None)
-        key = target.origin, order.trust
+        request = Request(method, target, head, order.body)
+        key = target.origin, order.trust, order.proxy
         route = self._routes.get(key)
         if route is None:
-            route = self._routes[key] = Route(target.origin, order.trust, self._unix)
+            route = self._routes[key] = Route(*key, self._unix)
         connection, answer = self._asked(route, request, order)
         try:
             return self._response(request, connection, answer, order)
@@ -91,17 +96,28 @@ class Exchange:
 
     def _head(self, method: str, target: Target, order: Order) -> bytes:
         """Return request line and headers without the empty line at their end."""
-        lines, names = self.headers.block(order.headers)
         if METHOD.fullmatch(method) is None:
             raise BadRequest(f"the method {method!r} is no word")
-        parts = [method.encode(), b" ", target.bare if "host" in names else target.line, lines]
+        lines, names = self.headers.block(order.headers)
+        body = order.body
+        if body is not None:
+            order.expects = "expect" in names
+            if not FRAMING.isdisjoint(names):
+                # What is sent has one length, which is not what somebody guessed.
+                own = {**(order.headers or {}), **dict.fromkeys(FRAMING)}
+                lines, names = self.headers.block(own)
+        parts = [method.encode(), b" "]
+        if order.proxy is not None and target.origin.scheme == "http":
+            # A proxy has to know the host; through a tunnel it is not asked.
+            parts += [b"http://", target.host[len(b"Host: ") : -len(b"\r\n")]]
+            lines += order.proxy.credentials
+        parts += [target.bare if "host" in names else target.line, lines]
         if order.jar.filled and "cookie" not in names:
             parts.append(order.jar.line(target))
-        body = order.body
         if body is not None:
             if body.kind and "content-type" not in names:
                 parts.append(b"Content-Type: %b\r\n" % body.kind.encode())
-            parts.append(b"Content-Length: %d\r\n" % len(body.data))
+            parts.append(body.framing)
         elif method not in BODILESS and "content-length" not in names:
             parts.append(b"Content-Length: 0\r\n")
         return b"".join(parts)
@@ -122,10 +138,8 @@ class Exchange:
         try:
             now = perf_counter()
             connection.begin(order.answer_s, now)
-            body = request.body
-            text = request.head + b"\r\n" if body is None else b"%b\r\n%b" % (request.head, body)
             try:
-                connection.link.send(text)
+                self._write(connection, request, order)
             except ConnectionError as error:
                 # It may have said why before it stopped to listen.
                 head = connection.read_head_after(error, request.method == "HEAD")
@@ -135,6 +149,19 @@ class Exchange:
         except BaseException:
             connection.close()
             raise
+
+    def _write(self, connection: Connection, request: Request, order: Order) -> None:
+        link, body = connection.link, order.body
+        if body is None:
+            link.send(request.head + b"\r\n")
+        elif isinstance(body, Bytes) and len(body.data) < PART and not order.expects:
+            link.send(b"%b\r\n%b" % (request.head, body.data))
+        else:
+            link.send(request.head + b"\r\n")
+            if order.expects and not connection.is_body_wanted(CONTINUE_WAIT_S):
+                return
+            body.send(link)
+            link.deadline = perf_counter() + order.answer_s
 
     def _response(
         self, request: Request, connection: Connection, answer: Head, order: Order
@@ -164,12 +191,19 @@ class Exchange:
         return response
 
     def _done(self, connection: Connection, whole: bool) -> None:
-        if whole and connection.keep:
+        if whole and connection.keep and not connection.spent:
             self.pool.give_back(connection)
         else:
             connection.close()
 
-    def follow(self, response: Response, order: Order, most: int) -> Response:
+    def follow(
+        self,
+        response: Response,
+        order: Order,
+        targets: Targets,
+        most: int,
+        proxies: Mapping[str, str] | None,
+    ) -> Response:
         """Go where redirects lead and return the last answer; raises as send does."""
         history: list[Response] = []
         while response.status_code in STATUSES and "location" in response.headers:
@@ -180,7 +214,12 @@ class Exchange:
             response.history = list(history)
             history.append(response)
             request = response.request
-            url = next_url(request.url, response.headers["location"])
+            try:
+                url = next_url(request.url, response.headers["location"])
+                target = targets.at(url)
+            except ValueError as error:
+                # Not the scenario's fault, which so is not told by an exception.
+                raise BadRedirect("a redirect to something that is no HTTP address") from error
             method = next_method(request.method, response.status_code)
             if response.status_code not in SAME_BODY:
                 order.body = None
@@ -188,7 +227,8 @@ class Exchange:
             order.headers = without(order.headers, ("cookie",))
             if not keeps_authorization(request.url, url):
                 order.headers = {**(order.headers or {}), "Authorization": None}
-            response = self.send(method, self.targets.get(url), order)
+            order.proxy = proxy_for(url, proxies) if proxies else None
+            response = self.send(method, target, order)
         response.history = history
         return response
 

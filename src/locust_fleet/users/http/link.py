@@ -14,7 +14,7 @@ from __future__ import annotations
 import _socket
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 from gevent import getcurrent
@@ -24,19 +24,6 @@ from locust_fleet.users.http.errors import AnswerTooLate
 READ, WRITE = 1, 2
 # What one call asks the kernel for.
 PART = 65536
-
-
-class Link(Protocol):
-    """What a connection needs; over TLS it is ``tls.TlsLink``."""
-
-    deadline: float
-    timeout: float
-
-    @property
-    def open(self) -> bool: ...
-    def send(self, data: bytes | memoryview) -> None: ...
-    def receive(self) -> bytes: ...
-    def close(self) -> None: ...
 
 
 class PlainLink:
@@ -133,15 +120,20 @@ class PlainLink:
 
     def close(self) -> None:
         """Close; a greenlet that waits here would wait until its deadline, so none may."""
+        if self._socket is not None:
+            self.detach().close()
+
+    def detach(self) -> _socket.socket:
+        """Return the socket, for somebody else to use."""
         sock, self._socket = self._socket, None
         if sock is None:
-            return
+            raise ConnectionResetError("the connection is closed")
         for watcher in (self._readable, self._writable, self._timer):
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
         self._readable = self._writable = self._timer = None
-        sock.close()
+        return sock
 
     def _wait(self) -> None:
         if self.deadline < self._due:

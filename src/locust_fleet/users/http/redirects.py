@@ -15,7 +15,7 @@ _RULES = Session()
 
 
 def next_url(url: str, location: str) -> str:
-    """Return the absolute URL that a Location header, as latin-1 text, means."""
+    """Return the absolute URL that a Location header, as latin-1 text, means; raises ValueError."""
     # Not ASCII, it is UTF-8 in practice.
     place = location.encode("latin-1").decode("utf-8", "replace")
     if place.startswith("//"):
@@ -39,4 +39,4 @@ def next_method(method: str, status: int) -> str:
 
 def keeps_authorization(url: str, place: str) -> bool:
     """Tell whether the next place may see the Authorization header."""
-    return not _RULES.should_strip_auth(url, place)  # type: ignore[no-untyped-call]
+    return not _RULES.should_strip_auth(url, place)

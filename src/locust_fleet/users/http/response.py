@@ -167,6 +167,10 @@ class Response:
         return self.status_code in STATUSES and "location" in self.headers
 
     @property
+    def is_permanent_redirect(self) -> bool:
+        return self.status_code in (301, 308) and "location" in self.headers
+
+    @property
     def elapsed(self) -> dt.timedelta:
         """From the first byte that was sent to the head of the answer."""
         return dt.timedelta(seconds=self._waited)

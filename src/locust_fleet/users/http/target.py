@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
-from requests.exceptions import InvalidSchema
+from requests.exceptions import InvalidSchema, InvalidURL, RequestException
 from requests.models import PreparedRequest
 from requests.utils import get_auth_from_url
 
@@ -15,7 +15,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 # Of one base URL; a scenario may make up URLs without end.
 KEPT = 2048
 # What every client sends as it stands. Dots are left to requests, which may resolve them.
-PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_~.-]*)*/?(?:\?[A-Za-z0-9_~.=&+-]*)?")
+PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_~.-]*)*/?(?:\?[A-Za-z0-9_~.=&+-]+)?")
 PLAIN_QUERY = re.compile(r"[A-Za-z0-9_~.=&+%-]*")
 
 
@@ -35,26 +35,32 @@ class Target:
     origin: Origin
     # As it is sent to the server: path and query.
     path: str
-    # After the method: target, version and Host.
-    line: bytes
-    # The same without Host.
+    # The rest of the request line after the method.
     bare: bytes
+    host: bytes
+    # Both, for most requests.
+    line: bytes
     auth: tuple[str, str] | None
 
     @classmethod
     def of(cls, url: str, params: Any = None) -> Target:
         """Read an absolute URL as requests does; raises its InvalidURL and MissingSchema."""
         prepared = PreparedRequest()
-        prepared.prepare_url(url, params)
-        whole = prepared.url or ""
-        parts = urlsplit(whole)
-        scheme = parts.scheme.lower()
+        try:
+            prepared.prepare_url(url, params)
+            whole = prepared.url or ""
+            parts = urlsplit(whole)
+            scheme, port = parts.scheme.lower(), parts.port
+        except RequestException:
+            raise
+        except ValueError as error:
+            raise InvalidURL(f"the URL '{url}' cannot be read: {error}") from error
         if scheme not in DEFAULT_PORTS:
             raise InvalidSchema(f"no connection for '{url}'; use http:// or https://")
         host = parts.hostname or ""
         user, password = get_auth_from_url(whole)
         auth = (user, password) if user or password else None
-        origin = Origin(scheme, host, parts.port or DEFAULT_PORTS[scheme])
+        origin = Origin(scheme, host, port or DEFAULT_PORTS[scheme])
         return cls._made(whole, origin, parts.netloc.rpartition("@")[2], prepared.path_url, auth)
 
     @classmethod
@@ -63,15 +69,14 @@ class Target:
     ) -> Target:
         default = f":{DEFAULT_PORTS[origin.scheme]}"
         bare = f"{path} HTTP/1.1\r\n".encode("ascii")
-        line = bare + f"Host: {host.removesuffix(default)}\r\n".encode("ascii")
-        return cls(url, origin, path, line, bare, auth)
+        host_line = f"Host: {host.removesuffix(default)}\r\n".encode("ascii")
+        return cls(url, origin, path, bare, host_line, bare + host_line, auth)
 
     def at(self, path: str) -> Target:
         """Return the target of a plain path of the same origin."""
         bare = f"{path} HTTP/1.1\r\n".encode("ascii")
-        line = bare + self.line[len(self.bare) :]
         url = self.url.removesuffix(self.path) + path
-        return Target(url, self.origin, path, line, bare, self.auth)
+        return Target(url, self.origin, path, bare, self.host, bare + self.host, self.auth)
 
 
 class Targets:
@@ -98,6 +103,10 @@ class Targets:
                 if query and PLAIN_QUERY.fullmatch(query):
                     return self._root.at(f"{self._prefix}{url}?{query}")
         return Target.of(self._whole(url), params)
+
+    def at(self, url: str) -> Target:
+        """Return the target of an absolute URL."""
+        return self._known.get(url) or self._keep(url, Target.of(url))
 
     def _read(self, url: str) -> Target:
         if self._root and _plain(url):

@@ -7,6 +7,7 @@ from locust.exception import StopTest
 from locust.user import User
 from locust.user.users import RestMixin
 
+from collections.abc import Mapping
 from typing import Any
 
 from gevent import Greenlet
@@ -37,6 +38,8 @@ class FleetHttpUser(User, RestMixin[Response]):
     # As in requests: whether certificates are checked or by which CAs, and our own certificate.
     verify: bool | str = True
     cert: Cert | None = None
+    # As in requests, such as {"http": "http://proxy:3128"}; the environment is not asked.
+    proxies: Mapping[str, str] | None = None
     # The path of a socket that takes the place of every host.
     unix_socket: str | None = None
 
@@ -59,6 +62,7 @@ class FleetHttpUser(User, RestMixin[Response]):
             cert=self.cert,
             unix_socket=self.unix_socket,
         )
+        self.client.proxies = self.proxies or {}
 
     def start(self, group: Group) -> Any:
         """Start as Locust does; when the user has ended, however, its connections are closed."""

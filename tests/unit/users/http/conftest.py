@@ -3,11 +3,13 @@
 from locust.env import Environment
 from locust.event import Events
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
 import pytest
+from gevent import ssl
 from gevent.server import StreamServer
 from gevent.socket import socket
 
@@ -23,33 +25,44 @@ Script = list[bytes | float | None]
 class Wire:
     """Reads requests and answers each by the next script, the last one again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.scripts: list[Script] = [[OK]]
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
         self.connections = 0
-        self._server = StreamServer((ADDRESS, 0), self._serve)
+        # What to do about Expect: 100-continue.
+        self.waits = False
+        self.refuses = b""
+        # Of each TLS connection, whether it went on with a session.
+        self.resumed: list[bool] = []
+        secured: dict[str, Any] = {"ssl_context": tls} if tls else {}
+        self._server = StreamServer((ADDRESS, 0), self.serve, **secured)
         self._server.start()
         self.port = self._server.server_port
-        self.url = f"http://{ADDRESS}:{self.port}"
+        self.url = f"http{'s' if tls else ''}://{ADDRESS}:{self.port}"
 
     def answers(self, *scripts: bytes | Script) -> None:
         self.scripts = [[script] if isinstance(script, bytes) else script for script in scripts]
 
-    def _serve(self, sock: socket, _: Any) -> None:
+    def serve(self, sock: socket, _: Any) -> None:
         self.connections += 1
+        if isinstance(sock, ssl.SSLSocket):
+            self.resumed.append(bool(sock.session_reused))
         data = b""
         try:
             while True:
                 while b"\r\n\r\n" not in data:
                     data += self._received(sock)
                 head, _, data = data.partition(b"\r\n\r\n")
-                length = _length(head)
-                while len(data) < length:
-                    data += self._received(sock)
                 self.heads.append(head.decode("latin-1"))
-                self.bodies.append(data[:length])
-                data = data[length:]
+                if self.refuses:
+                    sock.sendall(self.refuses)
+                    continue
+                if self.waits:
+                    assert not data
+                    sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                body, data = self._body(sock, head.lower(), data)
+                self.bodies.append(body)
                 script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
                 for step in script:
                     if step is None:
@@ -60,6 +73,21 @@ class Wire:
                         gevent.sleep(step)
         except OSError:
             pass
+
+    def _body(self, sock: socket, head: bytes, data: bytes) -> tuple[bytes, bytes]:
+        """Return the body and what follows it."""
+        if b"transfer-encoding: chunked" in head:
+            while not data.endswith(b"0\r\n\r\n"):
+                data += self._received(sock)
+            return b"".join(data.split(b"\r\n")[1:-3:2]), b""
+        found = re.search(rb"content-length: (\d+)", head)
+        length = int(found[1]) if found else 0
+        parts, have = [data], len(data)
+        while have < length:
+            parts.append(self._received(sock))
+            have += len(parts[-1])
+        data = b"".join(parts)
+        return data[:length], data[length:]
 
     @staticmethod
     def _received(sock: socket) -> bytes:
@@ -77,13 +105,6 @@ class Wire:
 
     def stop(self) -> None:
         self._server.stop(timeout=0)
-
-
-def _length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-    return 0
 
 
 @pytest.fixture

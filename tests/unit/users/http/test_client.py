@@ -15,6 +15,7 @@ from locust_fleet.users.http.errors import (
     AnswerTooLarge,
     AnswerTooLate,
     BadAnswer,
+    BadRedirect,
     ConnectionLost,
     RedirectLoop,
 )
@@ -373,3 +374,30 @@ def test_requests_in_flight_are_counted(user: FleetHttpUser, wire: Wire) -> None
     greenlet.join()
 
     assert (during, TALLY.in_flight) == (1, 0)
+
+
+def test_what_is_set_on_the_client_holds(user: FleetHttpUser, wire: Wire) -> None:
+    user.client.headers = {"X-Only": "1"}
+    user.client.cookies = {"a": "1"}
+    user.client.base_url = f"{wire.url}/base"
+    user.client.get("/x")
+
+    assert wire.line() == "GET /base/x HTTP/1.1"
+    assert set(wire.headers()) == {"host", "x-only", "cookie"}
+
+
+def test_what_the_client_does_not_have_cannot_be_set(user: FleetHttpUser) -> None:
+    with pytest.raises(AttributeError):
+        user.client.params = {"a": "1"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "http://[::1", "http://a:99999/", "x:y"])
+def test_a_redirect_to_nowhere_is_a_failed_request(
+    user: FleetHttpUser, wire: Wire, place: str
+) -> None:
+    wire.answers(status(302, f"Location: {place}"))
+
+    answer = user.client.get("/")
+
+    assert isinstance(answer.error, BadRedirect)
+    assert len(wire.heads) == 1
