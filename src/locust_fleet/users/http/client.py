@@ -251,7 +251,7 @@ class HttpClient:
 
     def close(self) -> None:
         """Close all connections."""
-        self._exchange.pool.close()
+        self._exchange.close()
 
     def _jar_with(self, cookies: Any) -> Cookies:
         jar = Cookies()

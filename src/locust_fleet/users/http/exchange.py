@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from weakref import WeakSet
 
 from locust_fleet.users.http.answer import AnswerHeaders
 from locust_fleet.users.http.body import Body, Bytes
@@ -74,9 +75,10 @@ class Exchange:
         self.headers = headers
         # Where the cookies of answers go.
         self.cookies = cookies
-        self.pool = Pool()
+        self._pool = Pool()
         self._largest = largest
         self._unix = unix
+        self._streams: WeakSet[Stream] = WeakSet()
         self._routes: dict[tuple[Origin, Trust, Proxy | None], Route] = {}
 
     def send(self, method: str, target: Target, order: Order) -> Response:
@@ -123,7 +125,7 @@ class Exchange:
         return b"".join(parts)
 
     def _asked(self, route: Route, request: Request, order: Order) -> tuple[Connection, Head]:
-        connection = self.pool.take(route) or self.pool.open(route, order.connect_s)
+        connection = self._pool.take(route) or self._pool.open(route, order.connect_s)
         try:
             return connection, self._ask(connection, request, order)
         except (ConnectionLost, ConnectionError):
@@ -131,7 +133,7 @@ class Exchange:
             if not (connection.reused and connection.silent and request.method in IDEMPOTENT):
                 raise
         TALLY.retries += 1
-        connection = self.pool.open(route, order.connect_s)
+        connection = self._pool.open(route, order.connect_s)
         return connection, self._ask(connection, request, order)
 
     def _ask(self, connection: Connection, request: Request, order: Order) -> Head:
@@ -180,6 +182,7 @@ class Exchange:
             response = Response(request, status, lines, None, waited)
             decoding = Decoding(encoding, sys.maxsize) if encoding else None
             response.stream = Stream(connection, decoding, self._largest, self._done)
+            self._streams.add(response.stream)
         else:
             content = connection.read_body(self._largest)
             self._done(connection, True)
@@ -190,9 +193,15 @@ class Exchange:
             response.opening = connection.connect_s, connection.tls_s
         return response
 
+    def close(self) -> None:
+        """Close all connections, also of what is still read."""
+        for stream in list(self._streams):
+            stream.close()
+        self._pool.close()
+
     def _done(self, connection: Connection, whole: bool) -> None:
         if whole and connection.keep and not connection.spent:
-            self.pool.give_back(connection)
+            self._pool.give_back(connection)
         else:
             connection.close()
 
