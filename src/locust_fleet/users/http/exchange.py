@@ -34,6 +34,7 @@ from locust_fleet.users.http.tally import TALLY
 from locust_fleet.users.http.target import Origin, Target, Targets
 from locust_fleet.users.http.tls import Trust
 
+VERBS = {verb: f"{verb} ".encode() for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")}
 METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
 # Sending one of these twice does what sending it once does (RFC 9110, 9.2.2).
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
@@ -98,8 +99,11 @@ class Exchange:
 
     def _head(self, method: str, target: Target, order: Order) -> bytes:
         """Return request line and headers without the empty line at their end."""
-        if METHOD.fullmatch(method) is None:
-            raise BadRequest(f"the method {method!r} is no word")
+        word = VERBS.get(method)
+        if word is None:
+            if METHOD.fullmatch(method) is None:
+                raise BadRequest(f"the method {method!r} is no word")
+            word = method.encode("ascii") + b" "
         lines, names = self.headers.block(order.headers)
         body = order.body
         if body is not None:
@@ -108,7 +112,7 @@ class Exchange:
                 # What is sent has one length, which is not what somebody guessed.
                 own = {**(order.headers or {}), **dict.fromkeys(FRAMING)}
                 lines, names = self.headers.block(own)
-        parts = [method.encode(), b" "]
+        parts = [word]
         if order.proxy is not None and target.origin.scheme == "http":
             # A proxy has to know the host; through a tunnel it is not asked.
             parts += [b"http://", target.host[len(b"Host: ") : -len(b"\r\n")]]
