@@ -214,8 +214,10 @@ class HttpClient:
         if catch_response:
             response.catch(self.request_event, meta)
         else:
-            meta["exception"] = response.problem(name)
-            self.request_event.fire(response=response, **meta)
+            meta["response"] = response
+            if response.status_code >= 400 or response.error is not None:
+                meta["exception"] = response.problem(name)
+            self.request_event.fire(**meta)
         return response
 
     def get(self, url: str, **options: Any) -> Response:
@@ -251,7 +253,7 @@ class HttpClient:
 
     def close(self) -> None:
         """Close all connections."""
-        self._exchange.pool.close()
+        self._exchange.close()
 
     def _jar_with(self, cookies: Any) -> Cookies:
         jar = Cookies()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from weakref import WeakSet
 
 from locust_fleet.users.http.answer import AnswerHeaders
 from locust_fleet.users.http.body import Body, Bytes
@@ -33,6 +34,7 @@ from locust_fleet.users.http.tally import TALLY
 from locust_fleet.users.http.target import Origin, Target, Targets
 from locust_fleet.users.http.tls import Trust
 
+VERBS = {verb: f"{verb} ".encode() for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")}
 METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
 # Sending one of these twice does what sending it once does (RFC 9110, 9.2.2).
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
@@ -74,9 +76,10 @@ class Exchange:
         self.headers = headers
         # Where the cookies of answers go.
         self.cookies = cookies
-        self.pool = Pool()
+        self._pool = Pool()
         self._largest = largest
         self._unix = unix
+        self._streams: WeakSet[Stream] = WeakSet()
         self._routes: dict[tuple[Origin, Trust, Proxy | None], Route] = {}
 
     def send(self, method: str, target: Target, order: Order) -> Response:
@@ -96,8 +99,11 @@ class Exchange:
 
     def _head(self, method: str, target: Target, order: Order) -> bytes:
         """Return request line and headers without the empty line at their end."""
-        if METHOD.fullmatch(method) is None:
-            raise BadRequest(f"the method {method!r} is no word")
+        word = VERBS.get(method)
+        if word is None:
+            if METHOD.fullmatch(method) is None:
+                raise BadRequest(f"the method {method!r} is no word")
+            word = method.encode("ascii") + b" "
         lines, names = self.headers.block(order.headers)
         body = order.body
         if body is not None:
@@ -106,7 +112,7 @@ class Exchange:
                 # What is sent has one length, which is not what somebody guessed.
                 own = {**(order.headers or {}), **dict.fromkeys(FRAMING)}
                 lines, names = self.headers.block(own)
-        parts = [method.encode(), b" "]
+        parts = [word]
         if order.proxy is not None and target.origin.scheme == "http":
             # A proxy has to know the host; through a tunnel it is not asked.
             parts += [b"http://", target.host[len(b"Host: ") : -len(b"\r\n")]]
@@ -123,7 +129,7 @@ class Exchange:
         return b"".join(parts)
 
     def _asked(self, route: Route, request: Request, order: Order) -> tuple[Connection, Head]:
-        connection = self.pool.take(route) or self.pool.open(route, order.connect_s)
+        connection = self._pool.take(route) or self._pool.open(route, order.connect_s)
         try:
             return connection, self._ask(connection, request, order)
         except (ConnectionLost, ConnectionError):
@@ -131,7 +137,7 @@ class Exchange:
             if not (connection.reused and connection.silent and request.method in IDEMPOTENT):
                 raise
         TALLY.retries += 1
-        connection = self.pool.open(route, order.connect_s)
+        connection = self._pool.open(route, order.connect_s)
         return connection, self._ask(connection, request, order)
 
     def _ask(self, connection: Connection, request: Request, order: Order) -> Head:
@@ -180,6 +186,7 @@ class Exchange:
             response = Response(request, status, lines, None, waited)
             decoding = Decoding(encoding, sys.maxsize) if encoding else None
             response.stream = Stream(connection, decoding, self._largest, self._done)
+            self._streams.add(response.stream)
         else:
             content = connection.read_body(self._largest)
             self._done(connection, True)
@@ -190,9 +197,15 @@ class Exchange:
             response.opening = connection.connect_s, connection.tls_s
         return response
 
+    def close(self) -> None:
+        """Close all connections, also of what is still read."""
+        for stream in list(self._streams):
+            stream.close()
+        self._pool.close()
+
     def _done(self, connection: Connection, whole: bool) -> None:
         if whole and connection.keep and not connection.spent:
-            self.pool.give_back(connection)
+            self._pool.give_back(connection)
         else:
             connection.close()
 

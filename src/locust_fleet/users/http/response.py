@@ -183,8 +183,8 @@ class Response:
         self, chunk_size: int | None = 1, decode_unicode: bool = False
     ) -> Iterator[Any]:
         """Return the body in parts; with stream=True as it comes, in parts of at most that size."""
-        stream, self.stream = self.stream, None
-        whole = stream.parts() if stream else iter([self._content] if self._content else [])
+        stream, content = self.stream, self._content
+        whole = stream.parts() if stream else iter([content] if content else [])
         size = chunk_size or 1 << 62
         parts = (
             part[start : start + size] for part in whole for start in range(0, len(part), size)

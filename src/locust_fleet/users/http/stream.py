@@ -61,6 +61,10 @@ class Stream:
         """Read no more."""
         self._leave(False)
 
+    def __del__(self) -> None:
+        # Nobody can read the rest any more.
+        self.close()
+
     def _leave(self, whole: bool) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:

@@ -355,7 +355,7 @@ def test_a_url_that_cannot_be_read_is_told_to_the_scenario(user: FleetHttpUser) 
 def test_connections_are_closed_when_the_user_ends(user: FleetHttpUser, wire: Wire) -> None:
     from gevent.pool import Group
 
-    connections = user.client._exchange.pool
+    connections = user.client._exchange._pool
     user.tasks = [lambda it: it.client.get("/") and it.stop()]
     group = Group()
     user.start(group)
@@ -401,3 +401,18 @@ def test_a_redirect_to_nowhere_is_a_failed_request(
 
     assert isinstance(answer.error, BadRedirect)
     assert len(wire.heads) == 1
+
+
+def test_a_stream_that_nobody_can_read_any_more_is_closed(user: FleetHttpUser, wire: Wire) -> None:
+    wire.answers([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
+    links = []
+
+    for _ in range(3):
+        answer = user.client.get("/", stream=True)
+        assert answer.stream
+        links.append(answer.stream._connection.link)  # type: ignore[union-attr]
+    first = [link.open for link in links]
+    user.client.close()
+
+    assert first == [False, False, True]
+    assert not links[-1].open
