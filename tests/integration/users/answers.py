@@ -106,6 +106,13 @@ def slow(request: Request) -> Answer:
     return Answer((float(request.asked("s")), *late.parts))
 
 
+def echo(request: Request) -> Answer:
+    """Answer with ``/echo?text=this``, in two parts with ``s`` seconds between."""
+    whole = plain(request, 200, request.asked("text").encode()).parts[0]
+    assert isinstance(whole, bytes)
+    return Answer((whole[:-2], float(request.asked("s")), whole[-2:]))
+
+
 def big(request: Request) -> Answer:
     """Answer with ``/big?n=1000`` bytes."""
     return plain(request, 200, b"b" * int(request.asked("n")))
@@ -126,6 +133,7 @@ PATHS: dict[str, Callable[[Request], Answer]] = {
     "basic": basic,
     "slow": slow,
     "big": big,
+    "echo": echo,
 }
 
 

@@ -279,7 +279,9 @@ def byte_per_second(talk: Talk) -> None:
 
 @danger(WORKS)
 def in_small_parts_but_in_time(talk: Talk) -> None:
-    talk.slowly(FINE, 0.001)
+    for start in range(0, len(FINE), 5):
+        talk.send(FINE[start : start + 5])
+        talk.wait(0.001)
 
 
 @danger(WORKS)
@@ -354,6 +356,28 @@ def expects_otherwise(talk: Talk) -> None:
     talk.send(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
     talk.wait(0.3)
     talk.socket.close()
+
+
+@danger(WORKS, body=40_000_000)
+def reads_slowly_but_reads(talk: Talk) -> None:
+    """Take three times the timeout for the request."""
+    for _ in range(15):
+        talk.came += len(talk.socket.recv(500_000))
+        threading.Event().wait(0.1)
+    fine(talk)
+
+
+@danger(WORKS)
+def sets_3000_cookies(talk: Talk) -> None:
+    cookies = b"".join(b"Set-Cookie: c%d=1\r\n" % number for number in range(3000))
+    talk.send(LINE + cookies + b"Content-Length: 4\r\n\r\nfine")
+
+
+@danger(FAILS)
+def one_byte_too_few_each_time(talk: Talk) -> None:
+    """Keep a client busy with what never is a chunk."""
+    talk.send(CHUNKED)
+    talk.slowly(b"0" * 100_000, 0.0001)
 
 
 # Connections that were in use before; the third time it works, on a new connection.

@@ -7,6 +7,7 @@ waiting gevent's, which pytest-xdist does not survive. Whoever starts it imports
 from __future__ import annotations
 
 from tests.integration.users.siege import listen, meet  # isort: skip
+from tests.integration.users.storm import weather  # isort: skip
 from tests.integration.users.stage import Stage, play  # isort: skip
 
 import json
@@ -40,7 +41,9 @@ def outcome(stage: Stage, task: dict[str, Any]) -> dict[str, Any]:
     if "scenario" in task:
         return play(stage, TABLE[task["scenario"]].play)
     if "listen" in task:
-        return listen(stage, task["listen"])
+        return listen(stage, task["listen"], task["follow"])
+    if "storm" in task:
+        return weather(stage, task["storm"])
     return meet(stage, **task)
 
 

@@ -49,12 +49,15 @@ class Outcomes:
 
 
 @pytest.fixture(scope="session")
-def outcomes(
-    tmp_path_factory: pytest.TempPathFactory, signed: Certificates, players: dict[str, Player]
-) -> Iterator[Outcomes]:
+def recorder(tmp_path_factory: pytest.TempPathFactory, signed: Certificates) -> Iterator[Recorder]:
     recorder = Recorder(tmp_path_factory.mktemp("recorder"), signed)
-    yield Outcomes(recorder, players)
+    yield recorder
     recorder.close()
+
+
+@pytest.fixture(scope="session")
+def outcomes(recorder: Recorder, players: dict[str, Player]) -> Outcomes:
+    return Outcomes(recorder, players)
 
 
 @pytest.fixture(scope="session")

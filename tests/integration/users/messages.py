@@ -65,7 +65,9 @@ def messages(draw: st.DrawFn, method: str) -> Message:
     version, status = draw(versions), draw(statuses)
     head = f"{version} {status} {draw(reasons)}\r\n{draw(heads)}"
     body = draw(bodies)
-    kinds = ["length", "close"] if version == "HTTP/1.0" else ["length", "close", "chunked"]
+    # After 304, http.client waits for chunks that do not come.
+    chunks = version == "HTTP/1.1" and status not in (204, 304)
+    kinds = ["length", "close", *(["chunked"] if chunks else [])]
     kind = draw(st.sampled_from(kinds))
     ends = draw(st.booleans())
     if kind == "length":
@@ -84,3 +86,46 @@ def messages(draw: st.DrawFn, method: str) -> Message:
         head += "Connection: keep-alive\r\n"
     data = f"{draw(interim)}{head}\r\n".encode("latin-1") + body
     return Message(data, stays=not ends)
+
+
+# What a message is made of, and what it is not.
+PIECES = (
+    *(b"\r\n", b"\n", b"\r", b"\r\n\r\n", b" ", b":", b"\x00", b"\xff", b"0\r\n\r\n", b"5\r\n"),
+    *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 204 \r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    *(b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n"),
+    *(b"Content-Encoding: gzip\r\n", b"Location: /message\r\n", b"Set-Cookie: a=1\r\n"),
+)
+# Headers that a client acts upon.
+ACTIVE = (
+    *("Set-Cookie", "Location", "Content-Type", "Content-Encoding", "Connection", "Keep-Alive"),
+    *("Transfer-Encoding", "Content-Length", "Trailer", "Upgrade", "WWW-Authenticate", "Date"),
+    *("Link", "Refresh", "Retry-After", "Alt-Svc", "Strict-Transport-Security", "ETag", "Age"),
+)
+# Beginnings of values that lead somewhere.
+LEADS = (
+    *("", "a=b; Domain=", "a=b; Expires=", "a=b; Max-Age=", "a=b; Path=", "http://", "https://a"),
+    *("//", "http://[", "/", "?", "#", "text/plain; charset=", "gzip, ", "br", "zstd", "deflate"),
+    *("chunked, ", "1", "keep-alive, ", "timeout=", "application/json;charset="),
+)
+
+
+@st.composite
+def nonsense(draw: st.DrawFn) -> Message:
+    """Return an answer in which something is missing, doubled, or where it should not be."""
+    data = draw(messages("GET")).data
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = min(len(data), start + draw(st.integers(0, 12)))
+        new = draw(st.sampled_from(PIECES) | st.binary(max_size=4) | st.just(data[start:end] * 2))
+        data = data[:start] + new + data[end:]
+    return Message(data, stays=False)
+
+
+@st.composite
+def strange_heads(draw: st.DrawFn) -> Message:
+    """Return an answer whose headers are well-formed, and mean anything."""
+    status = draw(st.sampled_from([200, 204, 301, 302, 303, 307, 308, 401, 407, 206, 304, 426]))
+    lines = draw(st.lists(st.tuples(st.sampled_from(ACTIVE), st.sampled_from(LEADS), values)))
+    head = "".join(f"{name}: {lead}{value}\r\n" for name, lead, value in lines)
+    data = f"HTTP/1.1 {status} OK\r\n{head}\r\n".encode("latin-1") + draw(bodies)
+    return Message(data, stays=False)

@@ -41,12 +41,14 @@ class Request:
             headers.setdefault(name.lower(), []).append(value)
         text = self.body.decode("latin-1")
         boundary = re.search("boundary=(\\S+)", self.header("content-type"))
-        if boundary:
+        if boundary and boundary[1] in text:
             text = text.replace(boundary[1], "BOUNDARY")
             kind = headers["content-type"][0]
             headers["content-type"] = [kind.replace(boundary[1], "BOUNDARY")]
             if headers.get("content-length") == [str(len(self.body))]:
                 headers["content-length"] = ["right"]
+        elif random := re.match("--([0-9a-f]{32})", text):
+            text = text.replace(random[1], "BOUNDARY")
         target = re.sub("_=\\d{13}", "_=TIME", self.target)
         return {"method": self.method, "target": target, "headers": headers, "body": text}
 

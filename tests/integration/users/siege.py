@@ -90,21 +90,24 @@ def asked(
     }
 
 
-def listen(stage: Stage, method: str) -> dict[str, Any]:
+def listen(stage: Stage, method: str, follow: bool) -> dict[str, Any]:
     """Return what a user understands on a unix socket, and whether it goes on."""
-    client = stage.user("http://speaker", unix_socket=stage.places["unix"]).client
-    response = client.request(method, "/message", allow_redirects=False)
-    failures = len(stage.reasons())
-    described = {
+    client = stage.user(
+        "http://speaker", unix_socket=stage.places["unix"], network_timeout=TIMEOUT_S
+    ).client
+    response = client.request(method, "/message", allow_redirects=follow)
+    understood = {
         "status": response.status_code,
         "reason": response.reason.strip(" \t"),
         "headers": {name.lower(): value for name, value in response.headers.items()},
         "content": (response.content or b"").decode("latin-1"),
-        "failures": failures,
+        "text": type(response.text).__name__,
+        "reported": len(stage.reported),
+        "failures": len(stage.reasons()),
         "afterwards": client.get("/fine").text,
     }
     client.close()
-    return described
+    return understood
 
 
 def open_connections() -> int:

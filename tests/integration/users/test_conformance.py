@@ -7,7 +7,6 @@ import pytest
 from tests.integration.users import scenarios
 from tests.integration.users.compare import judge
 from tests.integration.users.conftest import KINDS, Outcomes
-from tests.integration.users.faults import with_faults
 from tests.integration.users.table import TABLE, Differences
 
 pytestmark = pytest.mark.xdist_group("users")
@@ -42,7 +41,7 @@ def test_fast_http_user_differs_from_http_user_as_the_table_says(
     assert not judge(expected, actual, TABLE[name].fast, FAST)
 
 
-@pytest.mark.parametrize("name", with_faults(TABLE))
+@pytest.mark.parametrize("name", TABLE)
 def test_our_user_does_as_http_user_but_for_what_the_table_says(
     outcomes: Outcomes, name: str
 ) -> None:
@@ -51,9 +50,8 @@ def test_our_user_does_as_http_user_but_for_what_the_table_says(
     assert not judge(expected, actual, TABLE[name].fleet, FLEET)
 
 
-@pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_failure_has_a_reason(outcomes: Outcomes, kind: str, name: str) -> None:
-    outcome = outcomes.of(kind, name)
+def test_every_failure_has_a_reason(outcomes: Outcomes, kind: str) -> None:
+    reasons = {name: outcomes.of(kind, name)["reasons"] for name in TABLE}
 
-    assert len(outcome["reasons"]) == 0 or all(outcome["reasons"])
+    assert [name for name, all_of_them in reasons.items() if not all(all_of_them)] == []

@@ -8,7 +8,6 @@ import pytest
 
 from tests.integration.users.attacks import DANGERS, Verdict
 from tests.integration.users.conftest import Siege
-from tests.integration.users.faults import with_faults
 
 pytestmark = pytest.mark.xdist_group("hostile-users")
 
@@ -30,14 +29,14 @@ def met(siege: Siege, name: str) -> dict[str, Any]:
     return siege.of("http", *asks)
 
 
-@pytest.mark.parametrize("name", with_faults(DANGERS))
+@pytest.mark.parametrize("name", DANGERS)
 def test_an_attack_is_one_request_in_the_statistics(siege: Siege, name: str) -> None:
     answer = met(siege, name)["answers"][0]
 
     assert (len(answer["reported"]), answer["raised"]) == (1, None)
 
 
-@pytest.mark.parametrize("name", with_faults(DANGERS))
+@pytest.mark.parametrize("name", DANGERS)
 def test_an_attack_fails_with_a_reason_or_the_bytes_are_fine(siege: Siege, name: str) -> None:
     outcome = met(siege, name)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.users.messages import Message, messages
+from tests.integration.users.messages import Message, messages, nonsense, strange_heads
 from tests.integration.users.player import Player
 from tests.integration.users.speaker import Speaker
 
@@ -36,11 +36,13 @@ class Listener:
         self._speaker = speaker
         self._player = player
 
-    def hears(self, message: Message, cuts: list[int], method: str) -> dict[str, Any]:
+    def hears(
+        self, message: Message, cuts: list[int], method: str, follow: bool = False
+    ) -> dict[str, Any]:
         """Return what the user understood; then it asks for something else."""
         self._speaker.says(message, cuts)
         places = {"unix": str(self._speaker.path)}
-        return self._player.do(places, listen=method)
+        return self._player.do(places, listen=method, follow=follow)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,8 @@ def understood_by_python(message: Message, method: str) -> dict[str, Any]:
         "reason": response.reason.strip(" \t"),
         "headers": {name: ", ".join(values) for name, values in headers.items()},
         "content": response.read().decode("latin-1"),
+        "text": "str",
+        "reported": 1,
         "afterwards": "fine",
         "failures": 0 if response.status < 400 else 1,
     }
@@ -98,3 +102,21 @@ def test_an_answer_byte_by_byte_is_the_same(listener: Listener) -> None:
     cuts = list(range(len(WHOLE.data)))
 
     assert listener.hears(WHOLE, cuts, "GET") == understood_by_python(WHOLE, "GET")
+
+
+@given(message=nonsense(), cuts=st.lists(st.integers(0, 2000), max_size=3))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nonsense_is_one_request_and_the_user_goes_on(
+    listener: Listener, message: Message, cuts: list[int]
+) -> None:
+    outcome = listener.hears(message, cuts, "GET", follow=True)
+
+    assert (outcome["reported"], outcome["afterwards"]) == (1, "fine")
+
+
+@given(message=strange_heads())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_header_breaks_a_user(listener: Listener, message: Message) -> None:
+    outcome = listener.hears(message, [], "GET", follow=True)
+
+    assert (outcome["reported"], outcome["text"], outcome["afterwards"]) == (1, "str", "fine")

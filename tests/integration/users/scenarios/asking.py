@@ -283,7 +283,7 @@ def headers_of_the_session(stage: Stage) -> Any:
     return [client.get("/1", headers={"x-one": "mine"}), client.get("/2", headers={"X-All": None})]
 
 
-@scenario(fast="its session has no params")
+@scenario(fast="its session has no params", fleet="has no params of its own, and says so")
 def params_of_the_session(stage: Stage) -> Any:
     stage.client.params = {"key": "secret"}
     return stage.client.get("/", params={"q": "1"})

@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.integration.users.table import UNKNOWN, Stage, scenario
 
+TUNNEL = {"seen.0.headers": "names the host to the proxy, as RFC 9112 (3.2) has it"}
+
 
 @scenario()
 def auth_as_a_pair(stage: Stage) -> Any:
@@ -179,14 +181,14 @@ def proxy_of_the_session(stage: Stage) -> Any:
     return stage.client.get("/")
 
 
-@scenario(fast=UNKNOWN)
+@scenario(fast=UNKNOWN, fleet=TUNNEL)
 def proxy_of_https(stage: Stage) -> Any:
     client = stage.user(stage.places["https"]).client
     proxies, authority = {"https": stage.places["proxy"]}, stage.places["authority"]
     return [client.get(f"/{n}", proxies=proxies, verify=authority) for n in range(2)]
 
 
-@scenario(fast=UNKNOWN)
+@scenario(fast=UNKNOWN, fleet=TUNNEL)
 def proxy_with_credentials(stage: Stage) -> Any:
     proxy = stage.places["proxy"].replace("//", "//me:pass@")
     client = stage.user(stage.places["https"]).client
@@ -194,7 +196,7 @@ def proxy_with_credentials(stage: Stage) -> Any:
     return stage.client.get("/", proxies={"http": proxy})
 
 
-@scenario(fast=UNKNOWN)
+@scenario(fast=UNKNOWN, fleet=TUNNEL)
 def proxy_that_refuses(stage: Stage) -> Any:
     client = stage.user("https://refused.test:1").client
     return client.get("/", proxies={"https": stage.places["proxy"]}, verify=False).status_code
@@ -218,7 +220,7 @@ def proxy_of_one_host(stage: Stage) -> Any:
     return [stage.client.get(url, proxies=proxies).status_code for url in (whole, "/direct")]
 
 
-@scenario(fast=UNKNOWN)
+@scenario(fast=UNKNOWN, fleet={"seen.1.connection": "has a connection for each origin"})
 def proxy_and_a_redirect(stage: Stage) -> Any:
     where = stage.places["other"] + "/there"
     proxies = {"http": stage.places["proxy"]}
