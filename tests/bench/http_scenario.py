@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from gevent import socket
 from locust_fleet.users import FleetHttpUser
 
 KIND, TEST = os.environ["BENCH_KIND"], os.environ["BENCH_TEST"]
+FILE = Path(os.environ["BENCH_FILE"])
 ORDER = {"product_id": 7, "quantity": 2, "note": "leave it at the door"}
 
 
@@ -69,9 +71,9 @@ class Shopper(BASE):  # type: ignore[misc]
 
     def on_start(self) -> None:
         super().on_start()
+        if KIND in ("HttpUser", "FleetHttpUser"):
+            self.client.verify = False
         if TEST == "session":
-            if KIND != "FastHttpUser":
-                self.client.verify = False
             self.client.get("/login")
 
     @task
@@ -80,6 +82,9 @@ class Shopper(BASE):  # type: ignore[misc]
             self.get("/json")
         elif TEST == "get":
             self.client.get("/json")
+        elif TEST != "session":
+            with FILE.open("rb") as file:
+                self.client.post("/upload", files={"file": file})
         else:
             with self.client.post("/order", json=ORDER, catch_response=True) as answer:
                 if len(answer.json()) != 40:
@@ -102,6 +107,8 @@ class Cost:
             "cpu_s": used_s() - self._cpu_s,
             "requests": total.num_requests - self._requests,
             "failures": total.num_failures,
+            # Linux tells it in KiB.
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
         }
         print(json.dumps(said), flush=True)
 

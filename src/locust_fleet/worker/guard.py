@@ -54,6 +54,11 @@ class Guard:
         if not self._targets.allows(scheme, host, port):
             raise TargetRefused(self._refuse(f"{scheme}://{host}:{port}"))
 
+    def check_socket(self, path: str) -> None:
+        """Raise TargetRefused unless the unix socket may be connected to."""
+        if not self._targets.allows_socket(path):
+            raise TargetRefused(self._refuse(f"unix://{path}"))
+
     def _refuse(self, origin: str) -> str:
         if origin not in self._reported and len(self._reported) < REPORTS_LIMIT:
             self._reported.add(origin)
@@ -96,7 +101,7 @@ def install(guard: Guard) -> None:
         if route.proxy:
             guard.check_connection("http", *route.peer)
         if route.unix:
-            guard.check_connection("unix", route.unix, 0)
+            guard.check_socket(route.unix)
         return open_link(route, *args, **kwargs)
 
     replace(requests.adapters.HTTPAdapter, "send", guarded_send)

@@ -250,7 +250,7 @@ def test_a_proxy_and_a_unix_socket_are_asked_about(
     new_user(host="http://shop.test", proxies={"http": wire.url}).client.get("/")
     new_user(host="http://shop.test", unix_socket=str(tmp_path / "s")).client.get("/")
 
-    assert refused == [wire.url, f"unix://{tmp_path}/s:0"]
+    assert refused == [wire.url, f"unix://{tmp_path}/s"]
     assert not wire.heads
 
 
