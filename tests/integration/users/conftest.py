@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.users import certificates
-from tests.integration.users.attacks import DANGERS, ON_REUSE
+from tests.integration.users.attacks import DANGERS, MORE, PROXIES
 from tests.integration.users.certificates import Certificates
 from tests.integration.users.hostile import Hostile
 from tests.integration.users.player import Player
@@ -63,7 +63,7 @@ def outcomes(recorder: Recorder, players: dict[str, Player]) -> Outcomes:
 @pytest.fixture(scope="session")
 def hostile(signed: Certificates) -> Iterator[Hostile]:
     attacks = {name: one.attack for name, one in DANGERS.items()}
-    hostile = Hostile(attacks | ON_REUSE, signed)
+    hostile = Hostile(attacks | MORE, PROXIES, signed)
     yield hostile
     hostile.close()
 

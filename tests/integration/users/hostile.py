@@ -97,8 +97,13 @@ Attack = Callable[[Talk], Any]
 class Hostile:
     """Listens until it is closed; ``/NAME`` is an attack, ``/fine`` is none."""
 
-    def __init__(self, attacks: dict[str, Attack], certificates: Certificates) -> None:
-        self._attacks = attacks
+    def __init__(
+        self,
+        attacks: dict[str, Attack],
+        proxies: dict[str, Attack],
+        certificates: Certificates,
+    ) -> None:
+        self._attacks, self._proxies = attacks, proxies
         self._listeners: list[socket.socket] = []
         # How often each path was asked, and how many connections were made.
         self.asked: Counter[str] = Counter()
@@ -116,6 +121,7 @@ class Hostile:
             "half_tls": self._serve("https", half_handshake),
             "no_tls": self._serve("https", lambda talk: talk.send(b"SSH-2.0-OpenSSH_9\r\n")),
             "silent_tls": self._serve("https", lambda talk: talk.wait()),
+            "proxy": self._serve("http", self._proxy),
             "greeting": self._serve("http", self._greeting),
             "full": f"http://127.0.0.1:{full.getsockname()[1]}",
             "authority": str(certificates.authority),
@@ -169,6 +175,11 @@ class Hostile:
                 self._plain(talk)
 
         return serve
+
+    def _proxy(self, talk: Talk) -> None:
+        """Attack who asks for a tunnel to ``ATTACK.test``."""
+        if talk.read_head():
+            self._proxies[talk.path.partition(".")[0]](talk)
 
     def _greeting(self, talk: Talk) -> None:
         """Answer before anything was asked."""

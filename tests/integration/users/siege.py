@@ -56,11 +56,17 @@ def asked(
     body: int = 0,
     headers: dict[str, str] | None = None,
     verify: str = "",
+    proxy: str = "",
     stream: bool = False,
+    read: bool = True,
     pause_s: float = 0.0,
+    busy_s: float = 0.0,
 ) -> dict[str, Any]:
-    """Ask once, after a pause."""
+    """Ask once, after a pause, and after a while in which the process has no time for others."""
     gevent.sleep(pause_s)
+    free = time.monotonic() + busy_s
+    while time.monotonic() < free:
+        pass
     stage.reported.clear()
     more: dict[str, Any] = {"headers": headers} if headers else {}
     if stream:
@@ -69,13 +75,14 @@ def asked(
         more["data"] = b"b" * body
     if verify:
         more["verify"] = verify
+    if proxy:
+        more["proxies"] = {"all": proxy}
     began, cpu_s = time.monotonic(), time.process_time()
     status, text, raised = None, None, None
     try:
         response = client.request(method, path, **more)
         status = response.status_code
-        text = None if stream else attempt(lambda: (response.text or "")[:200])
-        # Nobody reads a stream here.
+        text = attempt(lambda: (response.text or "")[:200]) if read else None
         response = None
     except Exception as error:
         raised = repr(error)
