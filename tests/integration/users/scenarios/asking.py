@@ -1,10 +1,10 @@
-"""Methods, addresses, parameters and headers."""
+"""Methods, addresses and parameters."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.integration.users.table import REFUSED, Stage, scenario
+from tests.integration.users.table import Stage, scenario
 
 
 @scenario()
@@ -222,67 +222,6 @@ def name_that_does_not_exist(stage: Stage) -> Any:
     return stage.user("http://nobody.invalid").client.get("/nowhere").status_code
 
 
-@scenario()
-def headers_of_a_request(stage: Stage) -> Any:
-    return stage.client.get("/", headers={"X-One": "1", "Accept": "text/html"})
-
-
-@scenario()
-def headers_that_replace_defaults(stage: Stage) -> Any:
-    mine = {"User-Agent": "me", "accept": "a/b", "Accept-Encoding": "br", "Connection": "close"}
-    return stage.client.get("/", headers=mine)
-
-
-@scenario(
-    fleet={"seen.0.headers.accept-encoding": "takes it away; http.client then writes identity"}
-)
-def headers_that_are_taken_away(stage: Stage) -> Any:
-    none = {"User-Agent": None, "Accept": None, "Accept-Encoding": None, "Connection": None}
-    return stage.client.get("/", headers=none)
-
-
-@scenario(fast="writes the bytes as Python shows them")
-def headers_as_bytes(stage: Stage) -> Any:
-    return stage.client.get("/", headers={"X-One": b"bytes"})
-
-
-@scenario()
-def headers_of_latin_letters(stage: Stage) -> Any:
-    return stage.client.get("/", headers={"X-One": "Jürgen"})
-
-
-@scenario(fast="writes the bytes as Python shows them")
-def headers_of_other_alphabets(stage: Stage) -> Any:
-    return stage.client.get("/", headers={"X-One": "你好".encode()})
-
-
-@scenario(fast="writes it", fleet=REFUSED)
-def header_that_is_a_number(stage: Stage) -> Any:
-    return stage.client.get("/", headers={"X-One": 1})
-
-
-@scenario(fast="raises instead of failing", fleet=REFUSED)
-def header_with_a_line_feed(stage: Stage) -> Any:
-    return stage.client.get("/", headers={"X-One": "1\r\nX-Two: 2"})
-
-
-@scenario(fast="raises instead of failing", fleet=REFUSED)
-def header_name_with_a_line_feed(stage: Stage) -> Any:
-    return stage.client.get("/", headers={"X-One: 1\r\nX-Two": "2"})
-
-
-@scenario()
-def host_header_of_its_own(stage: Stage) -> Any:
-    return stage.client.get("/", headers={"Host": "shop.example"})
-
-
-@scenario(fast="its session has no headers")
-def headers_of_the_session(stage: Stage) -> Any:
-    client = stage.client
-    client.headers.update({"X-All": "always", "X-One": "session"})
-    return [client.get("/1", headers={"x-one": "mine"}), client.get("/2", headers={"X-All": None})]
-
-
 @scenario(fast="its session has no params", fleet="has no params of its own, and says so")
 def params_of_the_session(stage: Stage) -> Any:
     stage.client.params = {"key": "secret"}
@@ -298,3 +237,42 @@ def many_requests_on_one_connection(stage: Stage) -> Any:
 def rest_of_a_client(stage: Stage) -> Any:
     with stage.user().rest("GET", "/json") as response:
         return [response.js, response.status_code]
+
+
+@scenario(fleet="fails instead of raising")
+def method_that_is_no_word(stage: Stage) -> Any:
+    return stage.client.request("GET /x HTTP/1.1\r\nX-Evil: 1\r\n", "/").status_code
+
+
+@scenario(fleet="fails instead of raising")
+def method_of_other_letters(stage: Stage) -> Any:
+    return stage.client.request("GÜT", "/").status_code
+
+
+@scenario()
+def address_as_bytes(stage: Stage) -> Any:
+    return stage.client.get(stage.places["http"].encode() + b"/bytes").status_code
+
+
+@scenario(fast="leaves them out")
+def address_with_a_line_feed(stage: Stage) -> Any:
+    return stage.client.get("/a\r\nX-Evil: 1\r\n\r\nb\tc\x00d").status_code
+
+
+@scenario()
+def address_of_a_class(stage: Stage) -> Any:
+    class Place(str):
+        __slots__ = ()
+
+    return stage.client.get(Place("/place")).status_code
+
+
+@scenario()
+def params_with_odd_values(stage: Stage) -> Any:
+    params = {"a": 1, "b": b"bytes", "c": 2.5, "d": ("x", "y"), 5: "number", "e": object}
+    return stage.client.get("/", params={**params, "e": "f"}).status_code
+
+
+@scenario()
+def host_of_a_default_port(stage: Stage) -> Any:
+    return stage.user("http://127.0.0.1:80").client.get("/x", timeout=1).status_code

@@ -239,3 +239,22 @@ def hook_of_a_response(stage: Stage) -> Any:
 def users_do_not_share_connections(stage: Stage) -> Any:
     one, other = stage.user(), stage.user()
     return [user.client.get("/").status_code for user in (one, other, one, other)]
+
+
+@scenario(fast="takes pairs alone", fleet="says that it has none")
+def auth_by_digest(stage: Stage) -> Any:
+    from requests.auth import HTTPDigestAuth
+
+    return stage.client.get("/basic", auth=HTTPDigestAuth("alice", "secret")).status_code
+
+
+@scenario(fast="its session has none")
+def auth_of_the_session_that_one_request_changes(stage: Stage) -> Any:
+    stage.client.auth = ("alice", "secret")
+    return [stage.client.get("/basic", auth=("bob", "x")), stage.client.get("/basic")]
+
+
+@scenario(fast="its session has none")
+def auth_of_the_session_and_a_header(stage: Stage) -> Any:
+    stage.client.auth = ("alice", "secret")
+    return stage.client.get("/basic", headers={"Authorization": "mine"})

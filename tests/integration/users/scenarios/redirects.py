@@ -219,3 +219,64 @@ def redirect_without_a_body_to_read(stage: Stage) -> Any:
 def kind_of_a_redirect(stage: Stage) -> Any:
     answers = [stage.client.get(to("/there", code), allow_redirects=False) for code in (302, 308)]
     return [[one.is_redirect, one.is_permanent_redirect] for one in answers]
+
+
+@scenario(fast=UNKNOWN)
+def redirect_with_cookies_of_the_request(stage: Stage) -> Any:
+    first = stage.client.get(to("/there", cookie="new=1; Path=/"), cookies={"mine": "1"})
+    return [first, stage.client.get("/next").status_code]
+
+
+@scenario(fast=UNKNOWN)
+def redirect_of_cookies_to_another_host(stage: Stage) -> Any:
+    port = stage.places["http"].rpartition(":")[2]
+    where = to(f"http://shop.test:{port}/there")
+    return stage.client.get(where, cookies={"mine": "1"})
+
+
+@scenario(fast="takes pairs alone")
+def redirect_of_what_a_function_signed(stage: Stage) -> Any:
+    def sign(request: Any) -> Any:
+        request.headers["X-Signature"] = "signed"
+        request.headers["Authorization"] = "mine"
+        return request
+
+    inside = stage.client.get(to("/there"), auth=sign)
+    return [inside, stage.client.get(to(stage.places["other"] + "/there"), auth=sign)]
+
+
+@scenario(fast="has no history then")
+def redirect_of_the_host_with_auth_in_it(stage: Stage) -> Any:
+    client = stage.user(stage.places["http"].replace("//", "//alice:secret@")).client
+    return [client.get(to("/basic")), client.get(to(stage.places["other"] + "/basic"))]
+
+
+@scenario(fast="its session has no headers")
+def redirect_with_a_session_header(stage: Stage) -> Any:
+    stage.client.headers["Authorization"] = "Bearer token"
+    stage.client.headers["X-Mine"] = "1"
+    return stage.client.get(to(stage.places["other"] + "/there"))
+
+
+@scenario()
+def redirect_that_comes_twice(stage: Stage) -> Any:
+    return [stage.client.get(to("/there", 301)) for _ in range(2)]
+
+
+@scenario()
+def redirect_of_an_accept_header(stage: Stage) -> Any:
+    headers = {"Accept": "a/b", "Content-Type": "c/d", "Range": "bytes=0-1", "User-Agent": None}
+    return [stage.client.post(to("/there", code), b"x", headers=headers) for code in (303, 308)]
+
+
+@scenario()
+def redirect_in_capitals(stage: Stage) -> Any:
+    host = stage.places["http"].removeprefix("http://")
+    return stage.client.get(to(f"HTTP://{host}/There"))
+
+
+@scenario(fleet={"got.url": "writes the name of a host in small letters"})
+def redirect_to_the_same_name_in_capitals(stage: Stage) -> Any:
+    port = stage.places["http"].rpartition(":")[2]
+    client = stage.user(f"http://shop.test:{port}").client
+    return client.get(to(f"http://SHOP.test:{port}/there"), headers={"Authorization": "mine"})
