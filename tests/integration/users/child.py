@@ -7,7 +7,7 @@ waiting gevent's, which pytest-xdist does not survive. Whoever starts it imports
 from __future__ import annotations
 
 from tests.integration.users.siege import listen, meet  # isort: skip
-from tests.integration.users.storm import weather  # isort: skip
+from tests.integration.users.storm import many, weather  # isort: skip
 from tests.integration.users.stage import Stage, play  # isort: skip
 
 import json
@@ -44,6 +44,8 @@ def outcome(stage: Stage, task: dict[str, Any]) -> dict[str, Any]:
         return listen(stage, task["listen"], task["follow"])
     if "storm" in task:
         return weather(stage, task["storm"])
+    if "different" in task:
+        return many(stage, task["different"])
     return meet(stage, **task)
 
 

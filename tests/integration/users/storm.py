@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import gevent
+import psutil
 from gevent.pool import Group, Pool
 
 AT_ONCE = 20
@@ -52,3 +53,24 @@ def weather(stage: Stage, requests: int) -> dict[str, Any]:
     del user
     gevent.sleep(0.01)
     return {**outcome, "left_open": open_connections() - connections}
+
+
+def many(stage: Stage, requests: int) -> dict[str, Any]:
+    """Return by how much memory grows in the second half of requests that are all different."""
+    client = stage.client
+    resident: list[int] = []
+    for half in range(2):
+        for number in range(half * requests // 2, (half + 1) * requests // 2):
+            client.get(
+                f"/{number}?a={number}",
+                params={"b": number},
+                headers={"X-Number": str(number), "Authorization": f"Bearer {number}"},
+                cookies={f"c{number}": "1"},
+                auth=(f"user{number}", "secret"),
+                name="all",
+            )
+            stage.reported.clear()
+        gc.collect()
+        resident.append(psutil.Process().memory_info().rss)
+    failures = sum(entry["failures"] for entry in stage.statistics().values())
+    return {"bytes": resident[1] - resident[0], "failures": failures}
