@@ -31,6 +31,8 @@ class Recorder:
         self._listeners: list[socket.socket] = []
         secure = certificates.context(certificates.server)
         other_name = certificates.context(certificates.other_name)
+        old = certificates.context(certificates.server)
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
         asking = certificates.context(certificates.server, ask_client=True)
         local = ("127.0.0.1", 0)
         unix = folder / "recorder.sock"
@@ -39,6 +41,7 @@ class Recorder:
             "other": f"http://127.0.0.1:{self._listen(local)}",
             "ipv6": f"http://[::1]:{self._listen(('::1', 0))}",
             "https": f"https://localhost:{self._listen(local, secure)}",
+            "https_1_2": f"https://localhost:{self._listen(local, old)}",
             "other_name": f"https://localhost:{self._listen(local, other_name)}",
             "asking": f"https://localhost:{self._listen(local, asking)}",
             "proxy": f"http://127.0.0.1:{self._listen(local)}",

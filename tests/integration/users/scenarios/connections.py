@@ -175,6 +175,38 @@ def proxy_of_http(stage: Stage) -> Any:
     return [stage.client.get(f"/{n}?a=1", proxies=proxies) for n in range(2)]
 
 
+@scenario(fast=UNKNOWN)
+def tls_on_new_connections(stage: Stage) -> Any:
+    authority = stage.places["authority"]
+    return [
+        stage.user(stage.places[place]).client.get(path, verify=authority)
+        for place in ("https", "https_1_2")
+        for path in ("/one", "/two")
+    ]
+
+
+@scenario(fast=UNKNOWN)
+def tls_on_new_connections_of_one_user(stage: Stage) -> Any:
+    authority = stage.places["authority"]
+    clients = [stage.user(stage.places[place]).client for place in ("https", "https_1_2")]
+    return [client.get("/close", verify=authority) for client in clients for _ in range(3)]
+
+
+@scenario(fast=UNKNOWN)
+def tls_is_verified_on_a_session_that_was_not(stage: Stage) -> Any:
+    client = stage.user(stage.places["other_name"]).client
+    verified = stage.places["authority"]
+    return [client.get("/close", verify=one).status_code for one in (False, False, verified)]
+
+
+@scenario(fast=UNKNOWN)
+def tls_closed_without_a_word(stage: Stage) -> Any:
+    """The server ends TCP and not TLS, as many do."""
+    client = stage.user(stage.places["https"]).client
+    authority = stage.places["authority"]
+    return [client.get(f"/{path}", verify=authority) for path in ("close", "until-close", "next")]
+
+
 @scenario(fast="has a proxy per class")
 def proxy_of_the_session(stage: Stage) -> Any:
     stage.client.proxies = {"http": stage.places["proxy"]}
