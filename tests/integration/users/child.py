@@ -44,6 +44,8 @@ def outcome(stage: Stage, task: dict[str, Any]) -> dict[str, Any]:
         return listen(stage, task["listen"], task["follow"])
     if "storm" in task:
         return weather(stage, task["storm"])
+    if "ask" in task:
+        return {"status": stage.client.request(**task["ask"]).status_code}
     if "different" in task:
         return many(stage, task["different"])
     return meet(stage, **task)

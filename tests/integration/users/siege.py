@@ -15,6 +15,8 @@ import gevent
 import psutil
 from gevent.pool import Group
 
+from locust_fleet.users.http.tally import TALLY
+
 # What the user class says, in s, and the most bytes that an answer may have.
 TIMEOUT_S = 0.5
 LARGEST = 16 * 2**20
@@ -24,7 +26,7 @@ def meet(stage: Stage, place: str, asks: list[dict[str, Any]]) -> dict[str, Any]
     """Let one user ask for one thing after another; returns how each went, and what it cost."""
     # What earlier users left to the collector of garbage is not of this one.
     gc.collect()
-    connections, memory = open_connections(), peak_bytes()
+    connections, memory, retries = open_connections(), peak_bytes(), TALLY.retries
     answers: list[dict[str, Any]] = []
 
     def ask_all(user: Any) -> None:
@@ -45,6 +47,8 @@ def meet(stage: Stage, place: str, asks: list[dict[str, Any]]) -> dict[str, Any]
         "reasons": stage.reasons(),
         "left_open": open_connections() - connections,
         "memory": peak_bytes() - memory,
+        "retries": TALLY.retries - retries,
+        "in_flight": TALLY.in_flight,
     }
 
 

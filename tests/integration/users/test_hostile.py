@@ -67,7 +67,9 @@ def test_nobody_gets_an_answer_that_nobody_asked_for(siege: Siege, name: str) ->
 
 @pytest.mark.parametrize("name", DANGERS)
 def test_an_attack_leaves_no_connection(siege: Siege, name: str) -> None:
-    assert met(siege, name)["left_open"] == 0
+    outcome = met(siege, name)
+
+    assert (outcome["left_open"], outcome["in_flight"]) == (0, 0)
 
 
 @pytest.mark.parametrize("name", DANGERS)

@@ -35,6 +35,7 @@ def test_what_may_be_repeated_is_asked_again_on_a_new_connection(
     assert [answer["status"] for answer in outcome["answers"]] == [200, 200]
     assert [len(answer["reported"]) for answer in outcome["answers"]] == [1, 1]
     assert (outcome["asked"], outcome["connections"]) == ({f"/{attack}": 3}, 2)
+    assert outcome["retries"] == 1
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
