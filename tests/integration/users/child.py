@@ -43,7 +43,7 @@ def outcome(stage: Stage, task: dict[str, Any]) -> dict[str, Any]:
     if "listen" in task:
         return listen(stage, task["listen"], task["follow"])
     if "storm" in task:
-        return weather(stage, task["storm"])
+        return weather(stage, task["storm"], task["at"])
     if "ask" in task:
         return {"status": stage.client.request(**task["ask"]).status_code}
     if "different" in task:

@@ -27,6 +27,7 @@ def meet(stage: Stage, place: str, asks: list[dict[str, Any]]) -> dict[str, Any]
     # What earlier users left to the collector of garbage is not of this one.
     gc.collect()
     connections, memory, retries = open_connections(), peak_bytes(), TALLY.retries
+    resident = resident_bytes()
     answers: list[dict[str, Any]] = []
 
     def ask_all(user: Any) -> None:
@@ -47,6 +48,7 @@ def meet(stage: Stage, place: str, asks: list[dict[str, Any]]) -> dict[str, Any]
         "reasons": stage.reasons(),
         "left_open": open_connections() - connections,
         "memory": peak_bytes() - memory,
+        "kept": resident_bytes() - resident,
         "retries": TALLY.retries - retries,
         "in_flight": TALLY.in_flight,
     }
@@ -123,6 +125,10 @@ def listen(stage: Stage, method: str, follow: bool) -> dict[str, Any]:
 
 def open_connections() -> int:
     return len(psutil.Process().net_connections("all"))
+
+
+def resident_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)
 
 
 def peak_bytes() -> int:

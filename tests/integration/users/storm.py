@@ -21,7 +21,7 @@ AT_ONCE = 20
 SLOWEST_S = 0.02
 
 
-def weather(stage: Stage, requests: int) -> dict[str, Any]:
+def weather(stage: Stage, requests: int, place: str) -> dict[str, Any]:
     """Return how many answers came, which were another's, and how many were given up."""
     gc.collect()
     connections = open_connections()
@@ -48,7 +48,7 @@ def weather(stage: Stage, requests: int) -> dict[str, Any]:
         pool.join()
         raise StopUser
 
-    user = stage.user(tasks=[ask_all])
+    user = stage.user(stage.places[place], tasks=[ask_all], verify=stage.places["authority"])
     user.start(Group()).join()
     del user
     gevent.sleep(0.01)

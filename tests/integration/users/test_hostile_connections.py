@@ -218,12 +218,25 @@ def test_streams_that_nobody_reads_are_closed(siege: Siege, attack: str) -> None
     assert outcome["left_open"] == 0
 
 
+@pytest.mark.parametrize(("place", "requests"), [("http", 1500), ("https", 400)])
 def test_requests_that_are_broken_off_do_not_mix_up_answers(
-    victim: Player, recorder: Recorder
+    victim: Player, recorder: Recorder, place: str, requests: int
 ) -> None:
-    outcome = victim.do(recorder.places, storm=1500)
+    outcome = victim.do(recorder.places, storm=requests, at=place)
 
     assert outcome["wrong"] == []
-    assert outcome["right"] > 300
-    assert outcome["broken_off"] > 300
+    assert outcome["right"] > 0
+    assert outcome["broken_off"] > 0
     assert outcome["left_open"] == 0
+
+
+@pytest.mark.xfail(strict=True, reason="Locust keeps the exceptions, which keep the answers")
+@pytest.mark.parametrize("attack", ["endless_body", "reads_a_little_and_resets"])
+def test_failures_keep_nothing_of_what_they_read_or_sent(siege: Siege, attack: str) -> None:
+    body = 0 if attack == "endless_body" else 16_000_000
+    method = "POST" if body else "GET"
+    ask = {"method": method, "body": body, "read": False}
+    outcome = siege.of("http", *[{**ask, "path": f"/{attack}?{name}"} for name in range(8)])
+
+    assert len(outcome["reasons"]) == 8
+    assert outcome["kept"] < 60_000_000
