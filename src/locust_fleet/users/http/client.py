@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from time import perf_counter, time
 from typing import Any
 
+import gevent
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from locust_fleet.users.http.auth import authorized
@@ -53,6 +54,7 @@ class HttpClient:
         "_timeouts",
         "_trust",
         "auth",
+        "ending",
         "max_redirects",
         "proxies",
         "request_event",
@@ -83,6 +85,8 @@ class HttpClient:
         self.max_redirects = max_redirects
         # As in requests; the environment is not asked.
         self.proxies: Mapping[str, str] = {}
+        # Whether the user was told to stop (``FleetHttpUser.stop``).
+        self.ending = False
         self._timeouts = connection_timeout, network_timeout
         self._trust = Trust(verify, cert)
         self._targets = targets_of(self._base_url)
@@ -169,6 +173,8 @@ class HttpClient:
         A URL that cannot be read raises requests' InvalidURL, InvalidSchema or MissingSchema.
         Whatever else goes wrong is a failed request, with ``error`` in the response.
         """
+        if self.ending:
+            gevent.sleep(0)
         started_at, started = time(), perf_counter()
         target = self._targets.get(url, params)
         proxies = proxies or self.proxies

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import _socket
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import gevent
@@ -24,6 +24,8 @@ from locust_fleet.users.http.errors import AnswerTooLate
 READ, WRITE = 1, 2
 # What one call asks the kernel for.
 PART = 65536
+# When the loop last looked so long ago, an idle connection is asked itself before it is used.
+UNSEEN_S = 0.001
 
 
 class PlainLink:
@@ -185,6 +187,20 @@ class PlainLink:
         else:
             # It will be asked for; until then the loop would spin.
             self._readable.stop()
+
+    def look(self) -> None:
+        """See to what came while nobody waited, if the loop had no time to say so."""
+        sock = self._socket
+        if sock is None or time() - self._hub.loop.now() < UNSEEN_S:
+            return
+        try:
+            sock.recv(1, _socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+        else:
+            self.on_idle_bytes()
 
     def on_idle_bytes(self) -> None:
         """Nothing was asked, so whatever came, this connection can no longer be trusted."""

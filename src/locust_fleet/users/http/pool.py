@@ -26,6 +26,7 @@ class Pool:
         idle = self._idle.get(route)
         while idle:
             connection = idle.pop()
+            connection.link.look()
             if connection.link.open:
                 connection.link.idle = False
                 return connection

@@ -25,12 +25,17 @@ class Stream:
         self._limit = limit
         self._done = done
 
-    def parts(self) -> Iterator[bytes]:
-        """Return what comes, decoded, as it comes; raises like a request that fails."""
+    def parts(self, paused: bool = True) -> Iterator[bytes]:
+        """Return what comes, decoded, as it comes; raises like a request that fails.
+
+        ``paused``: the scenario has the time between two parts, which is not the server's.
+        """
+        if self._connection is not None:
+            self._renew(self._connection)
         while (connection := self._connection) is not None:
-            # The time that the scenario spent on the last part is not the server's.
-            connection.link.deadline = perf_counter() + connection.link.timeout
             try:
+                if paused:
+                    self._renew(connection)
                 data = connection.read_some()
                 if data and self._decoding:
                     data = self._decoding.feed(data)
@@ -49,13 +54,17 @@ class Stream:
     def read(self) -> bytes:
         """Return all that is left; raises AnswerTooLarge beside the others."""
         parts, size = [], 0
-        for part in self.parts():
+        for part in self.parts(paused=False):
             size += len(part)
             if size > self._limit:
                 self.close()
                 raise AnswerTooLarge(f"an answer of more than {self._limit} bytes")
             parts.append(part)
         return b"".join(parts)
+
+    @staticmethod
+    def _renew(connection: Connection) -> None:
+        connection.link.deadline = perf_counter() + connection.link.timeout
 
     def close(self) -> None:
         """Read no more."""

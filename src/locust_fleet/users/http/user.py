@@ -69,3 +69,12 @@ class FleetHttpUser(User, RestMixin[Response]):
         greenlet: Greenlet[..., Any] = super().start(group)
         greenlet.link(lambda _: self.client.close())
         return greenlet
+
+    def stop(self, force: bool = False) -> Any:
+        """Stop as Locust does, which kills who waits between tasks, but a turn of its loop later.
+
+        Who wakes up just before would send a request that nobody counts; a request lets the loop
+        turn once from now on, before it is sent.
+        """
+        self.client.ending = True
+        return super().stop(force)

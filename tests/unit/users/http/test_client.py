@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 import pytest
 import requests.exceptions
-from tests.unit.users.http.conftest import OK, NewUser, Wire
+from tests.unit.users.http.conftest import OK, NewUser, Script, Wire
 
 from locust_fleet.users import FleetHttpUser
 from locust_fleet.users.http.errors import (
@@ -416,3 +416,34 @@ def test_a_stream_that_nobody_can_read_any_more_is_closed(user: FleetHttpUser, w
 
     assert first == [False, False, True]
     assert not links[-1].open
+
+
+def test_a_stream_that_is_read_at_once_ends_in_time(new_user: NewUser, wire: Wire) -> None:
+    dripping: Script = [b".", 0.1]
+    wire.answers([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *dripping * 20])
+    user = new_user(network_timeout=0.5)
+
+    answer = user.client.get("/", stream=True)
+    started = time.perf_counter()
+    with pytest.raises(AnswerTooLate):
+        _ = answer.content
+
+    assert time.perf_counter() - started < 1
+
+
+def test_a_user_that_is_told_to_stop_begins_no_request_that_nobody_counts(
+    user: FleetHttpUser, wire: Wire
+) -> None:
+    user.client.get("/")
+    user.client.ending = True
+
+    def wake_up() -> None:
+        # What Locust does to a user that waits, a moment before it wakes up.
+        asking.kill(block=False)
+        user.client.get("/")
+
+    asking = gevent.spawn(wake_up)
+    asking.join()
+
+    gevent.sleep(0.05)
+    assert len(wire.heads) == 1
