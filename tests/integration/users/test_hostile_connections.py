@@ -15,7 +15,6 @@ pytestmark = pytest.mark.xdist_group("hostile-users")
 
 # The timeout of the user is 0.5 s; a busy machine may add to it.
 PATIENCE_S = 2.5
-SLOW_STREAM = pytest.mark.xfail(strict=True, reason="each part gets the whole timeout anew")
 
 
 def fails_in_time(answer: dict[str, Any]) -> bool:
@@ -82,7 +81,6 @@ def test_nobody_waits_forever_for_a_connection(siege: Siege) -> None:
     assert outcome["left_open"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="is not looked for before a connection is used again")
 @pytest.mark.parametrize("busy_s", [0.05, 0.2])
 def test_what_came_unasked_while_the_process_was_busy_is_no_answer(
     siege: Siege, busy_s: float
@@ -93,7 +91,6 @@ def test_what_came_unasked_while_the_process_was_busy_is_no_answer(
     assert [answer["text"] for answer in outcome["answers"]] == ["fine"] * 3
 
 
-@pytest.mark.xfail(strict=True, reason="is not looked for before a connection is used again")
 def test_a_post_is_sent_anew_where_the_server_closed_while_the_process_was_busy(
     siege: Siege,
 ) -> None:
@@ -105,10 +102,7 @@ def test_a_post_is_sent_anew_where_the_server_closed_while_the_process_was_busy(
 
 @pytest.mark.parametrize(
     "attack",
-    [
-        pytest.param("byte_by_byte_in_the_body", marks=SLOW_STREAM),
-        *("byte_by_byte_in_chunks", "endless_body", "gzip_bomb"),
-    ],
+    ["byte_by_byte_in_the_body", "byte_by_byte_in_chunks", "endless_body", "gzip_bomb"],
 )
 def test_a_stream_that_is_read_at_once_ends_in_time(siege: Siege, attack: str) -> None:
     outcome = siege.of("http", {"path": f"/{attack}", "stream": True}, {"path": "/fine"})
@@ -118,7 +112,6 @@ def test_a_stream_that_is_read_at_once_ends_in_time(siege: Siege, attack: str) -
     assert outcome["left_open"] == 0
 
 
-@SLOW_STREAM
 def test_a_redirect_that_is_streamed_ends_in_time(siege: Siege) -> None:
     outcome = siege.of("http", {"path": "/redirects_slowly", "stream": True}, {"path": "/fine"})
 
