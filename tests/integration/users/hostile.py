@@ -46,11 +46,13 @@ class Talk:
             self.wait(pause_s)
 
     def wait(self, seconds: float = PATIENCE_S) -> None:
-        """Do nothing for a while; Gone as soon as the client closes."""
+        """Do nothing until the client asks again; Gone as soon as it closes."""
         self.socket.settimeout(seconds)
         try:
-            if not self.socket.recv(65536):
+            data = self.socket.recv(65536)
+            if not data:
                 raise Gone
+            self.rest += data
         except TimeoutError:
             pass
         finally:
