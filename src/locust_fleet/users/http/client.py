@@ -200,6 +200,8 @@ class HttpClient:
         except UNREADABLE:
             raise
         except OSError as error:
+            # Statistics keep errors, which would keep all that was read on the way to them.
+            error.__traceback__ = error.__context__ = error.__cause__ = None
             response = Response.failed(Request(method, target, b"", None), error)
         finally:
             TALLY.in_flight -= 1

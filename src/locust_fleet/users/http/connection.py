@@ -180,6 +180,8 @@ class Connection:
         self.link.close()
         # It holds this, too; without the circle nothing waits for the collector of garbage.
         self._parser = None
+        self._parts = []
+        self._early = b""
 
     def _read_more(self) -> None:
         link = self.link
