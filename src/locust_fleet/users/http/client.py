@@ -184,8 +184,8 @@ class HttpClient:
                 headers,
                 None if data is json is files is None else body_of(data, json, files),
                 self._exchange.cookies if cookies is None else self._jar_with(cookies),
-                *(self._timeouts if timeout is None else self._given(timeout)),
-                self._trust if verify is None and cert is None else self._other(verify, cert),
+                self._timeouts if timeout is None else self._given(timeout),
+                self._trust if verify is cert is None else self._other(verify, cert),
                 proxy_for(target.url, proxies) if proxies else None,
                 stream,
             )

@@ -24,8 +24,7 @@ class Pool:
         idle = self._idle.get(route)
         while idle:
             connection = idle.pop()
-            connection.link.look()
-            if connection.link.open:
+            if connection.link.is_usable():
                 connection.link.idle = False
                 return connection
         return None
