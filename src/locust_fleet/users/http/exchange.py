@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from weakref import WeakSet
 
-from locust_fleet.users.http.answer import AnswerHeaders
+from locust_fleet.users.http.answer import looked_into
 from locust_fleet.users.http.body import Body, Bytes
 from locust_fleet.users.http.connection import Connection, Head
 from locust_fleet.users.http.cookies import Cookies
@@ -174,14 +174,11 @@ class Exchange:
         self, request: Request, connection: Connection, answer: Head, order: Order
     ) -> Response:
         status, lines, waited = answer
-        names = lines.lower()
-        if b"\r\nset-cookie:" in names:
+        sets_cookies, encoding = looked_into(lines)
+        if sets_cookies:
             self.cookies.learn(request.target, lines)
             if order.jar is not self.cookies:
                 order.jar.learn(request.target, lines)
-        encoding = ""
-        if b"\r\ncontent-encoding:" in names:
-            encoding = AnswerHeaders(lines)["content-encoding"]
         fresh = not connection.reused
         if order.stream:
             response = Response(request, status, lines, None, waited)
