@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 # Names of fields are matched without regard to case; llhttp refuses lines that go on in the next.
+NOTABLE = re.compile(rb"\n(set-cookie|content-encoding):[ \t]*([^\r]*)", re.IGNORECASE)
 FRAMING = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECASE)
 
 
@@ -45,6 +46,15 @@ def reason(lines: bytes) -> str:
     """Return what the status line says after the status."""
     words = lines[: lines.find(b"\r\n")].decode("latin-1").split(" ", 2)
     return words[2].strip() if len(words) > 2 else ""
+
+
+def looked_into(lines: bytes) -> tuple[bool, str]:
+    """Return what has to be known of each answer: whether it sets cookies; its Content-Encoding."""
+    found = NOTABLE.findall(lines)
+    if not found:
+        return False, ""
+    encodings = [value for name, value in found if name[:1] in b"Cc"]
+    return len(encodings) < len(found), b",".join(encodings).decode("latin-1")
 
 
 def framed(lines: bytes) -> bool:

@@ -184,8 +184,8 @@ class HttpClient:
                 headers,
                 None if data is json is files is None else body_of(data, json, files),
                 self._exchange.cookies if cookies is None else self._jar_with(cookies),
-                *(self._timeouts if timeout is None else self._given(timeout)),
-                self._trust if verify is None and cert is None else self._other(verify, cert),
+                self._timeouts if timeout is None else self._given(timeout),
+                self._trust if verify is cert is None else self._other(verify, cert),
                 proxy_for(target.url, proxies) if proxies else None,
                 stream,
             )
@@ -200,6 +200,8 @@ class HttpClient:
         except UNREADABLE:
             raise
         except OSError as error:
+            # Statistics keep errors, which would keep all that was read on the way to them.
+            error.__traceback__ = error.__context__ = error.__cause__ = None
             response = Response.failed(Request(method, target, b"", None), error)
         finally:
             TALLY.in_flight -= 1

@@ -8,7 +8,6 @@ at when somebody asks for them (``answer.py``).
 from __future__ import annotations
 
 from time import perf_counter
-from typing import NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -25,12 +24,8 @@ PROGRESS = 16384
 INTERIM_LIMIT = 32
 
 
-class Head(NamedTuple):
-    """The beginning of an answer: its status, its lines with the status line, and when it came."""
-
-    status: int
-    lines: bytes
-    came: float
+# The beginning of an answer: its status, its lines with the status line, and when it came.
+Head = tuple[int, bytes, float]
 
 
 class Connection:
@@ -120,8 +115,8 @@ class Connection:
         self._parse(data)
         if self._begun > 1:
             # llhttp speaks of what follows.
-            return Head(int(data[9:12]), self._lines, came)
-        return Head(self._parser.get_status_code(), self._lines, came)  # type: ignore[union-attr]
+            return int(data[9:12]), self._lines, came
+        return self._parser.get_status_code(), self._lines, came  # type: ignore[union-attr]
 
     def is_body_wanted(self, wait_s: float) -> bool:
         """Wait for 100 (Continue); a server that says nothing within ``wait_s`` wants it, too."""
@@ -180,6 +175,8 @@ class Connection:
         self.link.close()
         # It holds this, too; without the circle nothing waits for the collector of garbage.
         self._parser = None
+        self._parts = []
+        self._early = b""
 
     def _read_more(self) -> None:
         link = self.link
@@ -250,7 +247,7 @@ class Connection:
         self.complete = True
         self._parts = []
         self._parser = _parser(self)
-        return Head(status, self._lines, came)
+        return status, self._lines, came
 
     def _end_of_stream(self) -> None:
         if self._begun and not framed(self._lines):

@@ -92,6 +92,10 @@ class Cookies(RequestsCookieJar):
 
     def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> None:
         self.filled = True
+        known = self._cookies.get(cookie.domain, {}).get(cookie.path, {}).get(cookie.name)
+        if known is not None and vars(known) == vars(cookie):
+            # As of a server that sets the same cookie in each answer.
+            return
         self._forget()
         super().set_cookie(cookie, *args, **kwargs)
 

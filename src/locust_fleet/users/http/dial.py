@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _socket
-import ssl
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -13,7 +12,7 @@ from locust_fleet.users.http.errors import AnswerTooLate, BadRequest, ConnectToo
 from locust_fleet.users.http.link import PlainLink
 from locust_fleet.users.http.proxy import Proxy, open_tunnel
 from locust_fleet.users.http.target import Origin
-from locust_fleet.users.http.tls import TlsLink, Trust, context_of
+from locust_fleet.users.http.tls import Ticket, TlsLink, Trust, context_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +39,10 @@ class Dialled:
     tls_s: float
 
 
-def open_link(route: Route, timeout_s: float, session: ssl.SSLSession | None = None) -> Dialled:
+def open_link(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Dialled:
     """Connect within ``timeout_s``; raises ConnectTooLate, ssl.SSLError, OSError."""
+    # First, so that what is wrong with it costs the target no connection.
+    context = context_of(route.trust) if route.origin.scheme == "https" else None
     started = perf_counter()
     deadline = started + timeout_s
     try:
@@ -52,7 +53,7 @@ def open_link(route: Route, timeout_s: float, session: ssl.SSLSession | None = N
     except TimeoutError as error:
         raise ConnectTooLate(f"no connection within {timeout_s:g} s") from error
     connected = perf_counter()
-    if route.origin.scheme != "https":
+    if context is None:
         return Dialled(PlainLink(sock), connected - started, 0.0)
     link = PlainLink(sock)
     try:
@@ -60,7 +61,7 @@ def open_link(route: Route, timeout_s: float, session: ssl.SSLSession | None = N
         if route.proxy:
             open_tunnel(link, route.origin, route.proxy)
             connected = perf_counter()
-        link = TlsLink(link.detach(), context_of(route.trust), route.origin.host, session)
+        link = TlsLink(link, context, route.origin.host, ticket)
         link.deadline, link.timeout = deadline, timeout_s
         link.shake_hands()
     except AnswerTooLate as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from weakref import WeakSet
 
-from locust_fleet.users.http.answer import AnswerHeaders
+from locust_fleet.users.http.answer import looked_into
 from locust_fleet.users.http.body import Body, Bytes
 from locust_fleet.users.http.connection import Connection, Head
 from locust_fleet.users.http.cookies import Cookies
@@ -54,8 +54,8 @@ class Order:
     headers: Given | None
     body: Body | None
     jar: Cookies
-    connect_s: float
-    answer_s: float
+    # Seconds: to connect, and for each step of the answer.
+    timeouts: tuple[float, float]
     trust: Trust
     proxy: Proxy | None
     stream: bool
@@ -129,7 +129,7 @@ class Exchange:
         return b"".join(parts)
 
     def _asked(self, route: Route, request: Request, order: Order) -> tuple[Connection, Head]:
-        connection = self._pool.take(route) or self._pool.open(route, order.connect_s)
+        connection = self._pool.take(route) or self._pool.open(route, order.timeouts[0])
         try:
             return connection, self._ask(connection, request, order)
         except (ConnectionLost, ConnectionError):
@@ -137,13 +137,13 @@ class Exchange:
             if not (connection.reused and connection.silent and request.method in IDEMPOTENT):
                 raise
         TALLY.retries += 1
-        connection = self._pool.open(route, order.connect_s)
+        connection = self._pool.open(route, order.timeouts[0])
         return connection, self._ask(connection, request, order)
 
     def _ask(self, connection: Connection, request: Request, order: Order) -> Head:
         try:
             now = perf_counter()
-            connection.begin(order.answer_s, now)
+            connection.begin(order.timeouts[1], now)
             try:
                 self._write(connection, request, order)
             except ConnectionError as error:
@@ -151,7 +151,8 @@ class Exchange:
                 head = connection.read_head_after(error, request.method == "HEAD")
             else:
                 head = connection.read_head(request.method == "HEAD")
-            return Head(head.status, head.lines, head.came - now)
+            status, lines, came = head
+            return status, lines, came - now
         except BaseException:
             connection.close()
             raise
@@ -167,20 +168,17 @@ class Exchange:
             if order.expects and not connection.is_body_wanted(CONTINUE_WAIT_S):
                 return
             body.send(link)
-            link.deadline = perf_counter() + order.answer_s
+            link.deadline = perf_counter() + order.timeouts[1]
 
     def _response(
         self, request: Request, connection: Connection, answer: Head, order: Order
     ) -> Response:
         status, lines, waited = answer
-        names = lines.lower()
-        if b"\r\nset-cookie:" in names:
+        sets_cookies, encoding = looked_into(lines)
+        if sets_cookies:
             self.cookies.learn(request.target, lines)
             if order.jar is not self.cookies:
                 order.jar.learn(request.target, lines)
-        encoding = ""
-        if b"\r\ncontent-encoding:" in names:
-            encoding = AnswerHeaders(lines)["content-encoding"]
         fresh = not connection.reused
         if order.stream:
             response = Response(request, status, lines, None, waited)
@@ -219,6 +217,7 @@ class Exchange:
     ) -> Response:
         """Go where redirects lead and return the last answer; raises as send does."""
         history: list[Response] = []
+        order = replace(order)
         while response.status_code in STATUSES and "location" in response.headers:
             if len(history) >= most:
                 raise RedirectLoop(f"more than {most} redirects")

@@ -72,26 +72,17 @@ class PlainLink:
         sock = self._socket
         if sock is None:
             return b""
-        if self._more:
-            # The last call took all that it asked for, so there may be more without waiting.
-            self._more = False
-            try:
-                return self._received(sock)
-            except BlockingIOError:
-                pass
+        # If the last call got all that it asked for, there may be more without waiting.
+        if not self._more:
+            self._wait_readable()
         while True:
-            if not self._readable.active:
-                self._readable.start(self._on_readable)
-            self._wait()
             try:
-                return self._received(sock)
+                data = sock.recv(PART)
             except BlockingIOError:
+                self._wait_readable()
                 continue
-
-    def _received(self, sock: _socket.socket) -> bytes:
-        data = sock.recv(PART)
-        self._more = len(data) == PART
-        return data
+            self._more = len(data) == PART
+            return data
 
     def send(self, data: bytes | memoryview) -> None:
         """Send all of it; raises AnswerTooLate, OSError."""
@@ -148,6 +139,11 @@ class PlainLink:
         finally:
             self._waiting = None
 
+    def _wait_readable(self) -> None:
+        if not self._readable.active:
+            self._readable.start(self._on_readable)
+        self._wait()
+
     def _wait_writable(self) -> None:
         if self._writable is None:
             self._writable = self._hub.loop.io(self.fileno(), WRITE)
@@ -188,19 +184,21 @@ class PlainLink:
             # It will be asked for; until then the loop would spin.
             self._readable.stop()
 
-    def look(self) -> None:
-        """See to what came while nobody waited, if the loop had no time to say so."""
+    def is_usable(self) -> bool:
+        """Tell whether it is still open, also if the loop had no time to find that out."""
         sock = self._socket
-        if sock is None or time() - self._hub.loop.now() < UNSEEN_S:
-            return
-        try:
-            sock.recv(1, _socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.close()
-        else:
-            self.on_idle_bytes()
+        if sock is None:
+            return False
+        if time() - self._hub.loop.now() > UNSEEN_S:
+            try:
+                sock.recv(1, _socket.MSG_PEEK)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.close()
+            else:
+                self.on_idle_bytes()
+        return self.open
 
     def on_idle_bytes(self) -> None:
         """Nothing was asked, so whatever came, this connection can no longer be trusted."""

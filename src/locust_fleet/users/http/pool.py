@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
-
 from locust_fleet.users.http import dial
 from locust_fleet.users.http.connection import Connection
 from locust_fleet.users.http.dial import Route
-from locust_fleet.users.http.tls import TlsLink
+from locust_fleet.users.http.tls import Ticket, TlsLink
 
 # Idle ones to one place; a user that makes more requests at once closes the rest afterwards.
 MOST_IDLE = 10
@@ -18,7 +16,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._idle: dict[Route, list[Connection]] = {}
-        self._sessions: dict[Route, ssl.SSLSession] = {}
+        self._tickets: dict[Route, Ticket] = {}
         self._closed = False
 
     def take(self, route: Route) -> Connection | None:
@@ -26,15 +24,14 @@ class Pool:
         idle = self._idle.get(route)
         while idle:
             connection = idle.pop()
-            connection.link.look()
-            if connection.link.open:
+            if connection.link.is_usable():
                 connection.link.idle = False
                 return connection
         return None
 
     def open(self, route: Route, timeout_s: float) -> Connection:
         """Return a new connection."""
-        return Connection(route, dial.open_link(route, timeout_s, self._sessions.get(route)))
+        return Connection(route, dial.open_link(route, timeout_s, self._tickets.get(route)))
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""
@@ -47,9 +44,10 @@ class Pool:
             return
         if not connection.reused:
             connection.reused = True
-            if isinstance(link, TlsLink) and link.session:
+            ticket = link.ticket if isinstance(link, TlsLink) else None
+            if ticket:
                 # The next connection to the same place goes on with it.
-                self._sessions[route] = link.session
+                self._tickets[route] = ticket
         link.idle = True
         idle.append(connection)
 

@@ -6,7 +6,6 @@ TLS records it has.
 
 from __future__ import annotations
 
-import _socket
 import ssl
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import certifi
 
+from locust_fleet.users.http.errors import BadRequest
 from locust_fleet.users.http.link import PART, PlainLink
 
 # The most that a TLS record holds.
@@ -25,6 +25,13 @@ class Trust(NamedTuple):
 
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
+
+
+class Ticket(NamedTuple):
+    """A TLS session, which is of use with its own context only."""
+
+    context: ssl.SSLContext
+    session: ssl.SSLSession
 
 
 @lru_cache(maxsize=64)
@@ -53,17 +60,18 @@ class TlsLink(PlainLink):
     __slots__ = ("_incoming", "_outgoing", "_tls")
 
     def __init__(
-        self,
-        sock: _socket.socket,
-        context: ssl.SSLContext,
-        host: str,
-        session: ssl.SSLSession | None = None,
+        self, link: PlainLink, context: ssl.SSLContext, host: str, ticket: Ticket | None = None
     ) -> None:
-        super().__init__(sock)
+        """Take over a link; raises BadRequest for a host that TLS has no name for."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_hostname=host, session=session
-        )
+        session = ticket.session if ticket and ticket.context is context else None
+        try:
+            self._tls = context.wrap_bio(
+                self._incoming, self._outgoing, server_hostname=host, session=session
+            )
+        except ValueError as error:
+            raise BadRequest(f"{host!r} is no name of a host") from error
+        super().__init__(link.detach())
 
     def shake_hands(self) -> None:
         """Raises ssl.SSLError, AnswerTooLate, OSError."""
@@ -78,9 +86,10 @@ class TlsLink(PlainLink):
                 return
 
     @property
-    def session(self) -> ssl.SSLSession | None:
+    def ticket(self) -> Ticket | None:
         """With which the same user may come back for less."""
-        return self._tls.session
+        session = self._tls.session
+        return Ticket(self._tls.context, session) if session else None
 
     def receive(self) -> bytes:
         """Return what comes next, b"" at the end of the stream."""

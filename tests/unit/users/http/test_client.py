@@ -169,6 +169,19 @@ def test_cookies_come_back_where_they_belong(user: FleetHttpUser, wire: Wire) ->
     assert "cookie" not in wire.headers(2)
 
 
+def test_a_cookie_that_is_set_anew_is_sent_anew(user: FleetHttpUser, wire: Wire) -> None:
+    same = status(200, "Set-Cookie: s=1")
+    wire.answers(
+        same, same, status(200, "Set-Cookie: s=2"), status(200, "Set-Cookie: s=; Max-Age=0"), OK
+    )
+
+    for _ in range(5):
+        user.client.get("/")
+
+    sent = [wire.headers(number).get("cookie") for number in range(5)]
+    assert sent == [None, "s=1", "s=1", "s=2", None]
+
+
 def test_a_cookie_that_expired_is_not_sent(user: FleetHttpUser, wire: Wire) -> None:
     wire.answers(status(200, "Set-Cookie: s=1; Max-Age=1"), OK)
 

@@ -38,11 +38,11 @@ def read(parts: list[bytes], bodiless: bool = False) -> tuple[Any, ...]:
     connection = Connection(ROUTE, Dialled(link, 0.0, 0.0))
     connection.begin(1.0, 0.0)
     try:
-        head = connection.read_head(bodiless)
+        status, lines, _ = connection.read_head(bodiless)
         body = connection.read_body(LIMIT)
     except requests.exceptions.RequestException as error:
         return (type(error),)
-    return head.status, list(pairs(head.lines)), body, connection.keep
+    return status, list(pairs(lines)), body, connection.keep
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
