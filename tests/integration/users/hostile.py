@@ -45,18 +45,19 @@ class Talk:
             self.send(data[number : number + 1])
             self.wait(pause_s)
 
-    def wait(self, seconds: float = PATIENCE_S) -> None:
-        """Do nothing until the client asks again; Gone as soon as it closes."""
+    def wait(self, seconds: float = PATIENCE_S) -> bool:
+        """Do nothing; returns whether the client asked meanwhile, Gone as soon as it closes."""
         self.socket.settimeout(seconds)
         try:
             data = self.socket.recv(65536)
-            if not data:
-                raise Gone
-            self.rest += data
         except TimeoutError:
-            pass
+            return False
         finally:
             self.socket.settimeout(PATIENCE_S)
+        if not data:
+            raise Gone
+        self.rest += data
+        return True
 
     def reset(self) -> None:
         """End the connection as a crash does."""

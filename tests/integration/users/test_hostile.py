@@ -16,7 +16,7 @@ PATIENCE_S = 2.5
 # The largest answer that the user takes, a few times over.
 MEMORY = 150_000_000
 # Until what the server says or does unasked is there.
-PAUSES_S = {"smuggles_later": 0.15, "closes_when_idle": 0.1}
+PAUSES_S = {"smuggles_later": 0.3, "closes_when_idle": 0.1}
 FINE: dict[str, Any] = {"path": "/fine"}
 
 

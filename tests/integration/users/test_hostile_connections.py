@@ -81,11 +81,8 @@ def test_nobody_waits_forever_for_a_connection(siege: Siege) -> None:
     assert outcome["left_open"] == 0
 
 
-@pytest.mark.parametrize("busy_s", [0.05, 0.2])
-def test_what_came_unasked_while_the_process_was_busy_is_no_answer(
-    siege: Siege, busy_s: float
-) -> None:
-    busy = {"path": "/fine", "busy_s": busy_s}
+def test_what_came_unasked_while_the_process_was_busy_is_no_answer(siege: Siege) -> None:
+    busy = {"path": "/fine", "busy_s": 0.3}
     outcome = siege.of("http", {"path": "/smuggles_later"}, busy, {"path": "/fine"})
 
     assert [answer["text"] for answer in outcome["answers"]] == ["fine"] * 3
@@ -185,7 +182,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(siege: Siege) -> None:
 )
 def test_an_attack_within_tls_is_no_worse(siege: Siege, attack: str, works: bool) -> None:
     verify = {"verify": siege.places["authority"]}
-    fine = {"path": "/fine", **verify, "pause_s": 0.1}
+    fine = {"path": "/fine", **verify, "pause_s": 0.3 if "later" in attack else 0.1}
     outcome = siege.of("tls", {"path": f"/{attack}", **verify}, fine, fine)
 
     first, *rest = outcome["answers"]
@@ -223,7 +220,6 @@ def test_requests_that_are_broken_off_do_not_mix_up_answers(
     assert outcome["left_open"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="Locust keeps the exceptions, which keep the answers")
 @pytest.mark.parametrize("attack", ["endless_body", "reads_a_little_and_resets"])
 def test_failures_keep_nothing_of_what_they_read_or_sent(siege: Siege, attack: str) -> None:
     body = 0 if attack == "endless_body" else 16_000_000

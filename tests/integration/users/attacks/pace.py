@@ -20,8 +20,8 @@ from tests.integration.users.hostile import FINE, Talk, fine
 def smuggles_later(talk: Talk) -> None:
     """Say more when the connection is idle."""
     talk.send(FINE)
-    talk.wait(0.05)
-    talk.send(EVIL)
+    if not talk.wait(0.02):
+        talk.send(EVIL)
 
 
 @danger(WORKS)
@@ -116,7 +116,22 @@ def endless_trailers(talk: Talk) -> None:
 @danger(EITHER, body=20_000_000)
 def answers_before_it_read_all(talk: Talk) -> None:
     talk.send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-    talk.wait(0.1)
+    threading.Event().wait(0.1)
+    talk.socket.close()
+
+
+@danger(EITHER, body=20_000_000)
+def answers_and_reads_on(talk: Talk) -> None:
+    talk.send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    talk.read_body()
+    talk.socket.close()
+
+
+@danger(EITHER, body=20_000_000)
+def answers_and_reads_no_more(talk: Talk) -> None:
+    """Keep the connection open, on which the rest of the body would be the next request."""
+    talk.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+    threading.Event().wait(1)
 
 
 @danger(FAILS, body=20_000_000)
