@@ -60,6 +60,9 @@ class Told:
 class Cookies(RequestsCookieJar):
     """A jar that remembers the headers it made."""
 
+    # By domain, path and name, as the jars of the standard library keep them.
+    _cookies: dict[str, dict[str, dict[str, Cookie]]]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._headers: dict[tuple[str, str, str], bytes] = {}
