@@ -161,3 +161,26 @@ def cookies_of_a_jar(stage: Stage) -> Any:
 def cookies_of_two_users_are_apart(stage: Stage) -> Any:
     stage.user().client.get(sets("a=1"))
     return stage.user().client.get("/next").status_code
+
+
+@scenario()
+def cookie_that_is_set_again(stage: Stage) -> Any:
+    client = stage.client
+    for cookie in ("a=1; Path=/", "a=1; Path=/", "a=1; Path=/shop", "a=1; Path=/; Secure"):
+        client.get(sets(cookie))
+        client.get("/shop/cart")
+    client.get(sets("a=1; Path=/"))
+    client.get(sets("a=1; Path=/; Max-Age=0"))
+    return client.get("/shop/cart").status_code
+
+
+@scenario(fast="its jar is called cookiejar", fleet={"got.2": "drops what has expired"})
+def cookies_of_the_session_for_a_place(stage: Stage) -> Any:
+    client = stage.client
+    client.cookies.set("here", "1", domain="127.0.0.1", path="/here")
+    client.cookies.set("old", "1", domain="127.0.0.1", path="/", expires=1)
+    client.cookies.set("gone", "1", domain="127.0.0.1", path="/")
+    first = [client.get(path).status_code for path in ("/here", "/there")]
+    client.cookies.set("gone", None, domain="127.0.0.1", path="/")
+    client.cookies.pop("here")
+    return [first, client.get("/here").status_code, sorted(client.cookies.keys())]
