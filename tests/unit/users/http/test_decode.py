@@ -50,6 +50,8 @@ def test_content_is_decoded_in_any_parts(
     decoding.end()
 
     assert b"".join(parts) == decoded(body, encoding, 1000) == content
+    # With room for whatever it may become, it is decoded at once.
+    assert decoded(body, encoding, 10_000_000) == content
 
 
 @EACH
