@@ -96,7 +96,7 @@ class Cookies(RequestsCookieJar):
     def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> None:
         self.filled = True
         known = self._cookies.get(cookie.domain, {}).get(cookie.path, {}).get(cookie.name)
-        if known is not None and vars(known) == vars(cookie):
+        if known is not None and known is not cookie and vars(known) == vars(cookie):
             # As of a server that sets the same cookie in each answer.
             return
         self._forget()

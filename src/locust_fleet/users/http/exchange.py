@@ -10,7 +10,7 @@ from time import perf_counter
 from weakref import WeakSet
 
 from locust_fleet.users.http.answer import looked_into
-from locust_fleet.users.http.body import Body, Bytes
+from locust_fleet.users.http.body import Body, Bytes, Chunks
 from locust_fleet.users.http.connection import Connection, Head
 from locust_fleet.users.http.cookies import Cookies
 from locust_fleet.users.http.decode import Decoding, decoded
@@ -134,7 +134,9 @@ class Exchange:
             return connection, self._ask(connection, request, order)
         except (ConnectionLost, ConnectionError):
             # The server closed what it had kept open, just when it was used again.
-            if not (connection.reused and connection.silent and request.method in IDEMPOTENT):
+            # What is made as it is sent is gone.
+            again = request.method in IDEMPOTENT and not isinstance(order.body, Chunks)
+            if not (again and connection.reused and connection.silent):
                 raise
         TALLY.retries += 1
         connection = self._pool.open(route, order.timeouts[0])

@@ -460,3 +460,16 @@ def test_a_user_that_is_told_to_stop_begins_no_request_that_nobody_counts(
 
     gevent.sleep(0.05)
     assert len(wire.heads) == 1
+
+
+def test_a_cookie_that_the_scenario_changes_is_sent_changed(
+    user: FleetHttpUser, wire: Wire
+) -> None:
+    user.client.cookies.set("s", "1")
+    user.client.get("/")
+    cookie = next(iter(user.client.cookies))
+    cookie.value = "2"
+    user.client.cookies.set_cookie(cookie)
+    user.client.get("/")
+
+    assert [wire.headers(number)["cookie"] for number in range(2)] == ["s=1", "s=2"]
