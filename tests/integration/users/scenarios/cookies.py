@@ -184,3 +184,14 @@ def cookies_of_the_session_for_a_place(stage: Stage) -> Any:
     client.cookies.set("gone", None, domain="127.0.0.1", path="/")
     client.cookies.pop("here")
     return [first, client.get("/here").status_code, sorted(client.cookies.keys())]
+
+
+@scenario(fast="its jar is called cookiejar")
+def cookie_that_the_scenario_changes(stage: Stage) -> Any:
+    client = stage.client
+    client.get(sets("a=1; Path=/"))
+    client.get("/page")
+    for cookie in client.cookies:
+        cookie.value = "2"
+        client.cookies.set_cookie(cookie)
+    return client.get("/page").status_code
