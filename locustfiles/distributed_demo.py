@@ -8,11 +8,13 @@ catalogue, which is how test data is divided without a store.
 
 from __future__ import annotations
 
-from locust import FastHttpUser, between, events, task
+from locust import between, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 import logging
+
+from locust_fleet.users import FleetHttpUser
 
 PRODUCTS = 20
 
@@ -51,7 +53,7 @@ def log_stop(environment: Environment, **_: object) -> None:
     )
 
 
-class Customer(FastHttpUser):
+class Customer(FleetHttpUser):
     """A customer who looks at one product and reports that he is still there."""
 
     wait_time = between(1, 3)

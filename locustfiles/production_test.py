@@ -16,7 +16,7 @@ A part of it can be run alone with Locust's --tags browse or --tags buy.
 
 from __future__ import annotations
 
-from locust import FastHttpUser, LoadTestShape, SequentialTaskSet, between, tag, task
+from locust import LoadTestShape, SequentialTaskSet, between, tag, task
 from locust.exception import InterruptTaskSet
 
 import os
@@ -28,10 +28,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from locust_fleet.users import FleetHttpUser
+
 BUDGET_MS = float(os.environ.get("SCENARIO_BUDGET_MS") or 1000)
 
 
-class ShopUser(FastHttpUser):
+class ShopUser(FleetHttpUser):
     """What every customer can do. A wrong answer is a failure that says what was wrong."""
 
     abstract = True

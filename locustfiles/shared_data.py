@@ -8,11 +8,12 @@ With plain Locust everything works as well, within its one process.
 
 from __future__ import annotations
 
-from locust import FastHttpUser, between, task
+from locust import between, task
 
 import logging
 
 from locust_fleet import data
+from locust_fleet.users import FleetHttpUser
 
 # A user waits until an account is free; a voucher is used once, and then they begin anew.
 data.source("accounts", "shared_accounts.csv")
@@ -21,7 +22,7 @@ data.source("vouchers", "shared_vouchers.jsonl", when_empty="recycle")
 log = logging.getLogger(__name__)
 
 
-class Customer(FastHttpUser):
+class Customer(FleetHttpUser):
     """Signs in with an account that nobody else uses meanwhile, and buys with a voucher."""
 
     wait_time = between(0.5, 1.5)

@@ -5,6 +5,7 @@ FleetError
 ├── StoreUnavailable   Redis or Postgres did not answer: retry
 ├── LeadershipLost     another master took over: end at once, and touch nothing
 ├── MigrationError     the schema could not be brought up to date: nothing was changed
+├── HttpFailure        a request of FleetHttpUser failed (users/http/errors.py, a tree of its own)
 ├── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
 └── DataError          a scenario's shared data cannot be had: the message says why
     └── LeaseLost      what was lent may be in other hands by now: do not use it any more

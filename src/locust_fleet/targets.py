@@ -23,8 +23,11 @@ class Pattern:
         """Read ``host``, ``host:port`` or ``scheme://host[:port]``, with ``*`` in the host.
 
         Without a port, a pattern with a scheme means the scheme's own port and a pattern
-        without one means every port. Raises ValueError for anything else.
+        without one means every port. ``unix:///path`` is a socket on the worker's own host,
+        which no other pattern means. Raises ValueError for anything else.
         """
+        if entry.strip().startswith("unix:///"):
+            return cls("unix", entry.strip().removeprefix("unix://"), None)
         text = entry.strip().lower()
         scheme, separator, rest = text.rpartition("://")
         host, port = _split_port(rest)
@@ -76,6 +79,13 @@ class Targets:
         """Tell whether a connection is allowed; scheme None where the client does not know it."""
         name = host.lower().strip("[]").rstrip(".")
         return any(pattern.matches(scheme, name, port) for pattern in self.patterns)
+
+    def allows_socket(self, path: str) -> bool:
+        """Tell whether a unix socket may be connected to, as only patterns of its own allow."""
+        return any(
+            pattern.scheme == "unix" and fnmatchcase(path, pattern.host)
+            for pattern in self.patterns
+        )
 
     def refusal(self, target: str) -> str:
         """Say why a target is refused and what to do about it, in one sentence."""

@@ -233,9 +233,20 @@ def test_a_worker_shows_itself_and_what_its_scenario_counts(fleet: Fleet) -> Non
     assert total(metrics, "locust_requests_total") == 0
 
 
-@pytest.mark.parametrize("user", ["HttpUser", "FastHttpUser"])
-def test_requests_in_flight_are_those_that_wait_for_their_answer(fleet: Fleet, user: str) -> None:
-    fleet.start("w1", locustfile=SLOW.replace("FastHttpUser", user))
+@pytest.mark.parametrize(
+    ("module", "user"),
+    [
+        ("locust", "HttpUser"),
+        ("locust", "FastHttpUser"),
+        ("locust_fleet.users", "FleetHttpUser"),
+    ],
+)
+def test_requests_in_flight_are_those_that_wait_for_their_answer(
+    fleet: Fleet, module: str, user: str
+) -> None:
+    imports = f"from {module} import {user}\nfrom locust import task"
+    slow = SLOW.replace("from locust import FastHttpUser, task", imports)
+    fleet.start("w1", locustfile=slow.replace("FastHttpUser", user))
     fleet.swarm(7)
 
     def in_flight() -> float:

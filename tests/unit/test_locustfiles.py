@@ -38,6 +38,10 @@ print(json.dumps([shape is not None, ticks]))
 """
 
 
+# What a scenario that uses something of ours needs beside Locust.
+OURS = {"PYTHONPATH": str(ROOT / "src")}
+
+
 def run(*command: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {
         name: value
@@ -72,8 +76,8 @@ def test_there_are_the_scenarios_that_the_docs_name() -> None:
 
 @pytest.mark.parametrize("file", LOCUSTFILES, ids=lambda file: file.stem)
 def test_a_scenario_is_read_by_stock_locust(file: Path) -> None:
-    # One shows what is ours; the others need nothing of it.
-    ours = {"PYTHONPATH": str(ROOT / "src")} if file.stem == "shared_data" else {}
+    # One shows that nothing of ours is needed.
+    ours = {} if file.stem == "demo_shop" else OURS
     done = run("-m", "locust", "-f", file, "--list", **ours)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^\s+\w+$", done.stdout, re.MULTILINE)
@@ -90,7 +94,7 @@ def test_the_demo_shop_weighs_its_tasks_three_to_two_to_one() -> None:
 
 
 def test_without_stages_the_ui_decides() -> None:
-    done = run("-c", STAGES, ROOT / "locustfiles/production_test.py")
+    done = run("-c", STAGES, ROOT / "locustfiles/production_test.py", **OURS)
     assert json.loads(done.stdout) == [False, []]
 
 
@@ -100,6 +104,7 @@ def test_stages_follow_each_other_and_end() -> None:
         STAGES,
         ROOT / "locustfiles/production_test.py",
         *("0", "59", "61", "119", "121", "150"),
+        **OURS,
         SCENARIO_STAGES="50:60:5,200:60,10:20",
     )
     assert json.loads(done.stdout)[1] == [
@@ -117,7 +122,9 @@ def test_stages_follow_each_other_and_end() -> None:
 )
 def test_a_stage_that_is_none_is_named_with_what_would_be_right(stages: str) -> None:
     done = run(
-        "-m", "locust", "-f", ROOT / "locustfiles/production_test.py", SCENARIO_STAGES=stages
+        *("-m", "locust", "-f", ROOT / "locustfiles/production_test.py"),
+        **OURS,
+        SCENARIO_STAGES=stages,
     )
     assert done.returncode != 0
     assert f"SCENARIO_STAGES holds '{stages}'; use USERS:SECONDS[:RATE]" in done.stderr

@@ -70,3 +70,20 @@ def test_a_refusal_names_the_target_the_list_and_the_remedy() -> None:
     sentence = Targets.parse(["a", "b"]).refusal("http://c")
 
     assert all(part in sentence for part in ("http://c", "(a, b)", "ALLOWED_TARGETS", ".env"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "path", "allowed"),
+    [
+        ("unix:///run/Shop.sock", "/run/Shop.sock", True),
+        ("unix:///run/shop/*", "/run/shop/a", True),
+        ("unix:///run/shop.sock", "/run/other.sock", False),
+        ("*", "/run/docker.sock", False),
+    ],
+)
+def test_a_unix_socket_is_allowed_by_its_path_alone(entry: str, path: str, allowed: bool) -> None:
+    assert Targets.parse([entry]).allows_socket(path) is allowed
+
+
+def test_a_unix_socket_allows_no_host() -> None:
+    assert not Targets.parse(["unix:///run/shop.sock"]).allows_url("http://shop.sock/")

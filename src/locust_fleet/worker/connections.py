@@ -19,6 +19,7 @@ import gevent
 
 from locust_fleet.seams import replace
 from locust_fleet.settings.worker import ConnectionSettings
+from locust_fleet.users import FleetHttpUser
 
 # Hosts times kinds of question; beyond, all is asked anew.
 REMEMBERED = 1000
@@ -29,8 +30,9 @@ Lookup = Callable[..., list[Any]]
 def bound_waiting(settings: ConnectionSettings) -> None:
     """From now on these are the defaults of all HTTP users; a scenario may give its own."""
     connect_s, answer_s = settings.connection_timeout_s, settings.network_timeout_s
-    replace(FastHttpUser, "connection_timeout", connect_s)
-    replace(FastHttpUser, "network_timeout", answer_s)
+    for kind in (FastHttpUser, FleetHttpUser):
+        replace(kind, "connection_timeout", connect_s)
+        replace(kind, "network_timeout", answer_s)
     request = HttpSession.request
 
     @functools.wraps(request)

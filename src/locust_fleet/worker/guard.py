@@ -1,7 +1,7 @@
 """Keep HTTP users inside the allow-list, whatever URL they were given or redirected to.
 
-Requests (HttpUser) and geventhttpclient (FastHttpUser) are asked at the point through which
-every request or new connection passes. Any client but these two does not pass here.
+Requests (HttpUser), geventhttpclient (FastHttpUser) and our own client (FleetHttpUser) are asked
+at the point through which every request or new connection passes. No other client passes here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from gevent import socket
 
 from locust_fleet.seams import replace
 from locust_fleet.targets import Targets
+from locust_fleet.users.http import dial
 
 # Of one run and worker: a scenario may make up names without end.
 REPORTS_LIMIT = 100
 
 
 class TargetRefused(ConnectionRefusedError):
-    """The address is not in ALLOWED_TARGETS; FastHttpUser counts it as a failed request."""
+    """The address is not in ALLOWED_TARGETS; a failed request of FastHttpUser, FleetHttpUser."""
 
 
 class RequestRefused(requests.exceptions.ConnectionError):
@@ -53,6 +54,11 @@ class Guard:
         if not self._targets.allows(scheme, host, port):
             raise TargetRefused(self._refuse(f"{scheme}://{host}:{port}"))
 
+    def check_socket(self, path: str) -> None:
+        """Raise TargetRefused unless the unix socket may be connected to."""
+        if not self._targets.allows_socket(path):
+            raise TargetRefused(self._refuse(f"unix://{path}"))
+
     def _refuse(self, origin: str) -> str:
         if origin not in self._reported and len(self._reported) < REPORTS_LIMIT:
             self._reported.add(origin)
@@ -65,7 +71,7 @@ class Guard:
 
 
 def install(guard: Guard) -> None:
-    """Put the guard before both HTTP clients of this process."""
+    """Put the guard before the HTTP clients of this process."""
     send = requests.adapters.HTTPAdapter.send
 
     def guarded_send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -88,5 +94,16 @@ def install(guard: Guard) -> None:
             guard.check_connection("http", self._connection_host, self._connection_port)
         return create_socket(self)
 
+    open_link = dial.open_link
+
+    def guarded_open_link(route: dial.Route, *args: Any, **kwargs: Any) -> dial.Dialled:
+        guard.check_connection(*route.origin)
+        if route.proxy:
+            guard.check_connection("http", *route.peer)
+        if route.unix:
+            guard.check_socket(route.unix)
+        return open_link(route, *args, **kwargs)
+
     replace(requests.adapters.HTTPAdapter, "send", guarded_send)
     replace(fast.ConnectionPool, "_create_socket", guarded_create_socket)
+    replace(dial, "open_link", guarded_open_link)

@@ -20,6 +20,7 @@ from locust_fleet import metrics
 from locust_fleet.exporter import family, process_metrics
 from locust_fleet.seams import replace
 from locust_fleet.settings.worker import IdentitySettings
+from locust_fleet.users.http.tally import TALLY
 from locust_fleet.worker.link import Link
 
 LOOK_S = 0.5
@@ -61,7 +62,7 @@ class WorkerMetrics:
             ),
             "locust_worker_requests_in_flight": (
                 "Requests of HTTP users that wait for their answer.",
-                self._in_flight.count,
+                self._in_flight.count + TALLY.in_flight,
             ),
             "locust_worker_leader_silence_seconds": (
                 "Time since the leader was heard.",
@@ -70,9 +71,18 @@ class WorkerMetrics:
         }
         for name, (about, value) in gauges.items():
             yield family(name, "gauge", about, [({}, value)]).encode()
-        about = "How often it connected anew, to the same leader or another."
-        count = self._link.reconnects
-        yield family("locust_worker_reconnects_total", "counter", about, [({}, count)]).encode()
+        counters = {
+            "locust_worker_reconnects_total": (
+                "How often it connected anew, to the same leader or another.",
+                self._link.reconnects,
+            ),
+            "locust_worker_http_retries_total": (
+                "Requests of FleetHttpUser sent again: the target had closed a kept connection.",
+                TALLY.retries,
+            ),
+        }
+        for name, (about, count) in counters.items():
+            yield family(name, "counter", about, [({}, count)]).encode()
         who = {
             "worker": runner.client_id,
             "node_id": self._identity.node_id,

@@ -12,8 +12,10 @@ import pytest
 from gevent.pywsgi import WSGIServer
 
 from locust_fleet.targets import Targets
+from locust_fleet.users import FleetHttpUser
 from locust_fleet.worker.guard import Guard, install
 
+Kind = type[HttpUser] | type[FastHttpUser] | type[FleetHttpUser]
 ALLOWED, FORBIDDEN = "127.0.0.32", "127.0.0.33"
 
 
@@ -64,23 +66,26 @@ def guard(monkeypatch: pytest.MonkeyPatch, refused: list[str]) -> None:
     import geventhttpclient.connectionpool as fast
     import requests.adapters
 
-    # Both are put back after the test.
+    from locust_fleet.users.http import dial
+
+    # All are put back after the test.
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
     monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
+    monkeypatch.setattr(dial, "open_link", dial.open_link)
     install(Guard(Targets.parse([ALLOWED]), refused.append))
 
 
-def get(kind: type[HttpUser] | type[FastHttpUser], host: str, path: str, **attributes: Any) -> Any:
+def get(kind: Kind, host: str, path: str, **attributes: Any) -> Any:
     """Make one request of a fresh user; returns the statistics."""
     environment = Environment(user_classes=[], events=Events())
     environment.create_local_runner()
     user = type("Shopper", (kind,), {"host": host, **attributes})(environment)
-    with closing(user.client if kind is HttpUser else user.client.client):
+    with closing(user.client.client if kind is FastHttpUser else user.client):
         user.client.get(path)
     return environment.stats
 
 
-KINDS = pytest.mark.parametrize("kind", [HttpUser, FastHttpUser])
+KINDS = pytest.mark.parametrize("kind", [HttpUser, FastHttpUser, FleetHttpUser])
 
 
 @KINDS

@@ -1,0 +1,1 @@
+"""The HTTP user and its client."""

@@ -1,0 +1,118 @@
+"""What a request carries, and how it is sent."""
+
+from __future__ import annotations
+
+import json as library
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from requests.exceptions import InvalidJSONError
+from requests.models import PreparedRequest
+
+from locust_fleet.users.http.errors import BadRequest
+from locust_fleet.users.http.files import content_of, shared
+from locust_fleet.users.http.link import PlainLink
+from locust_fleet.users.http.multipart import Segment, multipart
+
+FORM = "application/x-www-form-urlencoded"
+# As requests: what JSON has no word for is an error and not sent as NaN.
+_encode = library.JSONEncoder(allow_nan=False).encode
+
+
+class Bytes:
+    """A body in memory, as most are; it is sent together with the head."""
+
+    __slots__ = ("data", "kind")
+
+    def __init__(self, data: bytes, kind: str | None = None) -> None:
+        self.data = data
+        # The Content-Type, if it is to be told.
+        self.kind = kind
+
+    @property
+    def framing(self) -> bytes:
+        return b"Content-Length: %d\r\n" % len(self.data)
+
+    def send(self, link: PlainLink) -> None:
+        link.send(self.data)
+
+
+class Segments:
+    """A body of bytes and files one after another, whose length is known beforehand."""
+
+    data = None
+
+    def __init__(self, segments: list[Segment], kind: str | None = None) -> None:
+        self._segments = segments
+        self.kind = kind
+        self.length = sum(
+            len(segment) if isinstance(segment, bytes) else segment[0].size - segment[1]
+            for segment in segments
+        )
+
+    @property
+    def framing(self) -> bytes:
+        return b"Content-Length: %d\r\n" % self.length
+
+    def send(self, link: PlainLink) -> None:
+        for segment in self._segments:
+            if isinstance(segment, bytes):
+                link.send(segment)
+            else:
+                segment[0].send(link, segment[1])
+
+
+class Chunks:
+    """A body that is made while it is sent, once."""
+
+    data = None
+    kind = None
+    framing = b"Transfer-Encoding: chunked\r\n"
+
+    def __init__(self, parts: Iterable[bytes | str]) -> None:
+        self._parts: Iterator[bytes | str] | None = iter(parts)
+
+    def send(self, link: PlainLink) -> None:
+        parts, self._parts = self._parts, None
+        if parts is None:
+            raise BadRequest("a body that is made as it is sent cannot be sent a second time")
+        for part in parts:
+            data = part.encode() if isinstance(part, str) else part
+            # The time that it took to make is not the server's.
+            link.deadline = perf_counter() + link.timeout
+            if data:
+                link.send(b"%x\r\n%b\r\n" % (len(data), data))
+        link.send(b"0\r\n\r\n")
+
+
+Body = Bytes | Segments | Chunks
+
+
+def body_of(data: Any, json: Any, files: Any = None) -> Body | None:
+    """Return the body for what requests calls data, json and files; raises as requests does."""
+    if files:
+        return Segments(*multipart(data, files))
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return Bytes(bytes(data)) if data else _json_body(json)
+    if isinstance(data, str):
+        return Bytes(data.encode("utf-8")) if data else _json_body(json)
+    if isinstance(data, Path) or hasattr(data, "read"):
+        found = shared(data)
+        return Segments([found]) if found else Bytes(content_of(data))
+    if hasattr(data, "__iter__") and not isinstance(data, (list, tuple, Mapping)):
+        return Chunks(data)
+    if not data:
+        return _json_body(json)
+    form = PreparedRequest._encode_params(data)  # type: ignore[attr-defined]
+    return Bytes(form if isinstance(form, bytes) else form.encode("utf-8"), FORM)
+
+
+def _json_body(value: Any) -> Bytes | None:
+    if value is None:
+        return None
+    try:
+        return Bytes(_encode(value).encode("utf-8"), "application/json")
+    except ValueError as error:
+        raise InvalidJSONError(f"not JSON: {error}") from error

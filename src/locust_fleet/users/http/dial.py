@@ -1,0 +1,113 @@
+"""Open connections: to the server or its proxy, TCP or unix, with TLS where the URL says so."""
+
+from __future__ import annotations
+
+import _socket
+from dataclasses import dataclass
+from time import perf_counter
+
+from gevent import socket
+
+from locust_fleet.users.http.errors import AnswerTooLate, BadRequest, ConnectTooLate
+from locust_fleet.users.http.link import PlainLink
+from locust_fleet.users.http.proxy import Proxy, open_tunnel
+from locust_fleet.users.http.target import Origin
+from locust_fleet.users.http.tls import Ticket, TlsLink, Trust, context_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """How to get to an origin; connections of the same one are interchangeable."""
+
+    origin: Origin
+    trust: Trust
+    proxy: Proxy | None = None
+    unix: str | None = None
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Whom the connection is made to."""
+        return (self.proxy.host, self.proxy.port) if self.proxy else self.origin[1:]
+
+
+@dataclass(slots=True)
+class Dialled:
+    """A new connection and how long its making took, in seconds."""
+
+    link: PlainLink
+    connect_s: float
+    tls_s: float
+
+
+def open_link(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Dialled:
+    """Connect within ``timeout_s``; raises ConnectTooLate, ssl.SSLError, OSError."""
+    # First, so that what is wrong with it costs the target no connection.
+    context = context_of(route.trust) if route.origin.scheme == "https" else None
+    started = perf_counter()
+    deadline = started + timeout_s
+    try:
+        if route.unix:
+            sock = _unix_socket(route.unix, deadline)
+        else:
+            sock = _tcp_socket(*route.peer, deadline)
+    except TimeoutError as error:
+        raise ConnectTooLate(f"no connection within {timeout_s:g} s") from error
+    connected = perf_counter()
+    if context is None:
+        return Dialled(PlainLink(sock), connected - started, 0.0)
+    link = PlainLink(sock)
+    try:
+        link.deadline, link.timeout = deadline, timeout_s
+        if route.proxy:
+            open_tunnel(link, route.origin, route.proxy)
+            connected = perf_counter()
+        link = TlsLink(link, context, route.origin.host, ticket)
+        link.deadline, link.timeout = deadline, timeout_s
+        link.shake_hands()
+    except AnswerTooLate as error:
+        link.close()
+        raise ConnectTooLate(f"no TLS handshake within {timeout_s:g} s") from error
+    except BaseException:
+        link.close()
+        raise
+    return Dialled(link, connected - started, perf_counter() - connected)
+
+
+def _tcp_socket(host: str, port: int, deadline: float) -> _socket.socket:
+    """Connect; each address gets an equal share of the time that is left."""
+    try:
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise BadRequest(f"{host!r} is no name of a host") from error
+    problem: OSError = OSError(f"the name {host} has no address")
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        left = (deadline - perf_counter()) / (len(found) - number)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max(left, 0.001))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return _bare(sock)
+        except OSError as error:
+            sock.close()
+            problem = error
+        except BaseException:
+            sock.close()
+            raise
+    raise problem
+
+
+def _unix_socket(path: str, deadline: float) -> _socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(max(deadline - perf_counter(), 0.001))
+        sock.connect(path)
+        return _bare(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _bare(sock: socket.socket) -> _socket.socket:
+    """Return the system's own socket: a link does its waiting itself."""
+    return _socket.socket(fileno=sock.detach())

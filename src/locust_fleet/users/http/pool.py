@@ -1,0 +1,64 @@
+"""The open connections of one user, which it alone uses."""
+
+from __future__ import annotations
+
+from locust_fleet.users.http import dial
+from locust_fleet.users.http.connection import Connection
+from locust_fleet.users.http.dial import Route
+from locust_fleet.users.http.tls import Ticket, TlsLink
+
+# Idle ones to one place; a user that makes more requests at once closes the rest afterwards.
+MOST_IDLE = 10
+
+
+class Pool:
+    """Lends connections and takes back those that can be used again."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Route, list[Connection]] = {}
+        self._tickets: dict[Route, Ticket] = {}
+        self._closed = False
+
+    def take(self, route: Route) -> Connection | None:
+        """Return an open connection that waits for work."""
+        idle = self._idle.get(route)
+        while idle:
+            connection = idle.pop()
+            if connection.link.is_usable():
+                connection.link.idle = False
+                return connection
+        return None
+
+    def open(self, route: Route, timeout_s: float) -> Connection:
+        """Return a new connection."""
+        return Connection(route, dial.open_link(route, timeout_s, self._tickets.get(route)))
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose answer was read to its end."""
+        route, link = connection.route, connection.link
+        idle = self._idle.get(route)
+        if idle is None:
+            idle = self._idle[route] = []
+        if self._closed or len(idle) >= MOST_IDLE:
+            connection.close()
+            return
+        if not connection.reused:
+            connection.reused = True
+            ticket = link.ticket if isinstance(link, TlsLink) else None
+            if ticket:
+                # The next connection to the same place goes on with it.
+                self._tickets[route] = ticket
+        link.idle = True
+        idle.append(connection)
+
+    def close(self) -> None:
+        """Close all that are idle, and those in use when they come back."""
+        self._closed = True
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle.clear()
+
+    def __del__(self) -> None:
+        # An open connection is known to the event loop and so would never be collected.
+        self.close()

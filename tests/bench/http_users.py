@@ -1,0 +1,185 @@
+"""What a request costs with each kind of HTTP user: CPU time, as ratios within one run.
+
+Usage: python -m tests.bench.http_users [ROUNDS [SECONDS]]
+
+In each round every kind runs for so many seconds, one after another, with 20 users (10 that upload)
+in one process on one core against an nginx on another (Debian: nginx-light), which the benchmark
+starts itself.
+The lean floor is a socket with a request in bytes and Locust's event, without any HTTP but the
+length of the answer. Prints microseconds of CPU per request, medians with the lowest and the
+highest of the rounds, the medians of the ratios within each round, and the peak of memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.integration.conftest import free_port, wait_until
+
+ADDRESS = "127.0.0.63"
+USERS = {"get": 20, "session": 20, "upload": 10, "secure upload": 10}
+FILE_SIZE = 17_500_000
+SCENARIO = Path(__file__).with_name("http_scenario.py")
+LOCUST = (
+    *(sys.executable, "-m", "locust", "-f", str(SCENARIO)),
+    *("--headless", "--only-summary", "--spawn-rate", "100"),
+)
+CERTIFICATE = (
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    " -subj /CN=bench -keyout key -out cert"
+)
+KINDS = {
+    "get": ("HttpUser", "FastHttpUser", "FleetHttpUser", "lean"),
+    "session": ("HttpUser", "FastHttpUser", "FleetHttpUser"),
+    "upload": ("HttpUser", "FleetHttpUser"),
+    "secure upload": ("HttpUser", "FleetHttpUser"),
+}
+TITLES = {
+    "get": "GET of 27 bytes of JSON",
+    "session": "TLS, session cookie, POST of JSON, gzip answer of 2 KB",
+    "upload": "files= of 17.5 MB",
+    "secure upload": "files= of 17.5 MB over TLS",
+}
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
+events {{ worker_connections 512; }}
+http {{
+    access_log off; client_max_body_size 0; keepalive_requests 1000000000;
+    default_type application/json;
+    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+    gzip on; gzip_types application/json; gzip_min_length 1000;
+    ssl_certificate {folder}/cert; ssl_certificate_key {folder}/key;
+    server {{
+        listen {address}:{port}; listen {address}:{tls_port} ssl;
+        location /json {{ return 200 '{{"status":"ok","answer":42}}'; }}
+        location /login {{
+            add_header Set-Cookie "session={session}; Path=/; HttpOnly"; return 200 '{{}}';
+        }}
+        location /upload {{ return 200 '{{}}'; }}
+        location /order {{ return 200 '{order}'; }}
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a request cost, and the most memory that its process had."""
+
+    cpu_us: float
+    peak_mb: float
+
+
+def main(rounds: int, seconds: int) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        sys.exit("this needs two cores, one for nginx; give the process more")
+    with nginx(cores[1]) as urls, tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        file.write(os.urandom(FILE_SIZE))
+        file.flush()
+        os.environ["BENCH_FILE"] = file.name
+        for test, kinds in KINDS.items():
+            runs = [
+                {kind: run(test, kind, urls[test], seconds, cores[0]) for kind in kinds}
+                for _ in range(rounds)
+            ]
+            print(f"\n{TITLES[test]}; {rounds} rounds of {seconds} s\n")
+            print(table(runs))
+
+
+def table(runs: list[dict[str, Cost]]) -> str:
+    """Return the costs of each kind in Markdown, in microseconds and beside the others."""
+    others = [kind for kind in runs[0] if kind != "FleetHttpUser"]
+    beside = "".join(f" of {other} |" for other in others)
+    lines = [
+        f"| user | us of CPU/request (lowest-highest) |{beside} peak MB |",
+        f"|---|---|{'---|' * len(others)}---|",
+    ]
+    for kind in runs[0]:
+        costs = [run[kind].cpu_us for run in runs]
+        ratios = (
+            statistics.median(run[kind].cpu_us / run[other].cpu_us for run in runs)
+            for other in others
+        )
+        lines.append(
+            f"| {kind} | {statistics.median(costs):.1f} ({min(costs):.1f}-{max(costs):.1f}) |"
+            f"{''.join(f' {ratio:.3f} |' for ratio in ratios)}"
+            f" {max(run[kind].peak_mb for run in runs):.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def run(test: str, kind: str, url: str, seconds: int, core: int) -> Cost:
+    """Return what a request costs a process of its own."""
+    done = subprocess.run(
+        [*LOCUST, "--users", str(USERS[test]), "--run-time", str(seconds), "--host", url],
+        env={**os.environ, "BENCH_KIND": kind, "BENCH_TEST": test},
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            said = json.loads(line)
+            if said["requests"] and not said["failures"]:
+                return Cost(1e6 * said["cpu_s"] / said["requests"], said["peak_mb"])
+    sys.exit(f"{kind} did not run as it should:\n{done.stdout}{done.stderr}")
+
+
+@contextmanager
+def nginx(core: int) -> Iterator[dict[str, str]]:
+    """Serve the answers; returns the URLs of the tests."""
+    port, tls_port = free_port(ADDRESS), free_port(ADDRESS)
+    order = json.dumps([{"id": n, "name": f"product {n}", "price": n * 1.25} for n in range(40)])
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            CERTIFICATE.split(),
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        config = Path(folder) / "nginx.conf"
+        config.write_text(
+            NGINX.format(
+                folder=folder,
+                address=ADDRESS,
+                port=port,
+                tls_port=tls_port,
+                session="0123456789abcdef" * 4,
+                order=order,
+            )
+        )
+        process = subprocess.Popen(
+            ["nginx", "-c", str(config), "-e", "stderr"],
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        )
+        try:
+            wait_until(lambda: answers(port), "nginx")
+            plain, secure = f"http://{ADDRESS}:{port}", f"https://{ADDRESS}:{tls_port}"
+            yield {"get": plain, "session": secure, "upload": plain, "secure upload": secure}
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex((ADDRESS, port)) == 0
+
+
+if __name__ == "__main__":
+    rounds, seconds = (*map(int, sys.argv[1:3]), *(5, 5)[len(sys.argv[1:3]) :])
+    main(rounds, seconds)

@@ -1,0 +1,273 @@
+"""Over TLS, through proxies and unix sockets: the same requests, and nobody is trusted unasked."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+import requests.exceptions
+from gevent import ssl
+from gevent.server import StreamServer
+from gevent.socket import AF_UNIX, create_connection, socket
+from tests.unit.users.http.conftest import ADDRESS, OK, NewUser, Wire
+
+from locust_fleet.targets import Targets
+from locust_fleet.users import FleetHttpUser
+from locust_fleet.users.http import dial
+from locust_fleet.users.http.errors import ConnectTooLate, ProxyRefused
+from locust_fleet.users.http.proxy import proxy_for
+from locust_fleet.worker.guard import Guard, install
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a certificate of the address with its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+        " -keyout key -out cert"
+    )
+    subprocess.run(
+        [*command.split(), "-subj", "/CN=x", "-addext", f"subjectAltName=IP:{ADDRESS}"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    both = folder / "both.pem"
+    both.write_text((folder / "cert").read_text() + (folder / "key").read_text())
+    return both
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[Wire]:
+    """Return a wire that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = Wire(context)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def trusting(new_user: NewUser, secure: Wire, certificate: Path) -> FleetHttpUser:
+    return new_user(host=secure.url, verify=str(certificate))
+
+
+def test_tls_is_spoken_where_the_url_says_so(trusting: FleetHttpUser, secure: Wire) -> None:
+    answers = [trusting.client.get("/") for _ in range(3)]
+
+    assert [answer.text for answer in answers] == ["ok"] * 3
+    assert secure.connections == 1
+    assert answers[0].timings.tls_s > 0
+    assert answers[1].timings[:2] == (0, 0)
+
+
+def test_large_bodies_go_both_ways_over_tls(trusting: FleetHttpUser, secure: Wire) -> None:
+    content = bytes(range(256)) * 8192
+    secure.answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content))
+
+    answer = trusting.client.post("/", data=content)
+
+    assert secure.bodies == [content]
+    assert answer.content == content
+
+
+def test_files_go_over_tls(trusting: FleetHttpUser, secure: Wire, tmp_path: Path) -> None:
+    path = tmp_path / "load"
+    path.write_bytes(bytes(range(256)) * 1000 + b"end")
+
+    trusting.client.post("/", data=path)
+
+    assert secure.bodies == [path.read_bytes()]
+
+
+def test_a_user_comes_back_with_its_tls_session(trusting: FleetHttpUser, secure: Wire) -> None:
+    secure.answers([OK, None], OK)
+
+    trusting.client.get("/")
+    gevent.sleep(0.1)
+    trusting.client.get("/")
+
+    assert secure.resumed == [False, True]
+
+
+def test_an_unknown_certificate_is_a_failure(new_user: NewUser, secure: Wire) -> None:
+    answer = new_user(host=secure.url).client.get("/")
+
+    assert isinstance(answer.error, ssl.SSLCertVerificationError)
+    assert not secure.heads
+
+
+def test_certificates_are_not_checked_if_the_scenario_says_so(
+    new_user: NewUser, secure: Wire
+) -> None:
+    user = new_user(host=secure.url)
+
+    assert user.client.get("/", verify=False).ok
+    user.client.verify = False
+    assert user.client.get("/").ok
+
+
+def test_a_server_that_does_not_shake_hands_is_a_failure_in_time(
+    new_user: NewUser, wire: Wire
+) -> None:
+    user = new_user(host=wire.url.replace("http:", "https:"), verify=False, connection_timeout=0.3)
+
+    assert isinstance(user.client.get("/").error, ConnectTooLate)
+
+
+def test_a_ca_bundle_that_is_missing_is_named(new_user: NewUser, secure: Wire) -> None:
+    answer = new_user(host=secure.url, verify="/no/such/ca.pem").client.get("/")
+
+    assert "no CA bundle at /no/such/ca.pem" in str(answer.error)
+
+
+class Tunnel:
+    """A proxy that opens tunnels."""
+
+    def __init__(self) -> None:
+        self.heads: list[bytes] = []
+        self.answer = b"HTTP/1.1 200 Connection established\r\n\r\n"
+        self._server = StreamServer((ADDRESS, 0), self._serve)
+        self._server.start()
+        self.url = f"http://me:pass@{ADDRESS}:{self._server.server_port}"
+
+    def _serve(self, sock: socket, _: Any) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += sock.recv(1000)
+        self.heads.append(head)
+        sock.sendall(self.answer)
+        if b" 200 " not in self.answer:
+            return
+        host, port = head.split(b" ")[1].decode().split(":")
+        with create_connection((host, int(port))) as there:
+            gevent.spawn(self._carry, there, sock)
+            self._carry(sock, there)
+
+    def _carry(self, source: socket, sink: socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(1)
+        except OSError:
+            pass
+
+    def stop(self) -> None:
+        self._server.stop(timeout=0)
+
+
+@pytest.fixture
+def tunnel() -> Iterator[Tunnel]:
+    server = Tunnel()
+    yield server
+    server.stop()
+
+
+def test_a_proxy_is_told_the_whole_url(new_user: NewUser, wire: Wire) -> None:
+    user = new_user(host="http://shop.test", proxies={"http": f"http://me:pass@{wire.url[7:]}"})
+
+    answer = user.client.get("/a?b=1")
+
+    assert answer.text == "ok"
+    assert wire.line() == "GET http://shop.test/a?b=1 HTTP/1.1"
+    assert wire.headers()["host"] == "shop.test"
+    assert wire.headers()["proxy-authorization"] == "Basic bWU6cGFzcw=="
+
+
+def test_tls_goes_through_a_tunnel(trusting: FleetHttpUser, secure: Wire, tunnel: Tunnel) -> None:
+    answer = trusting.client.get("/", proxies={"https": tunnel.url})
+
+    assert answer.text == "ok"
+    assert tunnel.heads[0].startswith(f"CONNECT {ADDRESS}:{secure.port} HTTP/1.1\r\n".encode())
+    assert b"Proxy-Authorization: Basic bWU6cGFzcw==" in tunnel.heads[0]
+    assert "proxy-authorization" not in secure.headers()
+
+
+def test_a_proxy_that_opens_no_tunnel_is_a_failure(trusting: FleetHttpUser, tunnel: Tunnel) -> None:
+    tunnel.answer = b"HTTP/1.1 407 Who are you\r\n\r\n"
+
+    answer = trusting.client.get("/", proxies={"https": tunnel.url})
+
+    assert isinstance(answer.error, ProxyRefused)
+    assert "407" in str(answer.error)
+
+
+def test_a_proxy_of_another_kind_is_refused_in_words(user: FleetHttpUser) -> None:
+    answer = user.client.get("/", proxies={"http": "socks5://127.0.0.1:1080"})
+
+    assert "use http://host:port" in str(answer.error)
+
+
+def test_the_environment_names_no_proxy(
+    user: FleetHttpUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+    assert user.client.get("/").ok
+
+
+def test_a_proxy_is_chosen_by_host_before_scheme() -> None:
+    proxies = {"http": "http://a:1", "http://shop": "http://b:2"}
+
+    chosen = [proxy_for(f"http://{host}/", proxies) for host in ("shop", "other")]
+
+    assert [proxy.host for proxy in chosen if proxy] == ["b", "a"]
+
+
+def test_a_unix_socket_takes_the_place_of_the_host(
+    new_user: NewUser, wire: Wire, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "shop.sock")
+    listener = socket(AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    server = StreamServer(listener, wire.serve)
+    server.start()
+    user = new_user(host="http://shop.test", unix_socket=path)
+
+    answer = user.client.get("/")
+
+    server.stop(timeout=0)
+    assert (answer.text, wire.headers()["host"]) == ("ok", "shop.test")
+
+
+def test_a_proxy_and_a_unix_socket_are_asked_about(
+    new_user: NewUser, wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import geventhttpclient.connectionpool as fast
+    import requests.adapters
+
+    # All are put back after the test.
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
+    monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
+    monkeypatch.setattr(dial, "open_link", dial.open_link)
+    refused: list[str] = []
+    install(Guard(Targets.parse(["shop.test"]), refused.append))
+
+    new_user(host="http://shop.test", proxies={"http": wire.url}).client.get("/")
+    new_user(host="http://shop.test", unix_socket=str(tmp_path / "s")).client.get("/")
+
+    assert refused == [wire.url, f"unix://{tmp_path}/s"]
+    assert not wire.heads
+
+
+def test_a_host_that_does_not_answer_is_a_failure_in_time(
+    new_user: NewUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A listener whose backlog is full takes no more connections.
+    listener = socket()
+    listener.bind((ADDRESS, 0))
+    listener.listen(0)
+    host, port = listener.getsockname()
+    waiting = [create_connection((host, port))]
+    user = new_user(host=f"http://{host}:{port}", connection_timeout=0.3)
+
+    errors = [user.client.get("/", timeout=(0.3, 0.3)).error for _ in range(3)]
+
+    assert isinstance(errors[-1], ConnectTooLate)
+    assert isinstance(errors[-1], requests.exceptions.ConnectTimeout)
+    for sock in (*waiting, listener):
+        sock.close()
