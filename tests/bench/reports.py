@@ -1,6 +1,6 @@
 """How many bytes a worker's report has, ours against Locust's own, and what it costs.
 
-Usage: python -m tests.bench.reports
+Usage: python -m tests.bench.reports [--json]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 from locust_fleet.stats import step_of
 from locust_fleet.wire import restore, shorten
+from tests.bench import table
 from tests.bench.clock import simulated_clock
 
 INTERVAL_S = 3
@@ -69,17 +70,18 @@ def compare(names: int, requests: int, usual_ms: float) -> Sizes:
     return Sizes(len(plain), len(short), 1000 * (between - began), 1000 * (ended - between))
 
 
-def main() -> None:
-    """Print the table."""
-    print("usual ms  names  requests     stock      ours  ratio  stock ms  ours ms")
-    for usual_ms, names in product((100, 5, 0.5), (1, 100, 1000)):
-        for requests in (30, 300, 3000, 12_000, 30_000):
-            sizes = compare(names, requests, usual_ms)
-            print(
-                f"{usual_ms:8}  {names:5}  {requests:8}  {sizes.stock:8}  {sizes.ours:8}"
-                f"  {sizes.ours / sizes.stock:5.2f}  {sizes.stock_ms:8.2f}  {sizes.ours_ms:7.2f}"
-            )
+def measure(usual_ms: float, names: int, requests: int) -> tuple[table.Cell, ...]:
+    """Return a line of the table."""
+    sizes = compare(names, requests, usual_ms)
+    case = f"{usual_ms:g} ms, {names} names, {requests} requests"
+    return case, sizes.stock, sizes.ours, sizes.ours / sizes.stock, sizes.stock_ms, sizes.ours_ms
 
 
 if __name__ == "__main__":
-    main()
+    arguments = table.parser(__doc__).parse_args()
+    columns = ("", "stock, bytes", "ours, bytes", "ratio", "stock, ms", "ours, ms")
+    cases = product((100, 0.5), (1, 100, 1000), (300, 3000, 30_000))
+    rows = tuple(measure(*case) for case in cases)
+    table.show(
+        arguments, table.Table("A report of a worker: its size, and both its ends", columns, rows)
+    )
