@@ -61,7 +61,7 @@ def main(folder: Path) -> None:
     about = json.loads((folder / "machine").read_text())
     found = {
         file.stem: json.loads(file.read_text())
-        for file in sorted(folder.glob("*.json"))
+        for file in sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
         if file.name != RESULTS
     }
     failed = [f"{file.stem}: {file.read_text().strip()}" for file in sorted(folder.glob("*.error"))]

@@ -22,7 +22,7 @@ readonly -a usual=(
   "peers --rounds 5 --seconds 4"
   "overhead --windows 20 --seconds 3"
   "pauses --windows 7 --seconds 5"
-  "master --windows 3 --seconds 9"
+  "master --windows 3 --seconds 6"
   "buckets"
   "reports"
   "plan"

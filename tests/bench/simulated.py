@@ -1,6 +1,6 @@
 """Many workers in one process, which speak Locust's messages and ours, and have no users.
 
-Usage: python -m tests.bench.simulated HOST PORT WORKERS NAMES
+Usage: python -m tests.bench.simulated HOST PORT WORKERS NAMES [--stock]
 
 Each says its heartbeat once a second and reports 200 requests a second every three seconds, over
 so many names. All reports of three seconds have the same counts, so that this process needs little.
@@ -13,8 +13,8 @@ from locust.event import Events
 from locust.rpc import Message
 from locust.stats import RequestStats, setup_distributed_stats_event_listeners
 
+import argparse
 import random
-import sys
 import time
 from typing import Any
 
@@ -34,8 +34,9 @@ HEARTBEAT_S = 1
 class Reports:
     """What all workers report of the last seconds, made once for all of them."""
 
-    def __init__(self, names: int) -> None:
+    def __init__(self, names: int, *, stock: bool) -> None:
         self._names = names
+        self.stock = stock
         self._chance = random.Random(1)
         self._made_at = 0.0
         self._data: dict[str, Any] = {}
@@ -54,7 +55,8 @@ class Reports:
             time_ms: Any = self._chance.lognormvariate(3, 1)
             stats.log_request("GET", f"/shop/products/{number % self._names}", time_ms, 4321)
         events.report_to_master.fire(client_id="", data=data)
-        shorten(data)
+        if not self.stock:
+            shorten(data)
         return data
 
 
@@ -74,7 +76,8 @@ class Worker:
     def live(self, delay_s: float) -> None:
         """Take part until killed; reports begin after a delay, so that not all come at once."""
         self._send("client_ready", __version__)
-        self._send(CAPACITY, {"weight": 1.0, "max_users": 0})
+        if not self._reports.stock:
+            self._send(CAPACITY, {"weight": 1.0, "max_users": 0})
         gevent.spawn(self._beat)
         gevent.spawn(self._report, delay_s)
         while True:
@@ -111,7 +114,7 @@ class Worker:
     def _report(self, delay_s: float) -> None:
         gevent.sleep(delay_s)
         while True:
-            if self._run and self._state == "running":
+            if self._state == "running":
                 self._number += 1
                 users = {"user_classes_count": self._users, "user_count": sum(self._users.values())}
                 numbered = {RUN: self._run, NUMBER: self._number, OLDEST: self._kept + 1}
@@ -119,28 +122,35 @@ class Worker:
             gevent.sleep(REPORT_S)
 
     def _send(self, kind: str, data: Any) -> None:
-        self._socket.send(stamp(Message(kind, data, self._name), self._epoch).serialize())
+        message = Message(kind, data, self._name)
+        if not self._reports.stock:
+            message = stamp(message, self._epoch)
+        self._socket.send(message.serialize())
 
 
-def main(host: str, port: str, workers: str, names: str) -> None:
+def main(host: str, port: int, workers: int, names: int, *, stock: bool) -> None:
     """Live as so many workers."""
-    count_in_steps()
+    if not stock:
+        count_in_steps()
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, 4096)
-    reports = Reports(int(names))
-    count = int(workers)
+    reports = Reports(names, stock=stock)
+    address = f"tcp://{host}:{port}"
     all_of_them = [
-        Worker(context, f"tcp://{host}:{port}", f"host{number % 50}_{number:04}", reports)
-        for number in range(count)
+        Worker(context, address, f"host{number % 50}_{number:04}", reports)
+        for number in range(workers)
     ]
-    gevent.joinall(
-        [
-            gevent.spawn(worker.live, REPORT_S * number / count)
-            for number, worker in enumerate(all_of_them)
-        ],
-        raise_error=True,
-    )
+    lives = [
+        gevent.spawn(worker.live, REPORT_S * number / workers)
+        for number, worker in enumerate(all_of_them)
+    ]
+    gevent.joinall(lives, raise_error=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("host")
+    for name in ("port", "workers", "names"):
+        parser.add_argument(name, type=int)
+    parser.add_argument("--stock", action="store_true", help="as bare Locust, for its own master")
+    main(**vars(parser.parse_args()))
