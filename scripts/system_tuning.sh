@@ -28,7 +28,8 @@ readonly written_by=$'# Written by scripts/system_tuning.sh; --undo takes it awa
 
 main() {
   local action=check users prefix=''
-  users=$(sed -n 's/^users *= *//p' "$root/conf/production.conf")
+  users=$(sed -n "s/^users *= *//p" "$root/conf/production.conf")
+  users=${users:-1000}
   while (($#)); do
     case $1 in
       --check | --apply | --undo) action=${1#--} ;;

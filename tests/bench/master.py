@@ -37,6 +37,8 @@ USERS_PER_WORKER = 10
 SETTLE_S = 8.0
 # Of a master that keeps up; one that does not may need minutes.
 ANSWER_S = 10.0
+# Percent of a core, from which on it can be said that there was no more of it to have.
+FULL = 90.0
 LOCUSTFILE = """
 from locust import User, task
 
@@ -123,9 +125,11 @@ def measure(
         busy.append(100 * (cpu_s(master.pid) - used) / seconds)
         print(f"{workers} workers, {names} names: {busy[-1]:.1f} %", file=sys.stderr)
     after, took = counted(master), time.monotonic() - began
+    spread = table.Spread.of(busy)
     if before is None or after is None:
-        return "all of it", "does not answer"
-    return table.Spread.of(busy), (after - before) / took
+        starved = "does not answer; other work had its core"
+        return spread, "does not keep up" if spread.median > FULL else starved
+    return spread, (after - before) / took
 
 
 def counted(master: Master) -> int | None:
