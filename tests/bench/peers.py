@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -115,7 +116,13 @@ def cost_us(command: list[str], host: str, seconds: float) -> float:
         )
     try:
         before = requests_of(host)
-        wait_until(lambda: requests_of(host) > before + 1000, f"requests of {command[0]}")
+
+        def works() -> bool:
+            ended = process.poll()
+            assert ended is None, f"ended with {ended}: {shlex.join(command)}"
+            return requests_of(host) > before + 1000
+
+        wait_until(works, f"requests of {command[0]}")
         time.sleep(SETTLE_S)
         asked, spent = requests_of(host), cpu_s(process.pid)
         time.sleep(seconds)
