@@ -15,7 +15,7 @@ from locust_fleet.sizing.size import BUSY_GOAL, Cost, Load, Machine, Size, size
 # Where nobody says otherwise: careful for users who do more than send files.
 USERS_PER_WORKER = 150
 # Measured with `--measure` and HttpUser on a core of 2.6 GHz: a request, and each byte of it.
-CPU_S_PER_REQUEST = 0.0005
+CPU_S_PER_REQUEST = 0.0006
 CPU_S_PER_BYTE = 1 / 4.0e9
 # Measured with 500 HttpUsers, each with a connection: 34 kB. FastHttpUser takes half.
 BYTES_PER_USER = 34_000
@@ -55,7 +55,7 @@ def _cpu_s(arguments: argparse.Namespace, load: Load) -> float:
             raise SettingsError(allowed.refusal(arguments.host))
     from locust_fleet.sizing.measure import cpu_of_a_request
 
-    return cpu_of_a_request(load.file_bytes, arguments.host, arguments.seconds)
+    return cpu_of_a_request(load, arguments.host, arguments.seconds)
 
 
 def _machine(arguments: argparse.Namespace) -> Machine:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from locust import HttpUser, constant, task
+from locust import HttpUser, constant_pacing, task
 from locust.env import Environment
 
+import random
 import subprocess
 import sys
 import time
@@ -16,33 +17,38 @@ import gevent
 
 from locust_fleet.errors import FleetError
 from locust_fleet.sizing.sink import ADDRESS
+from locust_fleet.sizing.size import Load
 from locust_fleet.worker.steps import count_in_steps
 
-# One request after another, each: enough to be always busy with one, and gentle to a target.
-USERS = 4
+# At most: as many as one worker may have.
+USERS = 150
 
 
-def cpu_of_a_request(file_bytes: int, url: str | None, seconds: float) -> float:
-    """Return the CPU seconds of one request with a body of so many bytes.
+def cpu_of_a_request(load: Load, url: str | None, seconds: float) -> float:
+    """Return the CPU seconds of one request, with waiting for it, among some users of a load.
 
     Aims at a sink of its own on this machine unless there is a URL. FleetError says why there is
     no answer to that.
     """
     if url:
-        return _measure(file_bytes, url, seconds)
+        return _measure(load, url, seconds)
     with _sink() as own:
-        return _measure(file_bytes, own, seconds)
+        return _measure(load, own, seconds)
 
 
-def _measure(file_bytes: int, url: str, seconds: float) -> float:
+def _measure(load: Load, url: str, seconds: float) -> float:
     parts = urlsplit(url)
-    payload = bytes(file_bytes)
+    payload = bytes(load.file_bytes)
 
     class Sender(HttpUser):
         """Sends the same bytes again and again."""
 
         host = f"{parts.scheme}://{parts.netloc}"
-        wait_time = constant(0)
+        wait_time = constant_pacing(load.interval_s)
+
+        def on_start(self) -> None:
+            """Begin at any time of the interval, so that there are as many at each."""
+            gevent.sleep(random.uniform(0, load.interval_s))
 
         @task
         def send(self) -> None:
@@ -54,8 +60,9 @@ def _measure(file_bytes: int, url: str, seconds: float) -> float:
     count_in_steps()
     environment = Environment(user_classes=[Sender])
     runner = environment.create_local_runner()
-    runner.start(USERS, USERS)
-    # Connections and the first answers are not what goes on for the rest of a test.
+    users = min(load.users, USERS)
+    runner.start(users, users)
+    # Users start only once.
     gevent.sleep(1)
     total = environment.stats.total
     sent, spent = total.num_requests, time.process_time()
