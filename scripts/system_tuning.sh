@@ -96,7 +96,8 @@ check_workers() {
     check_container "$(share "$users" "$(wc -l <<<"$workers")")" "${workers%%$'\n'*}"
     [[ $(setting TARGET_HOST) != *//demo-target:* ]] ||
       demo=$(running_container "$project" demo-target)
-    [[ -z ${demo:-} ]] || check_listener "$users" demo-target "$(inside "$demo" | sed -n 3p)"
+    [[ -z ${demo:-} ]] || check_listener "$users" demo-target "$(inside "$demo" | sed -n 3p)" \
+      "sysctls in docker-compose.prod.yml"
     return
   fi
   log "no worker runs; looking at this host, for those without a container"
@@ -126,7 +127,7 @@ check_own_network() {
   local users=$1
   check_ports "$users" host "$(now net.ipv4.ip_local_port_range)" "$(now net.ipv4.tcp_tw_reuse)" \
     --apply
-  check_listener "$users" host "$(now net.core.somaxconn)"
+  check_listener "$users" host "$(now net.core.somaxconn)" --apply
   # With cookies, connections beyond the queue wait for nothing.
   [[ $(now net.ipv4.tcp_syncookies) != 0 ]] ||
     row host net.ipv4.tcp_max_syn_backlog "$(now net.ipv4.tcp_max_syn_backlog)" "$users" --apply
@@ -137,10 +138,8 @@ check_ports() {
   row "$2" "net.ipv4.ip_local_port_range" "$(ports_in "$3")" "$(ports_needed "$1" "$4")" "$5"
 }
 
-# check_listener USERS PLACE SOMAXCONN
-check_listener() {
-  row "$2" net.core.somaxconn "$3" "$1" "--apply, or sysctls in docker-compose.prod.yml"
-}
+# check_listener USERS PLACE SOMAXCONN REMEDY
+check_listener() { row "$2" net.core.somaxconn "$3" "$1" "$4"; }
 
 # now KEY: print its value, words separated by one space.
 now() { tr -s '\t' ' ' <"$sys/${1//.//}"; }
