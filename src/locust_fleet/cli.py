@@ -69,6 +69,17 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("stop-run", help="stop the load through the master alone")
     command.set_defaults(run=_stop_run)
 
+    command = commands.add_parser("plan", help="say what a test of some size needs")
+    command.add_argument("--users", required=True)
+    command.add_argument("--file-size", default="0B", help="that each sends, such as 17.5MB")
+    command.add_argument("--interval", default="1s", help="between two requests of a user")
+    command.add_argument("--users-per-worker", help="at most; default: measured, or 150")
+    command.add_argument("--link", help="of this machine, such as 10Gbit; default: of its card")
+    command.add_argument("--measure", action="store_true", help="what a request costs here")
+    command.add_argument("--host", help="measure against this URL; default: a sink of its own")
+    command.add_argument("--seconds", type=float, default=10, help="to measure for")
+    command.set_defaults(run=_plan)
+
     # Only the console image has what these need.
     if importlib.util.find_spec("argon2"):
         from locust_fleet.console import client, smoke
@@ -180,6 +191,12 @@ def _try_worker(arguments: argparse.Namespace) -> int:
             print(trial.reason)
             return 0 if verdict is Verdict.FIT else 1
         time.sleep(LOOK_S)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from locust_fleet.sizing import command
+
+    return command.run(arguments)
 
 
 def _stop_run(_: argparse.Namespace) -> int:

@@ -70,6 +70,7 @@ from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.targets import without_credentials
+from locust_fleet.tuning import settle
 from locust_fleet.wire import shorten
 from locust_fleet.worker.absence import Absence
 from locust_fleet.worker.capacity import announce
@@ -166,6 +167,8 @@ def attach_worker(settings: WorkerSettings) -> None:
         _share(environment, desk)
         gevent.spawn(desk.watch)
         install(guard)
+        # The locustfile is imported by now.
+        settle()
 
     events.init.add_listener(init)
 
@@ -282,6 +285,7 @@ def attach_master(settings: MasterSettings) -> None:
         gevent.spawn(keeper.run_forever)
         if state and recorder.active:
             resume.begin(recorder.active, state)
+        settle()
         ready.set()
 
     events.init.add_listener(init)

@@ -1,6 +1,6 @@
 """What our steps cost per request, and how true their percentiles are, beside Locust's rounding.
 
-Usage: python -m tests.bench.buckets
+Usage: python -m tests.bench.buckets [--json]
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any, cast
 
 from locust_fleet.stats import merge, percentile, response_time_of, step_of
 from locust_fleet.worker.steps import log_request
+from tests.bench import table
 
 REQUESTS = 200_000
 ROUNDS = 15
 WORKERS = 10
-FRACTIONS = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999)
+FRACTIONS = (0.1, 0.5, 0.95, 0.99, 0.999)
 
 Rounding = Callable[[float], int]
 Times = Sequence[float]
@@ -82,24 +83,33 @@ def of_worker(times: Times) -> dict[float, int]:
     return merge({response_time_of(step_of(response_time)): 1} for response_time in times)
 
 
-def main() -> None:
-    """Print both tables."""
-    kinds = samples()
-    print("microseconds                        stock    ours   ratio")
-    for kind, times in kinds.items():
-        ways = (
-            ("rounding", round_all, bucket_response_time, step_of),
-            ("log_request", log_all, RequestStats.log_request, log_request),
-        )
-        for what, measure, stock_way, our_way in ways:
-            stock, ours, ratio = cost(measure, stock_way, our_way, times)
-            print(f"{what:12}  {kind:20}  {stock:5.3f}   {ours:5.3f}   {ratio:5.2f}")
-    print(f"\npercentile   raw ms    stock %    ours %, merged of {WORKERS} workers")
-    for kind, times in kinds.items():
-        print(kind)
-        for fraction, truth, stock, ours in errors(times):
-            print(f"  p{100 * fraction:<8g} {truth:9.4f}  {stock:+8.2f}  {ours:+8.2f}")
+def costs(kinds: dict[str, list[float]]) -> table.Table:
+    """Return what rounding and counting a request cost."""
+    ways = (
+        ("rounding", round_all, bucket_response_time, step_of),
+        ("log_request", log_all, RequestStats.log_request, log_request),
+    )
+    rows = tuple(
+        (f"{what}, {kind}", *cost(measure, stock_way, our_way, times))
+        for kind, times in kinds.items()
+        for what, measure, stock_way, our_way in ways
+    )
+    title = "CPU of counting a response time, Locust's rounding and our steps"
+    return table.Table(title, ("", "stock, us", "ours, us", "ratio"), rows)
+
+
+def truth(kinds: dict[str, list[float]]) -> table.Table:
+    """Return how far percentiles are from those of the requests themselves."""
+    rows = tuple(
+        (f"{kind}, p{100 * fraction:g}", raw, stock, ours)
+        for kind, times in kinds.items()
+        for fraction, raw, stock, ours in errors(times)
+    )
+    title = f"Errors of percentiles, ours merged of {WORKERS} workers"
+    return table.Table(title, ("", "raw, ms", "stock, %", "ours, %"), rows)
 
 
 if __name__ == "__main__":
-    main()
+    options = table.parser(__doc__).parse_args()
+    of_servers = samples()
+    table.show(options, costs(of_servers), truth(of_servers))

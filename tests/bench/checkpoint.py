@@ -2,7 +2,7 @@
 
 Freezing keeps Locust's loop waiting; packing is done beside it.
 
-Usage: python -m tests.bench.checkpoint [names ...]
+Usage: python -m tests.bench.checkpoint [--names 1 100 500 2000] [--json]
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from locust.stats import RequestStats
 
 import random
-import sys
 import time
 from typing import Any
 
 from locust_fleet.master.checkpoint import MOST_BYTES, freeze, pack
 from locust_fleet.master.memento import restore_statistics, statistics_of
 from locust_fleet.stats import response_time_of, step_of
+from tests.bench import table
 
 REQUESTS_PER_NAME = 2000
 
@@ -33,25 +33,26 @@ def statistics(names: int) -> RequestStats:
     return stats
 
 
-def main() -> None:
-    """Print a line for each number of names."""
-    print("names  freeze ms  pack ms  KiB in Redis  restore ms")
-    for names in map(int, sys.argv[1:] or ("1", "100", "500", "2000")):
-        stats = statistics(names)
-        began = time.process_time()
-        state = {"statistics": statistics_of(stats)}
-        parts = freeze(state)
-        collected = time.process_time()
-        packed = pack(parts, MOST_BYTES)
-        done = time.process_time()
-        restore_statistics(RequestStats(), state["statistics"])
-        restored = time.process_time()
-        times = (collected - began, done - collected)
-        print(
-            f"{names:5} {times[0] * 1000:10.1f} {times[1] * 1000:8.1f} {len(packed) / 1024:13.0f}"
-            f" {(restored - done) * 1000:11.1f}"
-        )
+def measure(names: int) -> tuple[table.Cell, ...]:
+    """Return a line of the table."""
+    stats = statistics(names)
+    began = time.process_time()
+    state = {"statistics": statistics_of(stats)}
+    parts = freeze(state)
+    collected = time.process_time()
+    packed = pack(parts, MOST_BYTES)
+    done = time.process_time()
+    restore_statistics(RequestStats(), state["statistics"])
+    restored = time.process_time()
+    times = (collected - began, done - collected, restored - done)
+    freeze_ms, pack_ms, restore_ms = (1000 * each for each in times)
+    return f"{names} names", freeze_ms, pack_ms, len(packed) / 1024, restore_ms
 
 
 if __name__ == "__main__":
-    main()
+    options = table.parser(__doc__)
+    options.add_argument("--names", type=int, nargs="+", default=[1, 100, 500, 2000])
+    arguments = options.parse_args()
+    columns = ("", "freeze, ms", "pack, ms", "KiB in Redis", "restore, ms")
+    rows = tuple(map(measure, arguments.names))
+    table.show(arguments, table.Table("A checkpoint of the master", columns, rows))

@@ -1,53 +1,46 @@
 """How many records a second 4 workers can borrow and give back, over one Redis.
 
-PYTHONPATH=src python -m tests.bench.leases [USERS_PER_WORKER [SECONDS]]
+Usage: python -m tests.bench.leases [--users 50] [--seconds 10] [--json]
 """
 
 from __future__ import annotations
 
-import contextlib
+import argparse
 import json
-import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import ADDRESS, ROOT, free_port, users_of_redis, wait_until
+from tests.bench import table
+from tests.bench.stores import redis_server
+from tests.integration.conftest import ADDRESS, ROOT
 
 WORKERS = 4
 RECORDS = 10_000
 
 
-def main(users: int = 50, seconds: int = 10) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port(ADDRESS)
+def main(arguments: argparse.Namespace) -> None:
+    """Measure and print."""
+    users, seconds = arguments.users, arguments.seconds
+    with tempfile.TemporaryDirectory() as folder, redis_server(ADDRESS) as settings:
         source = Path(folder, "accounts.csv")
         source.write_text("user,password\n" + "user,secret\n" * RECORDS)
-        file = Path(folder, "redis.conf")
-        file.write_text(f'bind {ADDRESS}\nport {port}\nappendonly yes\nsave ""\n{users_of_redis()}')
-        redis = subprocess.Popen(["redis-server", str(file)], cwd=folder, stdout=subprocess.DEVNULL)
         started: list[subprocess.Popen[str]] = []
         try:
-            wait_until(lambda: answers(port), "Redis answering", 10)
-            settings = RedisSettings(ADDRESS, port, "test")
             started += [worker(settings, f"w{number}", source) for number in range(WORKERS)]
             ask(started[:1], ["open", "bench"])
             ask(started, ["lease", 30])
-            said = ask(started, ["spin", seconds, users])
-            leases = sum(answer["leases"] for answer in said)
+            said = [answer["leases"] / seconds for answer in ask(started, ["spin", seconds, users])]
             ask(started, ["leave"])
-            print(
-                f"{WORKERS} workers x {users} users: {leases / seconds:,.0f} leases/s"
-                f" ({', '.join(str(answer['leases']) for answer in said)} in {seconds} s)"
-            )
         finally:
             for process in started:
                 process.kill()
                 process.wait()
-            redis.terminate()
-            redis.wait()
+    row = (f"{WORKERS} workers with {users} users", sum(said), table.Spread.of(said))
+    columns = ("", "leases per second", "of one worker")
+    table.show(arguments, table.Table("Records borrowed over one Redis", columns, (row,)))
 
 
 def worker(settings: RedisSettings, name: str, source: Path) -> subprocess.Popen[str]:
@@ -76,13 +69,8 @@ def _hear(process: subprocess.Popen[str]) -> dict[str, int]:
     return _hear(process) if answer == "ready" else dict(answer or {})
 
 
-def answers(port: int) -> bool:
-    """Whether Redis takes connections."""
-    with contextlib.suppress(OSError):
-        socket.create_connection((ADDRESS, port)).close()
-        return True
-    return False
-
-
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    options = table.parser(__doc__)
+    options.add_argument("--users", type=int, default=50, help="per worker")
+    options.add_argument("--seconds", type=int, default=10)
+    main(options.parse_args())

@@ -1,6 +1,6 @@
 """How much memory samples cost the master as time goes by, with a simulated clock.
 
-Usage: python -m tests.bench.memory [--names 100] [--minutes 60] [--stock]
+Usage: python -m tests.bench.memory [--names 100] [--minutes 30] [--json]
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from locust.runners import MasterRunner
 from locust.stats import RequestStats, update_stats_history
 from locust.util.date import format_utc_timestamp
 
-import argparse
 import gc
 import random
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from types import SimpleNamespace
 from typing import cast
 
@@ -21,6 +22,7 @@ import psutil
 from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
 from locust_fleet.names import bound_names
 from locust_fleet.worker.steps import count_in_steps
+from tests.bench import table
 from tests.bench.clock import simulated_clock
 from tests.unit.fleet import Master, Worker
 
@@ -29,14 +31,15 @@ REPORT_INTERVAL_S = 3
 HISTORY_INTERVAL_S = 5
 
 
-def simulate(names: int, minutes: int, *, stock: bool) -> None:
-    """Print every ten minutes what the samples cost since the start."""
+def simulate(names: int, minutes: int, *, stock: bool) -> list[table.Cell]:
+    """Return MB after every ten minutes, and the CPU seconds of reports in a minute."""
     chance, process = random.Random(1), psutil.Process()
     if not stock:
         count_in_steps()
         bound_names(2000)
         keep_snapshots_small()
     before, busy = process.memory_info().rss, 0.0
+    found: list[table.Cell] = []
     with simulated_clock() as clock:
         master, workers = Master(keep_reports=False), [Worker(stock=stock) for _ in range(2)]
         runner = cast(MasterRunner, SimpleNamespace(stats=master.stats, user_count=100))
@@ -56,9 +59,8 @@ def simulate(names: int, minutes: int, *, stock: bool) -> None:
             busy += time.process_time() - took
             if second % 600 == 599:
                 gc.collect()
-                cost = (process.memory_info().rss - before) / 1e6
-                print(f"after {second // 60 + 1:3} minutes: {cost:6.1f} MB", flush=True)
-    print(f"{master.stats.num_requests} requests; reports took {busy / minutes:.2f} s a minute")
+                found.append((process.memory_info().rss - before) / 1e6)
+    return [*found, busy / minutes]
 
 
 def log(statistics: RequestStats, number: int, chance: random.Random) -> None:
@@ -69,13 +71,25 @@ def log(statistics: RequestStats, number: int, chance: random.Random) -> None:
         statistics.log_error("GET", f"/shop/products/{number}", f"no order {chance.random()}")
 
 
+def measure(names: int, minutes: int, *, stock: bool) -> tuple[table.Cell, ...]:
+    """Return a line of the table; in a process of its own, which begins without any."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        found = process.submit(simulate, names, minutes, stock=stock).result()
+    return ("Locust as it is" if stock else "ours", *found)
+
+
 def main() -> None:
-    """Read the command line and simulate."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Read the command line, simulate and print."""
+    parser = table.parser(__doc__)
     parser.add_argument("--names", type=int, default=100)
-    parser.add_argument("--minutes", type=int, default=60)
-    parser.add_argument("--stock", action="store_true", help="Locust as it is, for comparison")
-    simulate(**vars(parser.parse_args()))
+    parser.add_argument("--minutes", type=int, default=30, help="a multiple of 10")
+    arguments = parser.parse_args()
+    names, minutes = arguments.names, arguments.minutes
+    times = [f"MB after {each} min" for each in range(10, minutes + 1, 10)]
+    columns = ("", *times, "s of CPU a minute for reports")
+    rows = tuple(measure(names, minutes, stock=stock) for stock in (True, False))
+    title = f"Memory of a master as time goes by, two workers and {names} names"
+    table.show(arguments, table.Table(title, columns, rows))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 """What a worker of the fleet costs beside one of bare Locust: CPU time per request, as a ratio.
 
-Usage: python -m tests.bench.overhead [WINDOWS [SECONDS]]
+Usage: python -m tests.bench.overhead [--windows 30] [--seconds 3] [--json]
 
 Both workers make requests with FastHttpUser at the same time, each at a demo target of its own
 and under a stock master of its own, and are looked at so many times for so many seconds: whatever
 else the machine does, it does to both. Prometheus and Docker ask the one of the fleet meanwhile,
-more often than they would. Prints microseconds per request, and the median of the ratios.
+more often than they would.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +24,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import table
+from tests.bench.machine import cpu_s
 from tests.integration.conftest import ROOT, free_port, wait_until
 
 ADDRESS = "127.0.0.62"
@@ -51,8 +53,8 @@ class Side:
     asked: tuple[str, ...] = ()
 
 
-def main(windows: int, seconds: float) -> None:
-    costs: list[tuple[float, float]] = []
+def measure(windows: int, seconds: float) -> list[tuple[float, float]]:
+    """Return microseconds per request of the bare worker and of ours, so many times."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         locustfile = Path(folder) / "shopper.py"
         locustfile.write_text(SHOPPER)
@@ -62,12 +64,7 @@ def main(windows: int, seconds: float) -> None:
             start = {"user_count": USERS, "spawn_rate": USERS, "host": one.target}
             ask(f"{one.master}/swarm", start)
         time.sleep(SETTLE_S)
-        for _ in range(windows):
-            costs.append(costs_us((bare, fleet), seconds))
-            print("bare {:.1f} us, fleet {:.1f} us".format(*costs[-1]), flush=True)
-    ratio = statistics.median(of_fleet / of_bare for of_bare, of_fleet in costs)
-    of_bare, of_fleet = (statistics.median(column) for column in zip(*costs, strict=True))
-    print(f"median: bare {of_bare:.1f} us, fleet {of_fleet:.1f} us, ratio {ratio:.3f}")
+        return [costs_us((bare, fleet), seconds) for _ in range(windows)]
 
 
 def costs_us(sides: tuple[Side, Side], seconds: float) -> tuple[float, float]:
@@ -82,12 +79,6 @@ def costs_us(sides: tuple[Side, Side], seconds: float) -> tuple[float, float]:
         for (served_before, spent_before), (served, spent) in zip(before, after, strict=True)
     )
     return of_bare, of_fleet
-
-
-def cpu_s(pid: int) -> float:
-    """Return what all threads of a process ran, in seconds; exact, unlike the ticks of stat."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 def requests_of(target: str) -> int:
@@ -165,5 +156,18 @@ def answers(url: str) -> bool:
     return True
 
 
+def main(arguments: argparse.Namespace) -> None:
+    """Measure and print."""
+    costs = measure(arguments.windows, arguments.seconds)
+    bare, fleet = (table.Spread.of(column) for column in zip(*costs, strict=True))
+    ratio = table.Spread.of(of_fleet / of_bare for of_bare, of_fleet in costs)
+    row = (f"FastHttpUser, {USERS} users", bare, fleet, ratio)
+    columns = ("", "bare Locust, us per request", "ours, us per request", "ratio")
+    table.show(arguments, table.Table("CPU of a worker beside bare Locust", columns, (row,)))
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30, float(sys.argv[2]) if sys.argv[2:] else 3.0)
+    options = table.parser(__doc__)
+    options.add_argument("--windows", type=int, default=30)
+    options.add_argument("--seconds", type=float, default=3)
+    main(options.parse_args())

@@ -1,6 +1,6 @@
 """What planning costs: a ramp-up in one step, and the leave of a worker.
 
-Usage: python -m tests.bench.plan
+Usage: python -m tests.bench.plan [--json]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from locust_fleet.master.plan import Kind, Plan, Share
+from tests.bench import table
 
 WORKERS = 1000
 USERS = 100_000
@@ -46,15 +47,14 @@ def lose_one(plan: Plan) -> float:
     return measured(leave)
 
 
-def main() -> None:
-    """Print a line for each size."""
-    print("workers    users   ramp-up s   us per user   a leave s")
-    for workers, users in SIZES:
-        plan, seconds = ramp_up(workers, users)
-        left = lose_one(plan)
-        per_user = 1e6 * seconds / users
-        print(f"{workers:7} {users:8}   {seconds:9.3f}   {per_user:11.1f}   {left:9.3f}")
+def measure(workers: int, users: int) -> tuple[table.Cell, ...]:
+    """Return a line of the table."""
+    plan, seconds = ramp_up(workers, users)
+    return f"{workers} workers, {users} users", seconds, 1e6 * seconds / users, lose_one(plan)
 
 
 if __name__ == "__main__":
-    main()
+    arguments = table.parser(__doc__).parse_args()
+    columns = ("", "a ramp-up, s", "us per user", "a leave, s")
+    rows = tuple(measure(*size) for size in SIZES)
+    table.show(arguments, table.Table("CPU of dividing users among workers", columns, rows))

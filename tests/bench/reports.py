@@ -1,6 +1,6 @@
 """How many bytes a worker's report has, ours against Locust's own, and what it costs.
 
-Usage: python -m tests.bench.reports
+Usage: python -m tests.bench.reports [--json]
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from unittest.mock import patch
 
 from locust_fleet.stats import step_of
 from locust_fleet.wire import restore, shorten
+from tests.bench import table
 from tests.bench.clock import simulated_clock
 
 INTERVAL_S = 3
+ROUNDS = 5
 Rounding = Callable[[float], int]
 
 
 class Sizes(NamedTuple):
-    """Bytes of one report, and milliseconds to make it and to take it in."""
+    """Bytes of one report, and CPU milliseconds to make it and to take it in."""
 
     stock: int
     ours: int
@@ -58,28 +60,36 @@ def compare(names: int, requests: int, usual_ms: float) -> Sizes:
     stock, ours = (
         report(names, requests, usual_ms, by) for by in (stats.bucket_response_time, step_of)
     )
-    began = time.perf_counter()
-    plain = Message("stats", stock, "w1").serialize()
-    Message.unserialize(plain)
-    between = time.perf_counter()
-    shorten(ours)
-    short = Message("stats", ours, "w1").serialize()
-    restore(Message.unserialize(short).data)
-    ended = time.perf_counter()
-    return Sizes(len(plain), len(short), 1000 * (between - began), 1000 * (ended - between))
+    both = [(_way(stock, short=False), _way(ours, short=True)) for _ in range(ROUNDS)]
+    (size, stock_ms), (short_size, ours_ms) = (min(column) for column in zip(*both, strict=True))
+    return Sizes(size, short_size, stock_ms, ours_ms)
 
 
-def main() -> None:
-    """Print the table."""
-    print("usual ms  names  requests     stock      ours  ratio  stock ms  ours ms")
-    for usual_ms, names in product((100, 5, 0.5), (1, 100, 1000)):
-        for requests in (30, 300, 3000, 12_000, 30_000):
-            sizes = compare(names, requests, usual_ms)
-            print(
-                f"{usual_ms:8}  {names:5}  {requests:8}  {sizes.stock:8}  {sizes.ours:8}"
-                f"  {sizes.ours / sizes.stock:5.2f}  {sizes.stock_ms:8.2f}  {sizes.ours_ms:7.2f}"
-            )
+def _way(data: dict[str, Any], *, short: bool) -> tuple[int, float]:
+    """Return the bytes of a report, and the CPU milliseconds of both its ends."""
+    data = dict(data)
+    began = time.thread_time()
+    if short:
+        shorten(data)
+    sent = Message("stats", data, "w1").serialize()
+    received = Message.unserialize(sent).data
+    if short:
+        restore(received)
+    return len(sent), 1000 * (time.thread_time() - began)
+
+
+def measure(usual_ms: float, names: int, requests: int) -> tuple[table.Cell, ...]:
+    """Return a line of the table."""
+    sizes = compare(names, requests, usual_ms)
+    case = f"{usual_ms:g} ms, {names} names, {requests} requests"
+    return case, sizes.stock, sizes.ours, sizes.ours / sizes.stock, sizes.stock_ms, sizes.ours_ms
 
 
 if __name__ == "__main__":
-    main()
+    arguments = table.parser(__doc__).parse_args()
+    columns = ("", "stock, bytes", "ours, bytes", "ratio", "stock, ms", "ours, ms")
+    cases = product((100, 0.5), (1, 100, 1000), (300, 3000, 30_000))
+    rows = tuple(measure(*case) for case in cases)
+    table.show(
+        arguments, table.Table("A report of a worker: its size, and both its ends", columns, rows)
+    )

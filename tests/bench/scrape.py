@@ -1,8 +1,8 @@
 """How long a scrape of the master takes, and how long it keeps the event loop at a time.
 
-Usage: python -m tests.bench.scrape [NAMES [WORKERS]]
+Usage: python -m tests.bench.scrape [--names 1000] [--workers 3] [--json]
 
-Prints milliseconds of CPU time, which is what it takes when nothing else runs. Every name has a
+Milliseconds are of CPU time, which is what it takes when nothing else runs. Every name has a
 histogram as after a long run, and is in every report.
 """
 
@@ -12,7 +12,6 @@ from locust.env import Environment
 from locust.stats import StatsEntry
 
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from locust_fleet.master.metrics import MasterMetrics
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
 from locust_fleet.settings.master import thresholds
+from tests.bench import table
 
 SCRAPES = 10
 # Of a name: in the run before the last ten seconds, and in a worker's report.
@@ -34,7 +34,7 @@ BEFORE, IN_REPORT = 10_000, 5
 REPORTS = 4
 
 
-def main(names: int, workers: int) -> None:
+def measure(names: int, workers: int) -> table.Table:
     random.seed(1)
     environment = Environment()
     runner = environment.create_local_runner()
@@ -68,10 +68,13 @@ def main(names: int, workers: int) -> None:
                 size = sum(len(part) for part in metrics.render())
             gevent.sleep(0.01)
         watch.kill()
-    print(f"{names} names, {workers} workers, {size / 1e6:.1f} MB per scrape")
-    print(f"a report counted: median {reporting.median:.1f} ms, longest {reporting.longest:.1f} ms")
-    print(f"a scrape: median {scraping.median:.1f} ms, longest {scraping.longest:.1f} ms")
-    print(f"the loop kept: longest {lag.longest:.1f} ms")
+    rows = (
+        ("a report counted", reporting.median, reporting.longest),
+        ("a scrape", scraping.median, scraping.longest),
+        ("the loop kept waiting", lag.median, lag.longest),
+    )
+    title = f"A scrape of {size / 1e6:.1f} MB: {names} names, {workers} workers"
+    return table.Table(title, ("", "median, ms", "longest, ms"), rows)
 
 
 class WithoutWorkers:
@@ -144,4 +147,8 @@ def an_entry(name: str, requests: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(*(int(number) for number in (sys.argv[1:] + ["1000", "3"][len(sys.argv) - 1 :])))
+    options = table.parser(__doc__)
+    options.add_argument("--names", type=int, default=1000)
+    options.add_argument("--workers", type=int, default=3)
+    arguments = options.parse_args()
+    table.show(arguments, measure(arguments.names, arguments.workers))

@@ -171,6 +171,9 @@ class Fleet:
         """Return a way to the master that can be cut; give a worker its ``env``."""
         return Cable(ADDRESS, self._bind_port)
 
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
     def exit_code(self, name: str) -> int | None:
         return self._processes[name].poll()
 

@@ -24,7 +24,7 @@ LIBRARIES = "; ".join(
     f"source scripts/lib/{name}.sh"
     for name in (
         *("common", "env", "settings", "machine", "engine", "secrets", "certificate"),
-        *("locustfile", "stack", "mounted", "keep", "candidate", "release", "handover"),
+        *("locustfile", "stack", "mounted", "keep", "candidate", "release", "handover", "tuning"),
     )
 )
 

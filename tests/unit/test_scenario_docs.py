@@ -13,10 +13,12 @@ from locust_fleet import metrics
 TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    found = re.search(f"```{language}\n(.*?)```", TEXT, re.DOTALL)
-    assert found, language
-    return found[1]
+def block(language: str, word: str) -> str:
+    """Return the one example that holds a word."""
+    [found] = [
+        block for block in re.findall(f"```{language}\n(.*?)```", TEXT, re.DOTALL) if word in block
+    ]
+    return str(found)
 
 
 def test_the_rules_are_about_the_metrics_of_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,11 +26,15 @@ def test_the_rules_are_about_the_metrics_of_the_example(monkeypatch: pytest.Monk
     monkeypatch.setattr(metrics, "_made", {})
 
     scope: dict[str, Any] = {}
-    exec(block("python").partition("class ")[0], scope)
+    exec(block("python", "import metrics").partition("class ")[0], scope)
     scope["LOGINS"].labels("guest").inc()
     shown = {sample.name for metric in metrics.REGISTRY.collect() for sample in metric.samples}
-    rules = yaml.safe_load(block("yaml"))["groups"][0]["rules"]
+    rules = yaml.safe_load(block("yaml", "fleet:logins"))["groups"][0]["rules"]
     asked = {re.findall(r"\b(\w+)\{", rule["expr"])[-1] for rule in rules}
 
     assert asked
     assert asked <= shown
+
+
+def test_the_size_of_the_example_is_what_it_says() -> None:
+    exec(block("python", "sizing"), {})

@@ -1,0 +1,108 @@
+"""``locust-fleet plan``: look at this machine, and print what a test needs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from locust_fleet.errors import SettingsError
+from locust_fleet.settings.fleet import allowed_targets
+from locust_fleet.sizing.quantities import BITS, BYTES, SECONDS, bits, quantity, size_of
+from locust_fleet.sizing.size import BUSY_GOAL, Cost, Load, Machine, Size, size
+
+# Where nobody says otherwise: careful for users who do more than send files.
+USERS_PER_WORKER = 150
+# Measured with `--measure` and HttpUser on a core of 2.6 GHz: a request, and each byte of it.
+CPU_S_PER_REQUEST = 0.0006
+CPU_S_PER_BYTE = 1 / 4.0e9
+# Measured with 500 HttpUsers, each with a connection: 34 kB. FastHttpUser takes half.
+BYTES_PER_USER = 34_000
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what the test needs; warnings go to stderr."""
+    load = Load(
+        _whole("--users", arguments.users),
+        round(_quantity("--file-size", arguments.file_size, BYTES)),
+        _quantity("--interval", arguments.interval, SECONDS),
+    )
+    if not load.interval_s:
+        raise SettingsError("--interval is 0; use at least 1ms")
+    cost = Cost(_cpu_s(arguments, load), BYTES_PER_USER)
+    if arguments.users_per_worker:
+        users_per_worker = _whole("--users-per-worker", arguments.users_per_worker)
+    elif arguments.measure:
+        users_per_worker = cost.most_users(load.interval_s)
+    else:
+        users_per_worker = USERS_PER_WORKER
+    needed = size(load, users_per_worker, cost, _machine(arguments))
+    _print(load, cost, needed, users_per_worker)
+    for warning in needed.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 0
+
+
+def _cpu_s(arguments: argparse.Namespace, load: Load) -> float:
+    if not arguments.measure:
+        if arguments.host:
+            raise SettingsError("--host is only asked with --measure; add it")
+        return CPU_S_PER_REQUEST + load.file_bytes * CPU_S_PER_BYTE
+    if arguments.host:
+        allowed = allowed_targets(os.environ)
+        if not allowed.allows_url(arguments.host):
+            raise SettingsError(allowed.refusal(arguments.host))
+    from locust_fleet.sizing.measure import cpu_of_a_request
+
+    return cpu_of_a_request(load, arguments.host, arguments.seconds)
+
+
+def _machine(arguments: argparse.Namespace) -> Machine:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    link = _quantity("--link", arguments.link, BITS) if arguments.link else link_of(Path("/sys"))
+    return Machine(len(os.sched_getaffinity(0)), memory, link)
+
+
+def link_of(sys_folder: Path) -> float | None:
+    """Return the bits per second of the fastest network card; None where none says so.
+
+    A container sees only the end of its own cable, which is no card and says 10 Gbit/s.
+    """
+    speeds = []
+    for card in (sys_folder / "class" / "net").glob("*"):
+        try:
+            if (card / "device").exists():
+                speeds.append(int((card / "speed").read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            continue
+    fastest = max(speeds, default=0)
+    return fastest * BITS["Mbit"] if fastest > 0 else None
+
+
+def _print(load: Load, cost: Cost, needed: Size, users_per_worker: int) -> None:
+    sends = f"{size_of(load.file_bytes)} every" if load.file_bytes else "a request every"
+    print(f"{load.users} users, each {sends} {load.interval_s:g} s: {load.requests_per_s:.3g}/s")
+    print(
+        f"workers     {needed.workers}, each {needed.users_of_worker} users of {users_per_worker}"
+    )
+    print(f"cores       {needed.cores}, each worker {needed.busy_of_worker:.0%} busy")
+    print(f"memory      {size_of(needed.memory_bytes)}")
+    print(f"bandwidth   {bits(needed.bits_per_s)}, each worker {bits(needed.bits_per_s_of_worker)}")
+    print(
+        f"A request costs {1000 * cost.cpu_s:.3g} ms of CPU, so a worker that is"
+        f" {BUSY_GOAL:.0%} busy can have {cost.most_users(load.interval_s)} such users."
+    )
+
+
+def _whole(name: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise SettingsError(f"{name} is '{value}'; use a whole number from 1")
+    return int(value)
+
+
+def _quantity(name: str, value: str, units: dict[str, float]) -> float:
+    try:
+        return quantity(value, units)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {error}") from None

@@ -1,0 +1,50 @@
+"""The collector leaves alone what was there at the start, and finds what comes later."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from locust_fleet.tuning import settle
+
+
+class Ring:
+    """Garbage that only the collector finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+def test_what_is_there_is_no_longer_looked_at() -> None:
+    before = len(gc.get_objects())
+
+    settle()
+
+    assert gc.get_freeze_count() > 0.9 * before
+    assert len(gc.get_objects()) < 0.1 * before
+
+
+def test_garbage_of_before_is_taken_away_and_not_kept_for_good() -> None:
+    gone = weakref.ref(Ring())
+
+    settle()
+
+    assert gone() is None
+
+
+def test_garbage_of_later_is_found() -> None:
+    settle()
+    gone = weakref.ref(Ring())
+
+    gc.collect()
+
+    assert gone() is None
