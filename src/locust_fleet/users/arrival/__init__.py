@@ -1,0 +1,1 @@
+"""The open model: iterations begin at times of their own, whatever became of those before."""

@@ -1,0 +1,41 @@
+"""A hiccup of a worker does not become a burst at the target."""
+
+from __future__ import annotations
+
+from locust_fleet.users.arrival.pace import Pace
+
+
+def begun(intended: list[float], held_up: tuple[float, float]) -> list[float]:
+    """Return when arrivals begin in a process that does nothing between two times."""
+    pace, times = Pace(), []
+    for each in intended:
+        now = each + pace.behind_s
+        if held_up[0] <= now < held_up[1]:
+            now = held_up[1]
+        pace.release(each, now)
+        times.append(now)
+    return times
+
+
+def most_in(times: list[float], window_s: float) -> int:
+    return max(sum(at <= other < at + window_s for other in times) for at in times)
+
+
+def test_arrivals_that_were_held_up_come_hardly_faster_than_asked() -> None:
+    times = begun([step / 500 for step in range(5000)], (1.0, 1.05))
+    assert most_in(times, 0.1) <= 53
+
+
+def test_what_was_lost_is_made_up_for() -> None:
+    intended = [step / 500 for step in range(5000)]
+    times = begun(intended, (1.0, 1.05))
+    late = [at - each for at, each in zip(times, intended, strict=True)]
+    assert max(late) > 0.045
+    assert late[int(500 * 3.5)] < 0.002
+
+
+def test_a_timer_that_is_a_little_late_puts_nothing_off() -> None:
+    pace = Pace()
+    for step in range(1000):
+        pace.release(step / 100, step / 100 + 0.0015)
+    assert pace.behind_s == 0.0
