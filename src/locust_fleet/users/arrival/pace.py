@@ -7,10 +7,12 @@ Their latency from the intended start has the delay in it.
 
 from __future__ import annotations
 
-# Timers of an event loop are exact to a millisecond.
-TOLERATED_S = 0.002
-# Of the time between arrivals, so much is made up for.
-CATCH_UP = 0.03
+# A twentieth of what is asked for in a tenth of a second; sleeps of a busy machine end as late.
+# Fewer than one arrival are no burst either.
+TOLERATED_S, LONGEST_GAP_S = 0.005, 0.1
+# So much faster than asked it makes up for what it is behind; and more, the further that is: most
+# of it within these seconds. Latencies from the intended start have the delay in them meanwhile.
+CATCH_UP, WITHIN_S = 0.03, 0.5
 
 
 class Pace:
@@ -22,9 +24,12 @@ class Pace:
 
     def release(self, intended: float, now: float) -> None:
         """Take note that an arrival begins now."""
-        late = now - intended - self.behind_s
-        if late > TOLERATED_S:
-            self.behind_s += late - TOLERATED_S
+        gap_s = max(0.0, intended - self._last)
+        tolerated_s = max(TOLERATED_S, min(gap_s, LONGEST_GAP_S))
+        late_s = now - intended - self.behind_s
+        if late_s > tolerated_s:
+            self.behind_s += late_s - tolerated_s
         else:
-            self.behind_s = max(0.0, self.behind_s - CATCH_UP * max(0.0, intended - self._last))
+            faster = max(CATCH_UP, self.behind_s / WITHIN_S)
+            self.behind_s = max(0.0, self.behind_s - faster * gap_s)
         self._last = intended
