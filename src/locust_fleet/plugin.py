@@ -40,6 +40,7 @@ from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S, Store
 from locust_fleet.data.summary import summed_up
 from locust_fleet.master import guard
+from locust_fleet.master.arrivals import Arrivals
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
 from locust_fleet.master.counts import Counts
@@ -70,8 +71,10 @@ from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.targets import without_credentials
+from locust_fleet.users.arrival import alone
 from locust_fleet.wire import shorten
 from locust_fleet.worker.absence import Absence
+from locust_fleet.worker.arrivals import Arrivals as WorkerArrivals
 from locust_fleet.worker.capacity import announce
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.guard import Guard as WorkerGuard
@@ -105,6 +108,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     bound_waiting(settings.connections)
     bound_names(settings.max_names)
     keep_to_leader(settings.redis)
+    alone.in_fleet = True
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
     health.serve(settings.health_port, lambda: _worker_readiness(runner_of))
@@ -127,6 +131,7 @@ def attach_worker(settings: WorkerSettings) -> None:
             return _known_to_worker(runner_of).get("run_id")
 
         announce(runner, environment, settings.capacity)
+        WorkerArrivals(environment, runner, run_id).attach()
         kept = Kept(runner, run_id)
         kept.attach(environment)
         keep_reporting(runner, kept)
@@ -174,6 +179,7 @@ def attach_master(settings: MasterSettings) -> None:
     _set_heartbeat(settings.heartbeat)
     bound_names(settings.max_names)
     keep_snapshots_small()
+    alone.in_fleet = True
     runner_of: list[MasterRunner] = []
     recorder_of: list[Recorder] = []
     metrics_of: list[Callable[[], Iterator[bytes]]] = [standby_metrics(settings.version)]
@@ -221,6 +227,13 @@ def attach_master(settings: MasterSettings) -> None:
             reception.want,
         )
         presence.attach()
+        arrivals = Arrivals(
+            environment,
+            runner,
+            lambda: recorder.active.id if recorder.active else None,
+            balance.told_of_classes,
+        )
+        arrivals.attach()
         resume = Resume(
             environment,
             runner,
@@ -231,6 +244,7 @@ def attach_master(settings: MasterSettings) -> None:
             attendance,
             weights,
             losses,
+            arrivals,
             settings.name,
         )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)

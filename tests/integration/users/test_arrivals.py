@@ -20,10 +20,9 @@ import gevent
 import pytest
 from gevent.server import StreamServer
 
-from locust_fleet.stats import percentile
+from locust_fleet.stats import TWIN, percentile
 from locust_fleet.users import ArrivalRate
 from locust_fleet.users.arrival.alone import Alone
-from locust_fleet.users.arrival.corrected import SUFFIX
 
 ADDRESS = "127.0.0.36"
 RATE, SECONDS = 100, 4
@@ -69,7 +68,7 @@ class Outcome:
         self.requests = stats.total.num_requests
         self.dropped = sum(error.occurrences for error in stats.errors.values())
         self.raw = sorted_entry(stats.entries["/", "GET"])
-        self.corrected = sorted_entry(stats.entries["/" + SUFFIX, "GET"])
+        self.corrected = sorted_entry(stats.entries["/" + TWIN, "GET"])
 
 
 def sorted_entry(entry: StatsEntry) -> dict[float, int]:

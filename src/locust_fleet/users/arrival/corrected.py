@@ -14,10 +14,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from locust_fleet.stats import OTHER
+from locust_fleet.stats import OTHER, TWIN
 
-# What the name of a twin ends in.
-SUFFIX = " (from intended start)"
 # As in Locust's table of failures.
 METHOD, DROPPED = "ARRIVAL", "dropped: no user was free"
 
@@ -42,16 +40,11 @@ def count_from_intended(stats: RequestStats) -> Callable[..., None]:
         # Under a bound on names it may be another one.
         entry = stats.entries[name, request_type]
         if entry.name != OTHER:
-            twin = stats.entries[entry.name + SUFFIX, entry.method]
-            if is_twin(twin.name):
+            twin = stats.entries[entry.name + TWIN, entry.method]
+            if twin.name.endswith(TWIN):
                 twin.log(response_time + late_ms, response_length)  # type: ignore[arg-type]
 
     return request
-
-
-def is_twin(name: str) -> bool:
-    """Whether a name of the statistics is that of a twin."""
-    return name.endswith(SUFFIX)
 
 
 def show_dropped(stats: RequestStats, user_class: str, count: int) -> None:
