@@ -41,6 +41,7 @@ from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S, Store
 from locust_fleet.data.summary import summed_up
 from locust_fleet.master import guard
 from locust_fleet.master.arrivals import Arrivals
+from locust_fleet.master.arrived import Arrived
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
 from locust_fleet.master.counts import Counts
@@ -210,7 +211,15 @@ def attach_master(settings: MasterSettings) -> None:
         intake.attach(environment)
         weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
         balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
-        problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
+        arrived = Arrived(runner.stats, settings.max_names)
+        arrived.attach(environment)
+        problems = Problems(
+            settings.spool_dir,
+            intake.problems,
+            balance.problems,
+            spool.problems,
+            arrived.problems,
+        )
         shipper = Shipper(spool, settings, reign)
         wait_for_workers = make_stop_final(runner, web_ui)
         losses = Losses(WORKER_REPORT_INTERVAL)
@@ -260,6 +269,7 @@ def attach_master(settings: MasterSettings) -> None:
             settings.version,
             lambda: intake.over_limit,
             lambda: balance.over_capacity,
+            arrived.render,
         )
         metrics_of.append(metrics.render)
         _measure(environment, counts, attendance, weights, losses, tallies)

@@ -22,6 +22,8 @@ OTHER = "(other)"
 # begin (users/arrival/corrected.py), and the key of these entries in a report on the master.
 TWIN = " (from intended start)"
 TWINS = "fleet_twins"
+# In a report: of each class of users with arrivals, how many there were and how many were dropped.
+ARRIVED = "fleet_arrived"
 
 Histogram = Mapping[float, int] | Mapping[int, int] | Mapping[str, int]
 

@@ -48,8 +48,6 @@ KEPT, WANTED = "fleet_kept", "fleet_wanted"
 WHO, HERE = "fleet_who", "fleet_here"
 # A worker asks where the arrivals of a run are; the answer, which also comes unasked.
 ARRIVALS = "fleet_arrivals"
-# In a report: how many iterations of each class were to begin, and how many of these did not.
-ARRIVED = "fleet_arrived"
 # The last word of a leader that hands over.
 FAREWELL = "fleet_farewell"
 # The level of zlib that takes the least time.

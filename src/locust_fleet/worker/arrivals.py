@@ -20,11 +20,12 @@ from typing import Any
 
 import gevent
 
+from locust_fleet.stats import ARRIVED
 from locust_fleet.users.arrival.corrected import count_from_intended
 from locust_fleet.users.arrival.engine import Engine, open_classes
 from locust_fleet.users.arrival.schedule import Part
 from locust_fleet.users.arrival.shape import Ramp
-from locust_fleet.wire import ARRIVALS, ARRIVED, RUN
+from locust_fleet.wire import ARRIVALS, RUN
 
 ANSWERS_KEPT = 8
 

@@ -13,8 +13,8 @@ from typing import Any, cast
 import gevent
 import pytest
 
+from locust_fleet.stats import ARRIVED
 from locust_fleet.users import ArrivalRate
-from locust_fleet.wire import ARRIVED
 from locust_fleet.worker.arrivals import Arrivals
 
 SHAPE = {"Shopper": [[600.0, 100.0, 100.0]]}
