@@ -132,11 +132,12 @@ def attach_worker(settings: WorkerSettings) -> None:
             return _known_to_worker(runner_of).get("run_id")
 
         announce(runner, environment, settings.capacity)
-        WorkerArrivals(environment, runner, run_id).attach()
+        arrivals = WorkerArrivals(environment, runner, run_id)
+        arrivals.attach()
         kept = Kept(runner, run_id)
         kept.attach(environment)
         keep_reporting(runner, kept)
-        leave = Leave(runner, kept)
+        leave = Leave(runner, kept, arrivals.hand_over)
         leave.attach(environment)
         close_after_run(environment)
         beat = settings.heartbeat

@@ -33,6 +33,9 @@ LOOK_S = 0.25
 LEAD_S = AHEAD_S + 0.3
 # While users move, their numbers change often.
 CHANGE_EVERY_S = 1.0
+# How long a leader that takes over waits for a worker that knows where the timeline is. There is
+# none when all have stopped their users, or come only now.
+DOUBT_S = 5.0
 
 # Of each class each worker's part: the first and the last of so many, as in schedule.Part.
 Parts = dict[str, dict[str, tuple[int, int, int]]]
@@ -56,8 +59,8 @@ class Arrivals:
         self._told = told
         self._run: str | None = None
         self._began: float | None = None
-        # Whether the clock of another host said when it began.
-        self._doubted = False
+        # Until when the clock of another host is not believed that said when it began.
+        self._doubt_until = -math.inf
         self._ramps: dict[str, list[tuple[float, float, float]]] = {}
         self._parts: Parts = {}
         self._since = self._change_at = 0.0
@@ -82,13 +85,15 @@ class Arrivals:
         self._ramps = known["ramps"]
         if known["began"] is not None:
             self._began = known["began"] - time.time() + time.monotonic()
-            self._doubted = True
+            self._doubt_until = time.monotonic() + DOUBT_S
 
     def look(self, now: float) -> None:
         """Begin, change parts or end, where it is time for that; ``now`` is monotonic."""
         run = self._active_run()
         if run != self._run:
             self._forget(run)
+        if now < self._doubt_until:
+            return
         runner, classes = self._runner, open_classes(self._environment)
         if run is None or not classes or runner.state not in (STATE_RUNNING, STATE_SPAWNING):
             return
@@ -128,10 +133,16 @@ class Arrivals:
         says = msg.data
         if self._began is None or says[RUN] != self._run:
             return
-        if self._doubted and says["position"] is not None:
-            self._began, self._doubted = time.monotonic() - says["position"], False
-        if self._parts:
-            self._tell(msg.node_id, says["asked"])
+        now = time.monotonic()
+        if now >= self._doubt_until:
+            if self._parts:
+                self._tell(msg.node_id, says["asked"])
+        elif says["doubted"] is not None:
+            self._began = (says["doubted"] + now) / 2 - says["position"]
+            self._doubt_until = -math.inf
+        elif says["position"] is not None:
+            # What it said may have waited long for somebody to hear it.
+            self._runner.send_message(ARRIVALS, {RUN: self._run, "doubted": now}, msg.node_id)
 
     def _tell(self, worker: str, asked: float | None) -> None:
         assert self._began is not None, "there is nothing to tell before"
@@ -144,7 +155,7 @@ class Arrivals:
         self._runner.send_message(ARRIVALS, {**said, "position": position}, worker)
 
     def _forget(self, run: str | None) -> None:
-        self._run, self._began, self._doubted = run, None, False
+        self._run, self._began, self._doubt_until = run, None, -math.inf
         self._ramps, self._parts = {}, {}
         self._since = self._change_at = 0.0
 

@@ -28,6 +28,7 @@ from locust_fleet.users.arrival.shape import Ramp
 from locust_fleet.wire import ARRIVALS, RUN
 
 ANSWERS_KEPT = 8
+HAND_OVER_S, LOOK_S = 2.0, 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -57,25 +58,35 @@ class Arrivals:
         self._runner.register_message(ARRIVALS, self._hear)
         gevent.spawn(self._watch)
 
+    def hand_over(self) -> None:
+        """Wait until others have this worker's part, which they are told soon, or nobody does."""
+        deadline = time.monotonic() + HAND_OVER_S
+        while self._engine.has_part and time.monotonic() < deadline:
+            gevent.sleep(LOOK_S)
+
     def _watch(self) -> None:
         while True:
             gevent.sleep(runners.HEARTBEAT_INTERVAL)
             if self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
                 self._ask()
 
-    def _ask(self) -> None:
+    def _ask(self, doubted: float | None = None) -> None:
+        """Ask where the timeline is, and say it, at once where a leader has doubts."""
         now = time.monotonic()
         position = now - self._began() if self._engine.runs else None
+        question = {"asked": now, "position": position, "doubted": doubted}
         try:
-            self._runner.send_message(
-                ARRIVALS, {RUN: self._run_id(), "asked": now, "position": position}
-            )
+            self._runner.send_message(ARRIVALS, {RUN: self._run_id(), **question})
         except RPCError as error:
             logger.debug("nobody can be asked: %s", error)
 
     def _hear(self, msg: Any, **_: Any) -> None:
         now, says = time.monotonic(), msg.data
         if says[RUN] != self._run_id():
+            return
+        if "doubted" in says:
+            if self._engine.runs:
+                self._ask(says["doubted"])
             return
         if says["asked"] is not None:
             way_s = now - says["asked"]

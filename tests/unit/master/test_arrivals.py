@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from locust_fleet.master import arrivals
 from locust_fleet.master.arrivals import CHANGE_EVERY_S, LEAD_S, Arrivals, parts_of
 from locust_fleet.master.plan import Users
 from locust_fleet.users import ArrivalRate
@@ -53,8 +54,14 @@ class Leader:
         self.stopped += 1
         self.runner.state = "stopping"
 
-    def hear(self, worker: str, position: float | None = None, run: str = "run-1") -> None:
-        data = {"fleet_run": run, "asked": 5.0, "position": position}
+    def hear(
+        self,
+        worker: str,
+        position: float | None = None,
+        run: str = "run-1",
+        doubted: float | None = None,
+    ) -> None:
+        data = {"fleet_run": run, "asked": 5.0, "position": position, "doubted": doubted}
         self.arrivals._answer(SimpleNamespace(node_id=worker, data=data))
 
     def parts(self, worker: str) -> list[tuple[float, int, int, int]]:
@@ -140,20 +147,36 @@ def test_who_takes_over_believes_the_worker_and_not_the_clock_of_another_host() 
     known = former.arrivals.remember()
     heir.arrivals.recall({**known, "began": known["began"] + 3600})
 
-    heir.hear("a", position=30.0)
+    # What was said to the leader before, and heard by nobody for long.
+    heir.hear("a", position=26.0)
+    doubted = heir.said[-1][1]["doubted"]
+    heir.hear("a", position=30.0, doubted=doubted)
     heir.arrivals.look(time.monotonic())
-    heir.hear("a", position=99.0)
+    heir.hear("b", position=99.0)
 
-    position = heir.said[-1][1]["position"]
-    assert position == pytest.approx(30.0, abs=0.5)
-    since, *part = heir.parts("a")[-1]
+    assert heir.said[-1][1]["position"] == pytest.approx(30.0, abs=0.5)
+    since, *part = heir.said[-1][1]["parts"]["Shopper"]
     assert since == pytest.approx(30.0 + LEAD_S, abs=0.5)
-    assert part == [0, 1, 2]
+    assert part == [1, 2, 2]
 
 
-def test_who_takes_over_without_a_worker_that_knows_goes_by_the_clock() -> None:
+def test_who_takes_over_says_nothing_while_it_doubts() -> None:
+    former, heir = Leader(users(a=1)), Leader(users(a=1))
+    former.arrivals.look(time.monotonic())
+    heir.arrivals.recall(former.arrivals.remember())
+
+    heir.arrivals.look(time.monotonic())
+    heir.hear("a")
+
+    assert heir.said == []
+
+
+def test_who_takes_over_without_a_worker_that_knows_goes_by_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     former, heir = Leader(users(a=1)), Leader(users(a=1))
     former.arrivals.look(time.monotonic() - 20)
+    monkeypatch.setattr(arrivals, "DOUBT_S", 0.0)
     heir.arrivals.recall(former.arrivals.remember())
     heir.arrivals.look(time.monotonic())
     assert heir.said[-1][1]["position"] == pytest.approx(20.0 - LEAD_S, abs=0.5)

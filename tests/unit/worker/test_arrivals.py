@@ -102,6 +102,16 @@ def test_it_says_where_it_is_to_a_leader_that_may_not_know(worker: Worker) -> No
     assert worker.asked[-1]["position"] == pytest.approx(50.0, abs=0.1)
 
 
+def test_it_says_so_at_once_to_a_leader_that_doubts(worker: Worker) -> None:
+    doubt = SimpleNamespace(data={"fleet_run": "run-1", "doubted": 7.0})
+    worker.arrivals._hear(doubt)
+    worker.hear(50.0, 0.0, NOTHING)
+    worker.arrivals._hear(doubt)
+    [said] = worker.asked
+    assert said["doubted"] == 7.0
+    assert said["position"] == pytest.approx(50.0, abs=0.1)
+
+
 def test_without_a_part_nothing_arrives(worker: Worker) -> None:
     worker.hear(50.0, 0.0, NOTHING)
     gevent.sleep(0.2)
@@ -111,6 +121,17 @@ def test_without_a_part_nothing_arrives(worker: Worker) -> None:
 def test_a_word_about_another_run_is_not_heard(worker: Worker) -> None:
     worker.hear(50.0, 0.0, WHOLE, run="run-0")
     assert not worker.arrivals._engine.runs
+
+
+def test_who_leaves_waits_until_others_have_its_part(worker: Worker) -> None:
+    worker.hear(50.0, 0.0, WHOLE)
+    leaving = gevent.spawn(worker.arrivals.hand_over)
+    gevent.sleep(0.2)
+    before = leaving.dead
+    worker.hear(50.2, 0.0, [50.5, 0, 0, 1])
+    leaving.join(timeout=5)
+    assert (before, leaving.dead) == (False, True)
+    assert 50.3 < worker.position() < 51.5
 
 
 def test_without_users_nothing_begins(worker: Worker) -> None:

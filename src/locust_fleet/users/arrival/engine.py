@@ -34,6 +34,11 @@ class Engine:
         """Whether the last stage of each class is over."""
         return self.runs and all(each.over for each in self._metronomes.values())
 
+    @property
+    def has_part(self) -> bool:
+        """Whether anything arrives here, or will as far as is known."""
+        return any(each.has_part for each in self._metronomes.values())
+
     def begin(
         self, ramps: Mapping[str, Ramps], began: Callable[[], float], position: float
     ) -> None:

@@ -38,6 +38,13 @@ class Metronome:
         self._early_s = LEAST_EARLY_S
         # Whether everything has begun that there is.
         self.over = False
+        # Whether there is something to begin that was worked out already.
+        self._begins = False
+
+    @property
+    def has_part(self) -> bool:
+        """Whether anything arrives here, or will as far as is known."""
+        return self._begins or (not self.over and self._schedule.has_part)
 
     def change(self, part: Part) -> None:
         """Have another part of the arrivals."""
@@ -50,8 +57,11 @@ class Metronome:
             position = self._position()
             if position - schedule.position > ASLEEP_S:
                 schedule.skip(position)
-            for arrival in schedule.advance(position + AHEAD_S):
+            due = schedule.advance(position + AHEAD_S)
+            self._begins = bool(due)
+            for arrival in due:
                 self._begin(arrival)
+            self._begins = False
             gevent.sleep(max(0.0, schedule.position - AHEAD_S / 2 - self._position()))
         self.over = True
 

@@ -85,6 +85,11 @@ class Schedule:
         """Until when arrivals were worked out."""
         return self._position
 
+    @property
+    def has_part(self) -> bool:
+        """Whether there is any part from here on."""
+        return any(part.first < part.last for part in self._parts)
+
     def change(self, part: Part) -> None:
         """Have another part, from its position on or, where that has passed, from now on."""
         self._parts = [known for known in self._parts if known.since < part.since]

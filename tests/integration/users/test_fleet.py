@@ -1,0 +1,225 @@
+"""Workers share arrivals: the target sees the rate that was asked for, whoever comes and goes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from tests.integration.conftest import ROOT, free_port, redis_environment, wait_until
+from tests.integration.fleet import ADDRESS, Fleet
+
+RATE = 100
+OPEN = """
+from locust import FastHttpUser, task
+from locust_fleet.users import ArrivalRate
+
+class Shopper(FastHttpUser):
+    arrivals = ArrivalRate({shape})
+
+    @task
+    def home(self):
+        self.client.get("/")
+"""
+# More than a busy machine keeps a process waiting.
+HICCUP_S = 1.0
+
+
+class Target:
+    """Knows when each request arrived."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.times: list[float] = []
+
+    def look(self) -> list[float]:
+        """Return all arrivals so far, in seconds since 1970."""
+        with urllib.request.urlopen(f"{self.url}/times", timeout=10) as answer:
+            self.times += [int(line) / 1e9 for line in answer.read().split()]
+        return self.times
+
+    def wait_for(self, arrivals: int) -> None:
+        wait_until(lambda: len(self.look()) >= arrivals, f"{arrivals} arrivals")
+
+    def since(self, at: float) -> list[float]:
+        return [arrival for arrival in self.look() if arrival >= at]
+
+
+@contextmanager
+def target() -> Iterator[Target]:
+    """Yield a target in a process of its own."""
+    port = free_port(ADDRESS)
+    command = (sys.executable, "-m", "tests.bench.target", ADDRESS, str(port))
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            found = Target(f"http://{ADDRESS}:{port}")
+            wait_until(lambda: answers(found), "the target answering")
+            yield found
+        finally:
+            process.kill()
+
+
+def answers(found: Target) -> bool:
+    try:
+        found.look()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def shop() -> Iterator[Target]:
+    with target() as found:
+        yield found
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, postgres_settings: PostgresSettings) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, postgres_settings, OPEN.format(shape=RATE))
+    yield fleet
+    fleet.end_all()
+
+
+@pytest.fixture
+def safe_fleet(
+    tmp_path: Path, postgres_settings: PostgresSettings, redis_settings: RedisSettings
+) -> Iterator[Fleet]:
+    """One whose run outlives its master."""
+    env = redis_environment(redis_settings)
+    fleet = Fleet(tmp_path, postgres_settings, OPEN.format(shape=RATE), env)
+    yield fleet
+    fleet.end_all()
+
+
+def rate(times: list[float], begin: float, seconds: float) -> float:
+    return sum(begin <= at < begin + seconds for at in times) / seconds
+
+
+def wait_for_end(connection: psycopg.Connection, state: str) -> None:
+    wait_until(
+        lambda: connection.execute("SELECT state FROM runs").fetchall() == [(state,)],
+        f"the run closed as {state}",
+    )
+
+
+def test_every_arrival_of_the_stages_is_one_request_and_then_the_run_ends(
+    fleet: Fleet, shop: Target, connection: psycopg.Connection
+) -> None:
+    stages = [{"rate": 60, "over": 4}, {"rate": 60, "for": 3}, {"rate": 20, "for": 3}]
+    fleet.start("w1", "w2", "w3", locustfile=OPEN.format(shape=stages))
+    fleet.swarm(30, host=shop.url)
+
+    wait_for_end(connection, "finished")
+
+    wanted = 120 + 180 + 60
+    assert len(shop.look()) == wanted
+    totals = connection.execute("SELECT requests, corrected FROM run_totals").fetchall()
+    assert [(requests, sum(times.values())) for requests, times in totals] == [(wanted, wanted)]
+    arrivals = connection.execute("SELECT sum(arrivals), sum(dropped) FROM run_arrivals")
+    assert arrivals.fetchone() == (wanted, 0)
+    assert fleet.metrics("master")['locust_arrivals_total{user_class="Shopper"}'] == wanted
+
+
+def test_iterations_without_a_free_user_are_dropped_and_everybody_is_told(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    slow = OPEN.format(shape=[{"rate": 20, "for": 8}]).replace('"/"', '"/slow?ms=2000"')
+    fleet.start("w1", "w2", locustfile=slow)
+    fleet.swarm(4)
+    wait_until(lambda: bool(fleet.state()["problems"]), "a problem being told", 20)
+    told = fleet.state()["problems"]
+    wait_for_end(connection, "finished")
+
+    row = connection.execute("SELECT sum(arrivals), sum(dropped) FROM run_arrivals").fetchone()
+    assert row is not None
+    arrivals, dropped = row
+    assert arrivals == 160
+    # Four users can do 16 in the time.
+    assert dropped == pytest.approx(144, abs=6)
+    assert "iterations of Shopper are dropped" in told[0]
+    metrics = fleet.metrics("master")
+    assert metrics['locust_dropped_iterations_total{user_class="Shopper"}'] == dropped
+    [shown] = fleet.ask("/stats/requests")["errors"]
+    assert shown["occurrences"] == dropped
+    [report] = (fleet.folder / "reports").glob("*/report.html")
+    assert "dropped: no user was free" in report.read_text()
+
+
+def test_workers_that_join_and_leave_leave_no_gap_in_the_arrivals(
+    fleet: Fleet, shop: Target
+) -> None:
+    fleet.start("w1", "w2")
+    fleet.swarm(40, host=shop.url)
+    shop.wait_for(2 * RATE)
+    began = shop.times[-1]
+
+    fleet.start_worker("w3")
+    fleet.wait_for_workers(3)
+    time.sleep(4)
+    fleet.end("w1")
+    time.sleep(3)
+
+    times = shop.since(began)
+    assert rate(times, began, times[-1] - began) == pytest.approx(RATE, rel=0.03)
+    # What a worker that left did not begin is at most its share until others have it.
+    assert max(after - before for before, after in pairwise(times)) < HICCUP_S
+
+
+def test_the_arrivals_of_a_killed_worker_are_those_of_the_others_once_it_is_missed(
+    fleet: Fleet, shop: Target
+) -> None:
+    fleet.start("w1", "w2", "w3", "w4")
+    fleet.swarm(40, host=shop.url)
+    shop.wait_for(2 * RATE)
+
+    killed = time.time()
+    fleet.end("w4", signal.SIGKILL)
+    time.sleep(14)
+
+    times = shop.since(killed)
+    # A gap of its quarter, and never more than was asked for.
+    assert rate(times, killed + 1, 3) == pytest.approx(0.75 * RATE, rel=0.1)
+    assert rate(times, killed + 10, 4) == pytest.approx(RATE, rel=0.05)
+
+
+def test_arrivals_go_on_without_a_leader_and_under_the_next(
+    safe_fleet: Fleet, shop: Target, connection: psycopg.Connection
+) -> None:
+    fleet = safe_fleet
+    fleet.start("w1", "w2", "w3")
+    fleet.swarm(40, host=shop.url)
+    shop.wait_for(2 * RATE)
+    began = shop.times[-1]
+
+    fleet.end("master", signal.SIGKILL)
+    time.sleep(3)
+    fleet.start_master()
+    wait_until(lambda: not fleet.state()["resuming"], "the run going on")
+    time.sleep(6)
+    times = shop.since(began)
+    fleet.stop()
+    wait_for_end(connection, "stopped")
+
+    seconds = int(times[-1] - began)
+    print([round(rate(times, began + second, 1)) for second in range(seconds)])
+    # No gap, no doubling, neither in all nor in any two seconds.
+    assert rate(times, began, seconds) == pytest.approx(RATE, rel=0.02)
+    rates = [rate(times, began + second, 2) for second in range(seconds - 2)]
+    assert rates == pytest.approx([RATE] * len(rates), rel=0.15)
+    row = connection.execute(
+        "SELECT sum(arrivals), sum(dropped),"
+        " (SELECT sum(requests) FROM run_totals) FROM run_arrivals"
+    ).fetchone()
+    assert row is not None
+    arrivals, dropped, requests = row
+    assert arrivals - dropped == requests == len(shop.look())
