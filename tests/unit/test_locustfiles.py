@@ -65,6 +65,7 @@ def test_there_are_the_scenarios_that_the_docs_name() -> None:
     assert {file.stem for file in LOCUSTFILES} == {
         "demo_shop",
         "distributed_demo",
+        "open_model",
         "production_test",
         "shared_data",
     }
@@ -72,8 +73,9 @@ def test_there_are_the_scenarios_that_the_docs_name() -> None:
 
 @pytest.mark.parametrize("file", LOCUSTFILES, ids=lambda file: file.stem)
 def test_a_scenario_is_read_by_stock_locust(file: Path) -> None:
-    # One shows what is ours; the others need nothing of it.
-    ours = {"PYTHONPATH": str(ROOT / "src")} if file.stem == "shared_data" else {}
+    # Some show what is ours; the others need nothing of it.
+    shows_ours = file.stem in ("open_model", "shared_data")
+    ours = {"PYTHONPATH": str(ROOT / "src")} if shows_ours else {}
     done = run("-m", "locust", "-f", file, "--list", **ours)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^\s+\w+$", done.stdout, re.MULTILINE)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,8 +12,9 @@ import psycopg
 import pytest
 
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.integration.conftest import ROOT, free_port, redis_environment, wait_until
+from tests.integration.conftest import redis_environment, wait_until
 from tests.integration.fleet import ADDRESS, Fleet
+from tests.integration.users.target import Target, target
 
 RATE = 100
 OPEN = """
@@ -35,51 +32,9 @@ class Shopper(FastHttpUser):
 HICCUP_S = 1.0
 
 
-class Target:
-    """Knows when each request arrived."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.times: list[float] = []
-
-    def look(self) -> list[float]:
-        """Return all arrivals so far, in seconds since 1970."""
-        with urllib.request.urlopen(f"{self.url}/times", timeout=10) as answer:
-            self.times += [int(line) / 1e9 for line in answer.read().split()]
-        return self.times
-
-    def wait_for(self, arrivals: int) -> None:
-        wait_until(lambda: len(self.look()) >= arrivals, f"{arrivals} arrivals")
-
-    def since(self, at: float) -> list[float]:
-        return [arrival for arrival in self.look() if arrival >= at]
-
-
-@contextmanager
-def target() -> Iterator[Target]:
-    """Yield a target in a process of its own."""
-    port = free_port(ADDRESS)
-    command = (sys.executable, "-m", "tests.bench.target", ADDRESS, str(port))
-    with subprocess.Popen(command, cwd=ROOT) as process:
-        try:
-            found = Target(f"http://{ADDRESS}:{port}")
-            wait_until(lambda: answers(found), "the target answering")
-            yield found
-        finally:
-            process.kill()
-
-
-def answers(found: Target) -> bool:
-    try:
-        found.look()
-    except OSError:
-        return False
-    return True
-
-
 @pytest.fixture
 def shop() -> Iterator[Target]:
-    with target() as found:
+    with target(ADDRESS) as found:
         yield found
 
 

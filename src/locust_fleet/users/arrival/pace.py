@@ -12,7 +12,7 @@ from __future__ import annotations
 TOLERATED_S, LONGEST_GAP_S = 0.005, 0.1
 # So much faster than asked it makes up for what it is behind; and more, the further that is: most
 # of it within these seconds. Latencies from the intended start have the delay in them meanwhile.
-CATCH_UP, WITHIN_S = 0.03, 0.5
+CATCH_UP, WITHIN_S = 0.03, 2.5
 
 
 class Pace:

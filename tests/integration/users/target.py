@@ -1,6 +1,6 @@
 """A target that answers at once and knows when each request arrived, by the clock of the kernel.
 
-Usage: python -m tests.bench.target ADDRESS PORT
+Usage: python -m tests.integration.users.target ADDRESS PORT
 
 GET /times returns the arrivals since the last such question, in nanoseconds since 1970, one a line;
 they are no matter of when this process got its turn.
@@ -12,14 +12,61 @@ import contextlib
 import select
 import socket
 import struct
+import subprocess
 import sys
 import time
+import urllib.request
+from collections.abc import Iterator
+
+from tests.integration.conftest import ROOT, free_port, wait_until
 
 # Of Linux, and not in Python's socket: SO_TIMESTAMPNS and what it sends along.
 SO_TIMESTAMPNS = 35
 TIMESPEC = struct.Struct("qq")
 ROOM = socket.CMSG_SPACE(TIMESPEC.size)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Target:
+    """Knows when each request arrived."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.times: list[float] = []
+
+    def look(self) -> list[float]:
+        """Return all arrivals so far, in seconds since 1970."""
+        with urllib.request.urlopen(f"{self.url}/times", timeout=10) as answer:
+            self.times += [int(line) / 1e9 for line in answer.read().split()]
+        return self.times
+
+    def wait_for(self, arrivals: int) -> None:
+        wait_until(lambda: len(self.look()) >= arrivals, f"{arrivals} arrivals")
+
+    def since(self, at: float) -> list[float]:
+        return [arrival for arrival in self.look() if arrival >= at]
+
+
+@contextlib.contextmanager
+def target(address: str) -> Iterator[Target]:
+    """Yield a target in a process of its own."""
+    port = free_port(address)
+    command = (sys.executable, "-m", "tests.integration.users.target", address, str(port))
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            found = Target(f"http://{address}:{port}")
+            wait_until(lambda: answers(found), "the target answering")
+            yield found
+        finally:
+            process.kill()
+
+
+def answers(found: Target) -> bool:
+    try:
+        found.look()
+    except OSError:
+        return False
+    return True
 
 
 def main(address: str, port: int) -> None:
