@@ -287,7 +287,7 @@ def test_a_run_outlives_a_redis_that_lost_everything(
         host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
     )
     client.flushall()
-    wait_until(lambda: bool(client.exists(MEMORY)), "the state written again", 5)
+    wait_until(lambda: bool(client.hexists(MEMORY, "data")), "the state written again", 5)
 
     kill_and_restart(fleet)
 

@@ -13,7 +13,7 @@ from locust.stats import StatsEntry
 
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -75,10 +75,16 @@ def sorted_entry(entry: StatsEntry) -> dict[float, int]:
     return {float(key): count for key, count in entry.response_times.items()}
 
 
-def run(user_class: type[User], users: int, host: str) -> Environment:
+def run(
+    user_class: type[User],
+    users: int,
+    host: str,
+    on_error: Callable[..., None] = lambda **_: None,
+) -> Environment:
     """Run a test until its arrivals are over."""
     environment = Environment(user_classes=[user_class], host=host)
     environment.stop_timeout = 10
+    environment.events.user_error.add_listener(on_error)
     runner = environment.create_local_runner()
     Alone().follow(environment)
     runner.start(users, spawn_rate=users)
@@ -185,6 +191,17 @@ def test_an_iteration_is_a_task_and_a_nested_one_thinks_by_wait_time() -> None:
     assert len(times["first"]) == len(times["second"]) == 20
     thought = [after - before for before, after in zip(*times.values(), strict=True)]
     assert all(0.29 < seconds < 0.6 for seconds in thought)
+
+
+def test_a_class_without_tasks_says_so_for_each_arrival_and_keeps_nobody_waiting() -> None:
+    class Idle(User):
+        arrivals = ArrivalRate([{"rate": 20, "for": 1}])
+
+    problems: list[Exception] = []
+    environment = run(Idle, 2, "", lambda exception, **_: problems.append(exception))
+
+    assert len(problems) == 20
+    assert not environment.stats.errors
 
 
 def test_a_task_that_fails_ends_its_iteration_only() -> None:

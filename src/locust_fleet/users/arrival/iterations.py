@@ -41,7 +41,6 @@ class Iterations(DefaultTaskSet):
 
     def get_next_task(self) -> Any:
         """Return a task, when there is an arrival to do it for."""
-        task = DefaultTaskSet.get_next_task(self)
         if self.user._state == LOCUST_STATE_STOPPING:
             raise StopUser
         intended = self._pool.take(self.user)
@@ -49,7 +48,7 @@ class Iterations(DefaultTaskSet):
             self._pool.dropped += 1
             raise StopUser
         corrected.begin_iteration(time.monotonic() - intended)
-        return task
+        return DefaultTaskSet.get_next_task(self)
 
     def execute_task(self, task: Any) -> None:
         """Run a task."""

@@ -57,6 +57,7 @@ class Metronome:
             position = self._position()
             if position - schedule.position > ASLEEP_S:
                 schedule.skip(position)
+                self._pace = Pace()
             due = schedule.advance(position + AHEAD_S)
             self._begins = bool(due)
             for arrival in due:
@@ -72,10 +73,11 @@ class Metronome:
             if left_s <= self._early_s:
                 break
             self._sleep(now, left_s - self._early_s)
-        self._pace.release(intended, now)
         if now - intended > LATE_S:
+            # Nor does it put off what is to come.
             self._pool.drop()
         else:
+            self._pace.release(intended, now)
             self._pool.arrive(intended, now)
 
     def _sleep(self, now: float, seconds: float) -> None:
