@@ -30,7 +30,7 @@ from locust_fleet.wire import ARRIVALS, RUN
 LOOK_S = 0.25
 # From an announcement until it is valid: what workers have worked out by then is done, and it has
 # reached them.
-LEAD_S = AHEAD_S + 0.3
+LEAD_S = AHEAD_S + 0.8
 # While users move, their numbers change often.
 CHANGE_EVERY_S = 1.0
 # How long a leader that takes over waits for a worker that knows where the timeline is. There is

