@@ -14,7 +14,7 @@ from locust_fleet.users.arrival.schedule import Part, Schedule, Timeline
 # What is worked out at once; parts are announced earlier than that (master/arrivals.py).
 AHEAD_S = 0.2
 # How much earlier than it is due an arrival may begin, rather than later: as late as sleeps end.
-LEAST_EARLY_S, MOST_EARLY_S = 0.0005, 0.005
+LEAST_EARLY_S, MOST_EARLY_S = 0.0005, 0.003
 # Of the last sleep, in the mean of sleeps.
 FRESH = 0.1
 # Later than this, nobody begins.
@@ -83,9 +83,9 @@ class Metronome:
     def _sleep(self, now: float, seconds: float) -> None:
         """Sleep, and learn how late sleeps end while this machine is as busy as it is."""
         gevent.sleep(seconds)
-        late_s = time.monotonic() - now - seconds
+        late_s = min(MOST_EARLY_S, time.monotonic() - now - seconds)
         mean_s = self._early_s + FRESH * (late_s - self._early_s)
-        self._early_s = min(MOST_EARLY_S, max(LEAST_EARLY_S, mean_s))
+        self._early_s = max(LEAST_EARLY_S, mean_s)
 
     def _position(self) -> float:
         return time.monotonic() - self._began()

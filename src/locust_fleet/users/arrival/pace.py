@@ -7,12 +7,13 @@ Their latency from the intended start has the delay in it.
 
 from __future__ import annotations
 
-# A twentieth of what is asked for in a tenth of a second; sleeps of a busy machine end as late.
-# Fewer than one arrival are no burst either.
-TOLERATED_S, LONGEST_GAP_S = 0.005, 0.1
-# So much faster than asked it makes up for what it is behind; and more, the further that is: most
-# of it within these seconds. Latencies from the intended start have the delay in them meanwhile.
-CATCH_UP, WITHIN_S = 0.03, 2.5
+# How late an arrival may be without putting off those after it: what four workers on one machine
+# start at once, when that has held up all of them, is 4 % of a tenth of a second. An arrival that
+# is the next in a tenth of a second is no burst either.
+TOLERATED_S, LONGEST_GAP_S = 0.002, 0.1
+# So much faster than asked it makes up for what it is behind; and the further that is, the more: a
+# tenth of a second behind it is 4 % faster. Latencies from the intended start have it in them.
+CATCH_UP, WITHIN_S = 0.02, 2.5
 
 
 class Pace:
