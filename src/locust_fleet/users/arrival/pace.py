@@ -7,13 +7,13 @@ Their latency from the intended start has the delay in it.
 
 from __future__ import annotations
 
-# How late an arrival may be without putting off those after it: what four workers on one machine
-# start at once, when that has held up all of them, is 4 % of a tenth of a second. An arrival that
-# is the next in a tenth of a second is no burst either.
-TOLERATED_S, LONGEST_GAP_S = 0.002, 0.1
+# How late an arrival may be without putting off those after it: what workers on one machine start
+# at once, when that has held up all of them, is 1.5 % of a tenth of a second. An arrival that is
+# the next in a tenth of a second is no burst either.
+TOLERATED_S, LONGEST_GAP_S = 0.0015, 0.1
 # So much faster than asked it makes up for what it is behind; and the further that is, the more: a
-# tenth of a second behind it is 4 % faster. Latencies from the intended start have it in them.
-CATCH_UP, WITHIN_S = 0.02, 2.5
+# tenth of a second behind it is 2.5 % faster. Latencies from the intended start have it in them.
+CATCH_UP, WITHIN_S = 0.02, 4.0
 
 
 class Pace:
