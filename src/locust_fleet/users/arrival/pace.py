@@ -13,7 +13,7 @@ from __future__ import annotations
 TOLERATED_S, LONGEST_GAP_S = 0.0015, 0.1
 # So much faster than asked it makes up for what it is behind; and the further that is, the more: a
 # tenth of a second behind it is 2.5 % faster. Latencies from the intended start have it in them.
-CATCH_UP, WITHIN_S = 0.02, 4.0
+CATCH_UP, WITHIN_S = 0.015, 4.0
 
 
 class Pace:
