@@ -6,6 +6,7 @@ FleetError
 ├── LeadershipLost     another master took over: end at once, and touch nothing
 ├── MigrationError     the schema could not be brought up to date: nothing was changed
 ├── HttpFailure        a request of FleetHttpUser failed (users/http/errors.py, a tree of its own)
+├── ShapeError         arrivals of an open model make no sense: change the shape that is named
 ├── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
 └── DataError          a scenario's shared data cannot be had: the message says why
     └── LeaseLost      what was lent may be in other hands by now: do not use it any more
@@ -35,6 +36,10 @@ class LeadershipLost(FleetError):
 
 class MigrationError(FleetError):
     """A migration failed and was rolled back; the message names its file and the reason."""
+
+
+class ShapeError(FleetError, ValueError):
+    """Arrivals cannot be as they are asked for; the message names the stage and the remedy."""
 
 
 class DataError(FleetError):

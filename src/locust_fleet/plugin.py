@@ -40,6 +40,8 @@ from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S, Store
 from locust_fleet.data.summary import summed_up
 from locust_fleet.master import guard
+from locust_fleet.master.arrivals import Arrivals
+from locust_fleet.master.arrived import Arrived
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
 from locust_fleet.master.counts import Counts
@@ -71,8 +73,10 @@ from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.targets import without_credentials
 from locust_fleet.tuning import settle
+from locust_fleet.users.arrival import alone
 from locust_fleet.wire import shorten
 from locust_fleet.worker.absence import Absence
+from locust_fleet.worker.arrivals import Arrivals as WorkerArrivals
 from locust_fleet.worker.capacity import announce
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.guard import Guard as WorkerGuard
@@ -106,6 +110,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     bound_waiting(settings.connections)
     bound_names(settings.max_names)
     keep_to_leader(settings.redis)
+    alone.in_fleet = True
     runner_of: list[WorkerRunner] = []
     _log(settings.logs, "worker", lambda: _known_to_worker(runner_of))
     health.serve(settings.health_port, lambda: _worker_readiness(runner_of))
@@ -128,10 +133,12 @@ def attach_worker(settings: WorkerSettings) -> None:
             return _known_to_worker(runner_of).get("run_id")
 
         announce(runner, environment, settings.capacity)
+        arrivals = WorkerArrivals(environment, runner, run_id)
+        arrivals.attach()
         kept = Kept(runner, run_id)
         kept.attach(environment)
         keep_reporting(runner, kept)
-        leave = Leave(runner, kept)
+        leave = Leave(runner, kept, arrivals.hand_over)
         leave.attach(environment)
         close_after_run(environment)
         beat = settings.heartbeat
@@ -178,6 +185,7 @@ def attach_master(settings: MasterSettings) -> None:
     _set_heartbeat(settings.heartbeat)
     bound_names(settings.max_names)
     keep_snapshots_small()
+    alone.in_fleet = True
     runner_of: list[MasterRunner] = []
     recorder_of: list[Recorder] = []
     metrics_of: list[Callable[[], Iterator[bytes]]] = [standby_metrics(settings.version)]
@@ -208,7 +216,15 @@ def attach_master(settings: MasterSettings) -> None:
         intake.attach(environment)
         weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
         balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
-        problems = Problems(settings.spool_dir, intake.problems, balance.problems, spool.problems)
+        arrived = Arrived(runner.stats, settings.max_names)
+        arrived.attach(environment)
+        problems = Problems(
+            settings.spool_dir,
+            intake.problems,
+            balance.problems,
+            spool.problems,
+            arrived.problems,
+        )
         shipper = Shipper(spool, settings, reign)
         wait_for_workers = make_stop_final(runner, web_ui)
         losses = Losses(WORKER_REPORT_INTERVAL, settings.heartbeat.timeout_s)
@@ -225,6 +241,13 @@ def attach_master(settings: MasterSettings) -> None:
             reception.want,
         )
         presence.attach()
+        arrivals = Arrivals(
+            environment,
+            runner,
+            lambda: recorder.active.id if recorder.active else None,
+            balance.told_of_classes,
+        )
+        arrivals.attach()
         resume = Resume(
             environment,
             runner,
@@ -235,6 +258,7 @@ def attach_master(settings: MasterSettings) -> None:
             attendance,
             weights,
             losses,
+            arrivals,
             settings.name,
         )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
@@ -250,6 +274,7 @@ def attach_master(settings: MasterSettings) -> None:
             settings.version,
             lambda: intake.over_limit,
             lambda: balance.over_capacity,
+            arrived.render,
         )
         metrics_of.append(metrics.render)
         _measure(environment, counts, attendance, weights, losses, tallies)

@@ -10,7 +10,10 @@ from psycopg.rows import TupleRow
 
 NAME = "fleet_reader"
 # What dashboards show. Not here: accounts, tokens and who did what.
-TABLES = ("runs", "run_samples", "run_progress", "run_totals", "run_failures", "run_events")
+TABLES = (
+    *("runs", "run_samples", "run_progress", "run_totals", "run_failures", "run_events"),
+    "run_arrivals",
+)
 # A dashboard must not take the connections or the time of who writes results.
 CONNECTION_LIMIT = 20
 LONGEST_QUERY = "30s"

@@ -18,6 +18,13 @@ LARGEST_ERROR = 0.005
 # this message. Here, where the recorder finds it without Locust, which patches what it imports.
 OTHER = "(other)"
 
+# What the name of an entry ends in that counts the same requests from when they were intended to
+# begin (users/arrival/corrected.py), and the key of these entries in a report on the master.
+TWIN = " (from intended start)"
+TWINS = "fleet_twins"
+# In a report: of each class of users with arrivals, how many there were and how many were dropped.
+ARRIVED = "fleet_arrived"
+
 Histogram = Mapping[float, int] | Mapping[int, int] | Mapping[str, int]
 
 

@@ -46,6 +46,8 @@ RUN, NUMBER, OLDEST = "fleet_run", "fleet_number", "fleet_oldest"
 KEPT, WANTED = "fleet_kept", "fleet_wanted"
 # The question to a worker that a master does not know, and its answer.
 WHO, HERE = "fleet_who", "fleet_here"
+# A worker asks where the arrivals of a run are; the answer, which also comes unasked.
+ARRIVALS = "fleet_arrivals"
 # The last word of a leader that hands over.
 FAREWELL = "fleet_farewell"
 # The level of zlib that takes the least time.

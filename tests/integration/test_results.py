@@ -101,6 +101,42 @@ def test_a_run_its_samples_and_totals_are_in_postgres(
     assert failures == [("boom", 3)]
 
 
+def test_times_from_the_intended_start_and_arrivals_are_in_postgres(
+    recorder: Recorder, shipper: Shipper, connection: psycopg.Connection
+) -> None:
+    twins = [{**report(3)["stats"][0], "response_times": {10: 1, 510: 2}}]
+    for _ in range(2):
+        arrived = {"Shopper": [4, 1]}
+        recorder.count("w1", {**report(3), "fleet_twins": twins, "fleet_arrived": arrived})
+        cut(recorder)
+    recorder.stop()
+
+    shipper.ship()
+
+    totals = connection.execute("SELECT requests, corrected FROM run_totals").fetchall()
+    assert totals == [(6, {"10": 2, "510": 4})]
+    arrivals = connection.execute("SELECT seq, user_class, arrivals, dropped FROM run_arrivals")
+    assert arrivals.fetchall() == [(1, "Shopper", 4, 1), (2, "Shopper", 4, 1)]
+
+
+def test_a_record_of_a_version_that_knew_no_arrivals_is_written(
+    recorder: Recorder, spool: Spool, connection: psycopg.Connection
+) -> None:
+    recorder.count("w1", report(5))
+    cut(recorder)
+    recorder.stop()
+
+    for path in spool.pending():
+        record = spool.read(path)
+        record.pop("arrivals", None)
+        for endpoint in record.get("endpoints", ()):
+            del endpoint["corrected"]
+        results.write(connection, record, 1)
+
+    totals = connection.execute("SELECT requests, corrected FROM run_totals").fetchall()
+    assert totals == [(5, None)]
+
+
 def test_writing_everything_twice_changes_nothing(
     recorder: Recorder, spool: Spool, connection: psycopg.Connection
 ) -> None:

@@ -69,6 +69,7 @@ def test_there_are_the_scenarios_that_the_docs_name() -> None:
     assert {file.stem for file in LOCUSTFILES} == {
         "demo_shop",
         "distributed_demo",
+        "open_model",
         "production_test",
         "shared_data",
     }

@@ -101,6 +101,9 @@ def run_test(api: Api, arguments: argparse.Namespace) -> int:
     say(table(run))
     for line in worst_failures(run):
         say(line)
+    for row in run["arrivals"]:
+        if row["dropped"]:
+            say("dropped {dropped} of {arrivals} iterations of {user_class}".format(**row))
     code, verdict = judge(run, arguments.max_failure_ratio)
     say(verdict)
     return code

@@ -38,7 +38,8 @@ WITH fresh AS (
 )
 SELECT method, name, sum(requests)::bigint AS requests, sum(failures)::bigint AS failures,
     sum(sum_ms) AS sum_ms, min(min_ms) AS min_ms, max(max_ms) AS max_ms,
-    coalesce(min(histograms.histogram::text), '{}')::jsonb AS histogram, max(seq) AS seq
+    coalesce(min(histograms.histogram::text), '{}')::jsonb AS histogram, max(seq) AS seq,
+    nullif(histogram_merge(corrected) FILTER (WHERE corrected IS NOT NULL), '{}') AS corrected
 FROM fresh LEFT JOIN histograms USING (method, name)
 GROUP BY method, name
 """
@@ -58,6 +59,8 @@ class Totals:
     min_ms: float | None
     max_ms: float | None
     histogram: Mapping[str, int] | Mapping[float, int]
+    # Of the same requests from when they were intended to begin, where they have such a time.
+    corrected: Mapping[str, int] | Mapping[float, int] | None = None
 
     def to_json(self, duration_s: float) -> Json:
         """Return the numbers people look at, for a run that took so long."""
@@ -72,6 +75,9 @@ class Totals:
             "p50_ms": percentile(self.histogram, 0.5),
             "p95_ms": percentile(self.histogram, 0.95),
             "p99_ms": percentile(self.histogram, 0.99),
+            "corrected_p50_ms": percentile(self.corrected or {}, 0.5),
+            "corrected_p95_ms": percentile(self.corrected or {}, 0.95),
+            "corrected_p99_ms": percentile(self.corrected or {}, 0.99),
             "requests_per_second": self.requests / duration_s if duration_s > 0 else None,
         }
 
@@ -88,6 +94,7 @@ def add_up(parts: Iterable[Totals], method: str, name: str) -> Totals:
         min_ms=min((part.min_ms for part in parts if part.min_ms is not None), default=None),
         max_ms=max((part.max_ms for part in parts if part.max_ms is not None), default=None),
         histogram=merge(part.histogram for part in parts),
+        corrected=merge(part.corrected for part in parts if part.corrected),
     )
 
 
@@ -121,6 +128,9 @@ def shape_status(status: Mapping[str, Any]) -> Json:
         "p50_ms": totals["p50_ms"],
         "p95_ms": totals["p95_ms"],
         "p99_ms": None,
+        "corrected_p50_ms": None,
+        "corrected_p95_ms": None,
+        "corrected_p99_ms": None,
         "requests_per_second": totals["requests_per_second"],
     }
     kept = ("id", "name", "started_by", "locustfile", "host", "users", "spawn_rate", "run_time_s")
@@ -134,6 +144,7 @@ def shape_status(status: Mapping[str, Any]) -> Json:
         "verdict": None,
         "totals": [aggregated] if totals["requests"] else [],
         "failures": [],
+        "arrivals": [],
         "events": [],
     }
 
@@ -179,11 +190,18 @@ class RunReader:
                 "SELECT at, kind, detail FROM run_events WHERE run_id = %s ORDER BY at LIMIT %s",
                 (run_id, EVENTS_SHOWN),
             ).fetchall()
+            arrivals = cursor.execute(
+                "SELECT user_class, sum(arrivals)::bigint AS arrivals,"
+                " sum(dropped)::bigint AS dropped FROM run_arrivals WHERE run_id = %s"
+                " GROUP BY user_class ORDER BY user_class",
+                (run_id,),
+            ).fetchall()
         took_s = duration_s(run["started_at"], run["ended_at"], datetime.now(UTC))
         return {
             **shape_run(run),
             "totals": shape_totals(self._totals(connection, run_id), took_s),
             "failures": failures,
+            "arrivals": arrivals,
             "events": [shape_run(event) for event in events],
         }
 
@@ -201,7 +219,8 @@ class RunReader:
     def _totals(self, connection: Connection, run_id: str) -> Iterable[Totals]:
         with connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(
-                "SELECT method, name, requests, failures, sum_ms, min_ms, max_ms, histogram"
+                "SELECT method, name, requests, failures, sum_ms, min_ms, max_ms, histogram,"
+                " corrected"
                 " FROM run_totals WHERE run_id = %s",
                 (run_id,),
             ).fetchall()

@@ -38,7 +38,7 @@ import gevent
 
 from locust_fleet.master.dispatch import GLANCE_S, SteadyDispatcher, added_up
 from locust_fleet.master.doubts import Doubts
-from locust_fleet.master.plan import MOST_MOVED_PERCENT
+from locust_fleet.master.plan import MOST_MOVED_PERCENT, Users
 from locust_fleet.master.weights import Weights
 from locust_fleet.seams import replace
 from locust_fleet.wire import HERE
@@ -104,9 +104,12 @@ class Balance:
 
     def told(self) -> dict[str, int]:
         """Return how many users each worker was told to run."""
+        return {worker: sum(users.values()) for worker, users in self.told_of_classes().items()}
+
+    def told_of_classes(self) -> Users:
+        """Return how many users of which class each worker was told to run."""
         dispatcher = self._dispatcher
-        plan = dispatcher.plan.told if dispatcher else {}
-        return {worker: sum(users.values()) for worker, users in plan.items()}
+        return dispatcher.plan.told if dispatcher else {}
 
     def problems(self) -> list[str]:
         """Return what an operator should know about the users."""

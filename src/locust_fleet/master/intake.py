@@ -13,7 +13,7 @@ from typing import Any
 
 from locust_fleet.master.recorder import ERROR_BYTES, clean
 from locust_fleet.names import MOST_FAILURES
-from locust_fleet.stats import OTHER
+from locust_fleet.stats import OTHER, TWIN, TWINS
 from locust_fleet.wire import SHORT, restore
 
 
@@ -27,6 +27,8 @@ class Intake:
     def attach(self, environment: Environment) -> None:
         """Come before all others, Locust's own among them, which its API does not offer."""
         environment.events.worker_report._handlers.insert(0, self.take)
+        # Behind Locust's own, which shows twins like other entries, and before all others.
+        environment.events.worker_report.add_listener(set_twins_aside)
 
     @property
     def over_limit(self) -> bool:
@@ -47,8 +49,15 @@ class Intake:
         """Make a report what its readers expect; in place."""
         if SHORT in data:
             restore(data)
+        twins = [entry["name"].endswith(TWIN) for entry in data["stats"]]
         for entry in data["stats"]:
             self._rename(entry)
+        # What is not told apart must not be counted twice.
+        data["stats"] = [
+            entry
+            for entry, twin in zip(data["stats"], twins, strict=True)
+            if not twin or entry["name"].endswith(TWIN)
+        ]
         failures: dict[str, dict[str, Any]] = {}
         for failure in data["errors"].values():
             self._add_failure(failures, failure)
@@ -68,6 +77,17 @@ class Intake:
             failure["error"] = OTHER
             key = _key(failure)
         failures[key] = _together(failures[key], failure) if key in failures else failure
+
+
+def set_twins_aside(data: dict[str, Any], **_: Any) -> None:
+    """Leave requests in a report once; what counts them from the intended start stands beside."""
+    rows = data["stats"]
+    data["stats"] = [row for row in rows if not row["name"].endswith(TWIN)]
+    data[TWINS] = [
+        {**row, "name": row["name"].removesuffix(TWIN)}
+        for row in rows
+        if row["name"].endswith(TWIN)
+    ]
 
 
 def _key(failure: dict[str, Any]) -> str:

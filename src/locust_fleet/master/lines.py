@@ -19,7 +19,8 @@ SHARES = tuple(map(float, FRACTIONS))
 class Template:
     """The text of an endpoint's lines with gaps for the numbers; made once."""
 
-    def __init__(self, method: str, name: str) -> None:
+    def __init__(self, method: str, name: str, kind: str = "") -> None:
+        """``kind`` is what the names of metrics of another kind of times have in them."""
         self._labels = labels({"method": method, "name": name})
         self.run = ""
         self.refreshed = 0
@@ -35,16 +36,16 @@ class Template:
         self._duration = "".join(
             [
                 *(
-                    f'locust_request_duration_seconds_bucket{{{of},le="{bound}"}} %d\n'
+                    f'locust_{kind}request_duration_seconds_bucket{{{of},le="{bound}"}} %d\n'
                     for bound in bounds
                 ),
-                f"locust_request_duration_seconds_count{{{of}}} %d\n",
-                f"locust_request_duration_seconds_sum{{{of}}} %r\n",
+                f"locust_{kind}request_duration_seconds_count{{{of}}} %d\n",
+                f"locust_{kind}request_duration_seconds_sum{{{of}}} %r\n",
             ]
         )
         self._percentiles = {
             window: "".join(
-                f"locust_response_time_percentile_seconds{{{of},"
+                f"locust_{kind}response_time_percentile_seconds{{{of},"
                 f'percentile="{fraction}",window="{window}"}} %.9g\n'
                 for fraction in FRACTIONS
             )

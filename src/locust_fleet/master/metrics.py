@@ -9,7 +9,8 @@ from __future__ import annotations
 from locust.runners import STATE_MISSING, MasterRunner
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 import gevent
 
@@ -42,6 +43,7 @@ class MasterMetrics:
         version: str,
         names_over_limit: Callable[[], bool] = lambda: False,
         users_over_capacity: Callable[[], int] = lambda: 0,
+        arrived: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._runner = runner
         self._recorder = recorder
@@ -52,6 +54,7 @@ class MasterMetrics:
         self._version = version
         self._names_over_limit = names_over_limit
         self._users_over_capacity = users_over_capacity
+        self._arrived = arrived
         self._process = process_metrics()
         self._templates: dict[Endpoint, Template] = {}
         self._aggregated = Template(*AGGREGATED)
@@ -63,7 +66,7 @@ class MasterMetrics:
         for part in (self._load, self._run, self._workers, self._results):
             yield "".join(part(now)).encode()
         yield self._process()
-        for text in self._endpoints(now):
+        for text in chain(self._endpoints(now), self._arrived()):
             yield text.encode()
 
     def look(self) -> None:

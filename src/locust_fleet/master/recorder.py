@@ -19,7 +19,7 @@ from typing import Any
 from locust_fleet.alerts import Thresholds
 from locust_fleet.master.run import Request, Run, new_run_id, utc_now
 from locust_fleet.master.spool import Record, Spool
-from locust_fleet.stats import OTHER, merge
+from locust_fleet.stats import ARRIVED, OTHER, TWINS, merge
 
 SAMPLE_INTERVAL_S = 5.0
 MASTER_STARTED = "master_started"
@@ -57,6 +57,8 @@ class Recorder:
         self._seq = 0
         self._endpoints: dict[tuple[str, str], dict[str, Any]] = {}
         self._failures: dict[tuple[str, str, str], int] = {}
+        # Of each class of users: iterations that were to begin, and those of them that did not.
+        self._arrivals: dict[str, tuple[int, int]] = {}
         self._workers: frozenset[str] = frozenset()
         self._unsaved: deque[Record] = deque()
         self._hold = hold
@@ -128,7 +130,8 @@ class Recorder:
         self.stop()
         asked = self._request or Request(new_run_id(now), "autostart", "", run_time_s)
         self._request, self.stopped_by, self._seq = None, None, 0
-        self._endpoints, self._failures, self._workers = {}, {}, frozenset()
+        self._endpoints, self._failures, self._arrivals = {}, {}, {}
+        self._workers = frozenset()
         run = Run(
             id=asked.run_id,
             name=clean(asked.name, NAME_BYTES),
@@ -166,6 +169,14 @@ class Recorder:
             if key not in self._endpoints and len(self._endpoints) >= ENDPOINTS_LIMIT:
                 key = ("", OTHER)
             self._endpoints[key] = add(self._endpoints.get(key), entry)
+        for twin in report.get(TWINS, ()):
+            key = (clean(twin["method"] or "", METHOD_BYTES), clean(twin["name"], NAME_BYTES))
+            if counts := self._endpoints.get(key):
+                counts["corrected"] = merge((counts["corrected"], twin["response_times"]))
+        for name, (arrivals, dropped) in report.get(ARRIVED, {}).items():
+            user_class = clean(name, NAME_BYTES)
+            before = self._arrivals.get(user_class, (0, 0))
+            self._arrivals[user_class] = before[0] + arrivals, before[1] + dropped
         for error in report["errors"].values():
             failure = (
                 clean(error["method"] or "", METHOD_BYTES),
@@ -186,6 +197,7 @@ class Recorder:
         self._seq += 1
         endpoints, self._endpoints = self._endpoints, {}
         failures, self._failures = self._failures, {}
+        arrived, self._arrivals = self._arrivals, {}
         self._save(
             {
                 "kind": "sample",
@@ -202,6 +214,10 @@ class Recorder:
                 "failures": [
                     {"method": method, "name": name, "error": error, "occurrences": occurrences}
                     for (method, name, error), occurrences in failures.items()
+                ],
+                "arrivals": [
+                    {"user_class": user_class, "arrivals": arrivals, "dropped": dropped}
+                    for user_class, (arrivals, dropped) in arrived.items()
                 ],
             }
         )
@@ -261,6 +277,7 @@ class Recorder:
             "seq": self._seq,
             "endpoints": [[*key, counts] for key, counts in self._endpoints.items()],
             "failures": [[*key, count] for key, count in self._failures.items()],
+            "arrivals": self._arrivals,
             "workers": sorted(self._workers),
             "records": list(self._unsaved),
         }
@@ -269,9 +286,17 @@ class Recorder:
         self.run = Run.from_json(memory["run"]) if memory["run"] else None
         self.stopped_by = memory["stopped_by"]
         self._seq = memory["seq"]
-        self._endpoints = {(method, name): counts for method, name, counts in memory["endpoints"]}
+        self._endpoints = {
+            (method, name): {"corrected": {}, **counts}
+            for method, name, counts in memory["endpoints"]
+        }
         self._failures = {
             (method, name, error): count for method, name, error, count in memory["failures"]
+        }
+        # A version before this one had none, here and in each endpoint.
+        self._arrivals = {
+            user_class: (arrivals, dropped)
+            for user_class, (arrivals, dropped) in memory.get("arrivals", {}).items()
         }
         self._workers = frozenset(memory["workers"])
         if self.run and self.run.id == self._spool.ended_run():
@@ -337,6 +362,7 @@ def add(counts: dict[str, Any] | None, entry: Mapping[str, Any]) -> dict[str, An
         "max_ms": None,
         "response_bytes": 0,
         "histogram": {},
+        "corrected": {},
     }
     timed = bool(entry["response_times"])
     return {
@@ -347,6 +373,8 @@ def add(counts: dict[str, Any] | None, entry: Mapping[str, Any]) -> dict[str, An
         "max_ms": _extreme(max, before["max_ms"], entry["max_response_time"] if timed else None),
         "response_bytes": before["response_bytes"] + entry["total_content_length"],
         "histogram": merge((before["histogram"], entry["response_times"])),
+        # Of the same requests from their intended start, where they have one.
+        "corrected": before["corrected"],
     }
 
 

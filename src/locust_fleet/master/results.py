@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -116,13 +116,24 @@ def _sample(connection: Connection, record: Record) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO run_samples (run_id, seq, at, method, name, requests, failures, sum_ms,"
-            " min_ms, max_ms, response_bytes, histogram)"
+            " min_ms, max_ms, response_bytes, histogram, corrected)"
             " VALUES (%(run_id)s, %(seq)s, %(at)s, %(method)s, %(name)s, %(requests)s,"
-            " %(failures)s, %(sum_ms)s, %(min_ms)s, %(max_ms)s, %(response_bytes)s, %(histogram)s)",
+            " %(failures)s, %(sum_ms)s, %(min_ms)s, %(max_ms)s, %(response_bytes)s, %(histogram)s,"
+            " %(corrected)s)",
             [
-                {**key, **endpoint, "histogram": Jsonb(endpoint["histogram"])}
+                {
+                    **key,
+                    **endpoint,
+                    "histogram": Jsonb(endpoint["histogram"]),
+                    "corrected": _corrected(endpoint),
+                }
                 for endpoint in record["endpoints"]
             ],
+        )
+        cursor.executemany(
+            "INSERT INTO run_arrivals (run_id, seq, user_class, arrivals, dropped)"
+            " VALUES (%(run_id)s, %(seq)s, %(user_class)s, %(arrivals)s, %(dropped)s)",
+            [{**key, **arrived} for arrived in record.get("arrivals", ())],
         )
         cursor.executemany(
             "INSERT INTO run_failures (run_id, method, name, error, occurrences)"
@@ -131,6 +142,12 @@ def _sample(connection: Connection, record: Record) -> None:
             " SET occurrences = run_failures.occurrences + excluded.occurrences",
             [{**key, **failure} for failure in record["failures"]],
         )
+
+
+def _corrected(endpoint: Mapping[str, Any]) -> Jsonb | None:
+    # A record of a version before this one has none.
+    histogram = endpoint.get("corrected")
+    return Jsonb(histogram) if histogram else None
 
 
 def _run_ended(connection: Connection, record: Record) -> None:
@@ -178,9 +195,11 @@ def _sum_up(connection: Connection, run_id: str) -> None:
             FROM buckets GROUP BY method, name
         )
         INSERT INTO run_totals (run_id, method, name, requests, failures, sum_ms, min_ms, max_ms,
-            response_bytes, histogram)
+            response_bytes, histogram, corrected)
         SELECT %(run_id)s, method, name, sum(requests), sum(failures), sum(sum_ms), min(min_ms),
-            max(max_ms), sum(response_bytes), coalesce(min(histograms.histogram::text), '{}')::jsonb
+            max(max_ms), sum(response_bytes),
+            coalesce(min(histograms.histogram::text), '{}')::jsonb,
+            nullif(histogram_merge(corrected) FILTER (WHERE corrected IS NOT NULL), '{}')
         FROM run_samples LEFT JOIN histograms USING (method, name)
         WHERE run_id = %(run_id)s
         GROUP BY method, name

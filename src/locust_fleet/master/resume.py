@@ -28,6 +28,7 @@ import gevent
 from gevent.event import Event
 
 from locust_fleet.master import memento
+from locust_fleet.master.arrivals import Arrivals
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import ALONE_BEATS
 from locust_fleet.master.checkpoint import State
@@ -59,6 +60,7 @@ class Resume:
         attendance: Attendance,
         weights: Weights,
         losses: Losses,
+        arrivals: Arrivals,
         name: str,
     ) -> None:
         self._environment = environment
@@ -70,6 +72,7 @@ class Resume:
         self._attendance = attendance
         self._weights = weights
         self._losses = losses
+        self._arrivals = arrivals
         # Of this master.
         self._name = name
         self._done = Event()
@@ -89,6 +92,7 @@ class Resume:
             "receipts": self._receipts.counted(),
             "weights": self._weights.remember(),
             "losses": self._losses.remember(),
+            "arrivals": self._arrivals.remember(),
             "statistics": memento.statistics_of(runner.stats),
             "history": runner.stats.history,
             "exceptions": memento.exceptions_of(runner),
@@ -106,6 +110,9 @@ class Resume:
         self._receipts.begin(run.id, state["receipts"])
         self._weights.recall(state["weights"])
         self._losses.recall(state["losses"])
+        if "arrivals" in state:
+            # A version before this one had none.
+            self._arrivals.recall(state["arrivals"])
         runner.spawning_completed = False
         runner.state = STATE_RUNNING
         self._recorder.event(LEADER_CHANGED, {"leader": self._name})

@@ -1,7 +1,8 @@
-"""Users for scenarios: ``from locust_fleet.users import FleetHttpUser``."""
+"""Users for scenarios: ``from locust_fleet.users import ArrivalRate, FleetHttpUser``."""
 
 from __future__ import annotations
 
+from locust_fleet.users.arrival.rate import ArrivalRate
 from locust_fleet.users.http.user import FleetHttpUser
 
-__all__ = ["FleetHttpUser"]
+__all__ = ["ArrivalRate", "FleetHttpUser"]

@@ -17,6 +17,7 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, WorkerRunner
 
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -34,9 +35,13 @@ LEAVING = "leaving"
 class Leave:
     """How a worker stops its users: report first, and then say so."""
 
-    def __init__(self, runner: WorkerRunner, kept: Kept) -> None:
+    def __init__(
+        self, runner: WorkerRunner, kept: Kept, hand_over: Callable[[], None] = lambda: None
+    ) -> None:
+        """``hand_over`` returns when others do what this worker's users have done."""
         self._runner = runner
         self._kept = kept
+        self._hand_over = hand_over
         self._handle = runner.handle_message
         self._leaving = False
         self._stopping: gevent.Greenlet[..., None] = gevent.Greenlet()
@@ -61,6 +66,7 @@ class Leave:
     def _stop_users(self, **_: Any) -> None:
         self._leaving = True
         self._runner.send_message(LEAVING)
+        self._hand_over()
         if self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
             self._runner.stop()
         self._kept.hand_over()

@@ -89,6 +89,27 @@ def test_a_finished_run_has_totals_with_percentiles_of_its_histograms(
     ]
 
 
+def test_a_run_with_arrivals_shows_times_from_the_intended_start_and_what_was_dropped(
+    database: Connection, vera: Front
+) -> None:
+    add_run(database)
+    add_totals(database, "/", 100, {"10": 90, "20": 10})
+    database.execute("UPDATE run_totals SET corrected = %s", (Jsonb({"10": 50, "999": 50}),))
+    database.execute(
+        "INSERT INTO run_arrivals (run_id, seq, user_class, arrivals, dropped)"
+        " VALUES (%(id)s, 1, 'Shopper', 60, 0), (%(id)s, 2, 'Shopper', 60, 30)",
+        {"id": RUN_ID},
+    )
+
+    run = get(vera, f"/api/v1/runs/{RUN_ID}")
+    page = vera.ask("GET", f"/console/runs/{RUN_ID}", headers=PAGE).text
+
+    assert [row["corrected_p95_ms"] for row in run["totals"]] == [999.0, 999.0]
+    assert run["arrivals"] == [{"user_class": "Shopper", "arrivals": 120, "dropped": 30}]
+    assert "99 % from intended start" in page
+    assert "25.00 %" in page
+
+
 def test_totals_of_a_running_run_grow_with_its_samples(
     database: Connection, vera: Front, master: Master
 ) -> None:

@@ -37,6 +37,7 @@ def run(requests: int = 100, failures: int = 0, *, state: str = "finished", erro
         "host": "http://a",
         "totals": [row] if requests else [],
         "failures": [{"error": error}] if failures else [],
+        "arrivals": [],
     }
 
 

@@ -34,6 +34,15 @@ def test_percentiles_of_the_sum_come_from_all_requests_not_from_other_percentile
     assert (total["average_ms"], total["requests_per_second"]) == (265.0, 2.0)
 
 
+def test_times_from_the_intended_start_are_there_where_there_are_some() -> None:
+    late = Totals("GET", "/late", 2, 0, 40.0, 20.0, 20.0, {"20": 2}, {"20.0": 1, "520.0": 1})
+
+    rows = shape_totals([HOME, late], duration_s=2.0)
+
+    assert [row["corrected_p95_ms"] for row in rows] == [None, 520.0, 520.0]
+    assert rows[1]["p95_ms"] == 20.0
+
+
 def test_a_run_without_requests_has_no_totals() -> None:
     assert shape_totals([], duration_s=5.0) == []
 

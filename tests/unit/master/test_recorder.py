@@ -70,6 +70,59 @@ def test_reports_of_all_workers_are_added_up(tmp_path: Path) -> None:
     assert sample["endpoints"][0]["histogram"] == {"10.0": 5}
 
 
+def test_a_sample_has_times_from_the_intended_start_and_arrivals(tmp_path: Path) -> None:
+    recorder = started(tmp_path)
+    twins = report(2, times={510: 2})["stats"]
+
+    for worker in ("w1", "w2"):
+        arrived = {"Shopper": [5, 3], "Guest": [1, 0]}
+        recorder.count(worker, {**report(2), "fleet_twins": twins, "fleet_arrived": arrived})
+    cut(recorder)
+    recorder.count("w1", report(1))
+    cut(recorder)
+
+    first, second = records(tmp_path, "sample")
+    [endpoint] = first["endpoints"]
+    assert (endpoint["requests"], endpoint["histogram"]) == (4, {"10.0": 4})
+    assert endpoint["corrected"] == {"510.0": 4}
+    assert first["arrivals"] == [
+        {"user_class": "Shopper", "arrivals": 10, "dropped": 6},
+        {"user_class": "Guest", "arrivals": 2, "dropped": 0},
+    ]
+    assert (second["endpoints"][0]["corrected"], second["arrivals"]) == ({}, [])
+
+
+def test_another_recorder_goes_on_with_times_and_arrivals(tmp_path: Path) -> None:
+    first = started(tmp_path / "first")
+    twins = report(2, times={510: 2})["stats"]
+    one = {**report(2), "fleet_twins": twins, "fleet_arrived": {"Shopper": [5, 3]}}
+    first.count("w1", one)
+
+    second = Recorder(Spool(tmp_path / "second"), "v1", json.loads(json.dumps(first.remember())))
+    second.count("w1", one)
+    cut(second)
+
+    [sample] = records(tmp_path / "second", "sample")
+    assert sample["endpoints"][0]["corrected"] == {"510.0": 4}
+    assert sample["arrivals"] == [{"user_class": "Shopper", "arrivals": 10, "dropped": 6}]
+
+
+def test_a_recorder_goes_on_with_the_memory_of_a_version_that_knew_no_arrivals(
+    tmp_path: Path,
+) -> None:
+    first = started(tmp_path / "first")
+    first.count("w1", report(2))
+    memory = dict(first.remember())
+    del memory["arrivals"], memory["endpoints"][0][2]["corrected"]
+
+    second = Recorder(Spool(tmp_path / "second"), "v1", memory)
+    second.count("w1", report(2))
+    cut(second)
+
+    [sample] = records(tmp_path / "second", "sample")
+    assert (sample["endpoints"][0]["requests"], sample["arrivals"]) == (4, [])
+
+
 def test_a_sample_holds_only_what_came_since_the_one_before(tmp_path: Path) -> None:
     recorder = started(tmp_path)
 

@@ -1,0 +1,6 @@
+"""The open model: iterations begin at times of their own, whatever became of those before."""
+
+from locust_fleet.users.arrival.alone import Alone
+
+alone = Alone()
+alone.attach()

@@ -1,0 +1,80 @@
+"""The arrivals of all classes of users in this process, while a run goes on."""
+
+from __future__ import annotations
+
+from locust import User
+from locust.env import Environment
+
+from collections.abc import Callable, Mapping
+
+import gevent
+
+from locust_fleet.users.arrival.metronome import Metronome
+from locust_fleet.users.arrival.pool import Pool
+from locust_fleet.users.arrival.rate import ArrivalRate
+from locust_fleet.users.arrival.schedule import Part, Timeline
+from locust_fleet.users.arrival.shape import Ramps
+
+
+class Engine:
+    """Turns a timeline into iterations of users."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._metronomes: dict[str, Metronome] = {}
+        self._greenlets = gevent.pool.Group()
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a timeline."""
+        return bool(self._metronomes)
+
+    @property
+    def over(self) -> bool:
+        """Whether the last stage of each class is over."""
+        return self.runs and all(each.over for each in self._metronomes.values())
+
+    @property
+    def has_part(self) -> bool:
+        """Whether anything arrives here, or will as far as is known."""
+        return any(each.has_part for each in self._metronomes.values())
+
+    def begin(
+        self, ramps: Mapping[str, Ramps], began: Callable[[], float], position: float
+    ) -> None:
+        """Join a timeline at a position; there are no arrivals before ``change``."""
+        for name, pool in self._pools().items():
+            if name in ramps:
+                metronome = Metronome(Timeline(ramps[name]), pool, began, position)
+                self._metronomes[name] = metronome
+                self._greenlets.spawn(metronome.run)
+
+    def change(self, parts: Mapping[str, Part]) -> None:
+        """Have other parts of the arrivals."""
+        for name, part in parts.items():
+            if name in self._metronomes:
+                self._metronomes[name].change(part)
+
+    def end(self) -> None:
+        """Let nothing arrive any more."""
+        self._greenlets.kill(block=False)
+        self._metronomes.clear()
+        for pool in self._pools().values():
+            pool.give_up()
+
+    def take_counts(self) -> dict[str, tuple[int, int]]:
+        """Return arrivals and those dropped of each class since the last call, if any."""
+        counts = {name: pool.take_counts() for name, pool in self._pools().items()}
+        return {name: count for name, count in counts.items() if any(count)}
+
+    def _pools(self) -> dict[str, Pool]:
+        return {
+            user.__name__: arrivals.pool_of(user)
+            for user, arrivals in open_classes(self._environment).items()
+        }
+
+
+def open_classes(environment: Environment) -> dict[type[User], ArrivalRate]:
+    """Return the classes of a test that have arrivals."""
+    found = {user: getattr(user, "arrivals", None) for user in environment.user_classes}
+    return {user: each for user, each in found.items() if isinstance(each, ArrivalRate)}

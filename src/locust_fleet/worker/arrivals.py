@@ -1,0 +1,113 @@
+"""This worker's arrivals of an open model: asked of the leader, begun by its own copy.
+
+Where the timeline of the run is, every worker asks once per heartbeat. Of its answers the one with
+the shortest way tells best: half of that way it was old. So clocks of hosts need not agree, and a
+word of the leader that was lost is heard with the next answer. Without a leader everything goes on.
+"""
+
+from __future__ import annotations
+
+from locust import runners
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, WorkerRunner
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from locust_fleet.stats import ARRIVED
+from locust_fleet.users.arrival.corrected import count_from_intended
+from locust_fleet.users.arrival.engine import Engine, open_classes
+from locust_fleet.users.arrival.schedule import Part
+from locust_fleet.users.arrival.shape import Ramp
+from locust_fleet.wire import ARRIVALS, RUN
+
+ANSWERS_KEPT = 8
+HAND_OVER_S, LOOK_S = 3.0, 0.05
+
+logger = logging.getLogger(__name__)
+
+
+class Arrivals:
+    """Begins this worker's part of the arrivals, while it has users."""
+
+    def __init__(
+        self, environment: Environment, runner: WorkerRunner, run_id: Callable[[], str | None]
+    ) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._run_id = run_id
+        self._engine = Engine(environment)
+        # How long each question was on its way, and when the timeline began by its answer.
+        self._answers: deque[tuple[float, float]] = deque(maxlen=ANSWERS_KEPT)
+
+    def attach(self) -> None:
+        """From now on, hear of arrivals; before who keeps reports. ``watch`` must run as well."""
+        if not open_classes(self._environment):
+            return
+        events = self._environment.events
+        events.request.add_listener(count_from_intended(self._environment.stats))
+        events.test_start.add_listener(self._begin_run)
+        events.test_stopping.add_listener(lambda **_: self._engine.end())
+        events.report_to_master.add_listener(self._report)
+        self._runner.register_message(ARRIVALS, self._hear)
+        gevent.spawn(self._watch)
+
+    def hand_over(self) -> None:
+        """Wait until others have this worker's part, which they are told soon, or nobody does."""
+        deadline = time.monotonic() + HAND_OVER_S
+        while self._engine.has_part and time.monotonic() < deadline:
+            gevent.sleep(LOOK_S)
+
+    def _watch(self) -> None:
+        while True:
+            gevent.sleep(runners.HEARTBEAT_INTERVAL)
+            if self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
+                self._ask()
+
+    def _ask(self, doubted: float | None = None) -> None:
+        """Ask where the timeline is, and say it, at once where a leader has doubts."""
+        now = time.monotonic()
+        position = now - self._began() if self._engine.runs else None
+        question = {"asked": now, "position": position, "doubted": doubted}
+        try:
+            self._runner.send_message(ARRIVALS, {RUN: self._run_id(), **question})
+        except RPCError as error:
+            logger.debug("nobody can be asked: %s", error)
+
+    def _hear(self, msg: Any, **_: Any) -> None:
+        now, says = time.monotonic(), msg.data
+        if says[RUN] != self._run_id():
+            return
+        if "doubted" in says:
+            if self._engine.runs:
+                self._ask(says["doubted"])
+            return
+        if says["asked"] is not None:
+            way_s = now - says["asked"]
+            self._answers.append((way_s, now - way_s / 2 - says["position"]))
+        elif not self._answers:
+            self._ask()
+        if not self._answers or self._runner.worker_state not in (STATE_RUNNING, STATE_SPAWNING):
+            return
+        if not self._engine.runs:
+            ramps = {name: tuple(Ramp(*ramp) for ramp in of) for name, of in says["ramps"].items()}
+            self._engine.begin(ramps, self._began, now - self._began())
+        self._engine.change({name: Part(*part) for name, part in says["parts"].items()})
+
+    def _began(self) -> float:
+        """Return when the timeline began, by the clock of this process."""
+        return min(self._answers)[1]
+
+    def _begin_run(self, **_: Any) -> None:
+        self._answers.clear()
+        self._engine.take_counts()
+
+    def _report(self, data: dict[str, Any], **_: Any) -> None:
+        if counts := self._engine.take_counts():
+            data[ARRIVED] = counts

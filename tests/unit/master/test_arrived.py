@@ -1,0 +1,102 @@
+"""What arrived and what was dropped is told to Prometheus, the operator and Locust's page."""
+
+from __future__ import annotations
+
+from locust import stats
+from locust.stats import RequestStats
+
+import time
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.unit.fleet import Master, Worker
+from tests.unit.master.test_twins import request
+
+from locust_fleet.master.arrived import STILL_S, Arrived
+from locust_fleet.stats import step_of
+
+
+@pytest.fixture
+def arrived() -> Arrived:
+    return Arrived(RequestStats(), 2000)
+
+
+def report(arrivals: int, dropped: int) -> dict[str, Any]:
+    return {"fleet_arrived": {"Shopper": [arrivals, dropped]}}
+
+
+def samples(arrived: Arrived) -> dict[str, float]:
+    return {
+        sample.name: sample.value
+        for metric in text_string_to_metric_families("".join(arrived.render()))
+        for sample in metric.samples
+        if sample.labels.get("le", "0.25") == "0.25"
+        and sample.labels.get("percentile", "0.5") == "0.5"
+    }
+
+
+def test_arrivals_and_drops_are_counters_over_all_runs(arrived: Arrived) -> None:
+    arrived.add("w1", report(10, 4), 1.0)
+    arrived.start_run()
+    arrived.add("w2", report(10, 0), 2.0)
+
+    shown = samples(arrived)
+
+    assert shown["locust_arrivals_total"] == 20
+    assert shown["locust_dropped_iterations_total"] == 4
+
+
+def test_times_from_the_intended_start_are_a_histogram_and_percentiles(
+    arrived: Arrived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "bucket_response_time", step_of)
+    worker, master = Worker(), Master()
+    for late_s in (0.1, 0.1, 0.9):
+        request(worker, "/a", late_s)
+    master.take(worker.report())
+    arrived.add("w1", {**master.seen[0], **report(3, 0)}, time.monotonic())
+
+    shown = samples(arrived)
+
+    assert shown["locust_corrected_request_duration_seconds_count"] == 3
+    assert shown["locust_corrected_request_duration_seconds_bucket"] == 2
+    median_s = shown["locust_corrected_response_time_percentile_seconds"]
+    assert median_s == pytest.approx(0.15, rel=0.01)
+
+
+def test_without_an_open_model_there_is_nothing_to_tell(arrived: Arrived) -> None:
+    arrived.add("w1", {}, 1.0)
+    assert list(arrived.render()) == []
+    assert arrived.problems() == []
+
+
+def test_dropped_iterations_are_a_problem_while_they_are(arrived: Arrived) -> None:
+    now = time.monotonic()
+    arrived.add("w1", report(10, 0), now)
+    before = arrived.problems()
+    arrived.add("w1", report(10, 4), now)
+    [during] = arrived.problems()
+    arrived.add("w1", report(10, 4), now - STILL_S - 1)
+
+    assert before == []
+    assert "iterations of Shopper are dropped" in during
+    assert arrived.problems() == []
+
+
+def test_a_run_does_not_begin_with_the_problem_of_the_one_before(arrived: Arrived) -> None:
+    arrived.add("w1", report(10, 4), time.monotonic())
+    arrived.start_run()
+    assert arrived.problems() == []
+
+
+def test_locusts_page_and_report_show_dropped_iterations_as_no_failed_requests() -> None:
+    page = RequestStats()
+    arrived = Arrived(page, 2000)
+    for _ in range(2):
+        arrived.add("w1", report(10, 4), 1.0)
+
+    [error] = page.errors.values()
+
+    assert (error.name, error.occurrences) == ("Shopper", 8)
+    assert page.total.num_failures == 0
