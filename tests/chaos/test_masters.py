@@ -139,6 +139,7 @@ def test_users_stop_when_no_master_comes_back_and_start_again_when_one_does(
         assert stack.ended_users() == ended
         wait_until(lambda: stack.ended_users() == ended + USERS, "users stopping", 8)
         served = stack.served()
+        # Nothing happens, which cannot be waited for.
         time.sleep(2)
         assert stack.served() == served
     stack.wait_for_leader()

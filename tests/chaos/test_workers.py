@@ -59,5 +59,6 @@ def test_a_stop_reaches_a_worker_that_was_cut_off_before_it_loads_anything_again
         served = stack.served()
     stack.wait_for_workers(operator, WORKERS)
 
+    # Nothing happens, which cannot be waited for.
     time.sleep(2)
     assert stack.served() == served

@@ -239,8 +239,10 @@ def test_what_a_worker_did_that_was_cut_off_counts_under_the_next_leader_of_a_st
     time.sleep(1)
     ask_to_stop(fleet)
     wait_until(lambda: fleet.state()["state"] == "stopping", "the stop")
+    # Long enough for the leader to have saved it.
     time.sleep(1)
     kill_and_restart(fleet)
+    # Longer than the next leader waits before it counts the worker as missing.
     time.sleep(8)
     cable.mend()
 

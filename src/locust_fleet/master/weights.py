@@ -79,4 +79,10 @@ class Weights:
         return True
 
     def _said(self, worker: str) -> Share:
-        return self.said.get(worker, Share())
+        """Return what a worker said; until it does, it is taken for one like the others.
+
+        Users that were divided for a guess would be stopped and started elsewhere soon after.
+        """
+        known = [share.weight for share in self.said.values()]
+        like_others = Share(sum(known) / len(known)) if known else Share()
+        return self.said.get(worker, like_others)

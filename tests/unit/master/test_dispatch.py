@@ -245,7 +245,15 @@ def test_what_a_worker_says_of_itself_decides_its_part() -> None:
 
     assert weights.share_of("big") == Share(4, 50)
     assert weights.share_of("small") == Share(0.5, 20)
-    assert weights.share_of("silent") == Share(1, 50)
+
+
+def test_a_worker_that_is_still_silent_is_taken_for_one_like_the_others() -> None:
+    weights = Weights("WEIGHTED", max_users=50)
+    first = weights.share_of("silent")
+    weights.hear("big", {"weight": 4, "max_users": 0})
+    weights.hear("small", {"weight": 2, "max_users": 20})
+
+    assert (first, weights.share_of("silent")) == (Share(1, 50), Share(3, 50))
 
 
 def test_round_robin_is_even_and_keeps_limits() -> None:
