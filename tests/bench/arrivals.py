@@ -1,22 +1,22 @@
 """How exactly arrivals come at a target: their number, and the busiest tenth of a second.
 
-Usage: python -m tests.bench.arrivals [RATE [WORKERS [SECONDS [RUNS]]]]
+Usage: python -m tests.bench.arrivals [--rate 2000] [--workers 4] [--seconds 30] [--runs 5] [--json]
 
 A fleet of a master and workers asks a target that knows, by the clock of the kernel, when each
 request arrived. Users speak as little HTTP as possible: it is the arrivals that are measured
-and no client. Prints a line per run; the defaults are 2000 per second over four workers.
+and no client.
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
+import argparse
 import tempfile
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from locust_fleet.settings.stores import PostgresSettings
+from tests.bench import table
 from tests.integration.conftest import wait_until
 from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.users.target import Target, target
@@ -65,27 +65,42 @@ class Seen:
     over_percent: float
 
 
-def main(rate: int, workers: int, seconds: int, runs: int) -> None:
-    print(f"{rate} arrivals per second over {workers} workers, {seconds:g} s a run\n")
-    print("| run | arrivals/s | off by | busiest 100 ms | more than asked | windows over +5 % |")
-    print("|---|---|---|---|---|---|")
-    found: list[Seen] = []
+def main(arguments: argparse.Namespace) -> None:
+    """Run a fleet so many times, and print what the target saw."""
+    rate, names = arguments.rate, [f"w{number}" for number in range(arguments.workers)]
     with tempfile.TemporaryDirectory() as folder, target(ADDRESS) as shop:
         nowhere = PostgresSettings(ADDRESS, 1, "none", "none", "none")
         fleet = Fleet(Path(folder), nowhere, LEAN.format(rate=rate))
         try:
             fleet.start_master()
-            for number in range(workers):
-                fleet.start_worker(f"w{number}")
-            fleet.wait_for_workers(workers)
-            for run in range(runs):
-                found.append(measure(fleet, shop, rate, workers, seconds))
-                print(f"| {run + 1} |{line(found[-1], rate)}", flush=True)
+            for name in names:
+                fleet.start_worker(name)
+            fleet.wait_for_workers(len(names))
+            found = [
+                measure(fleet, shop, rate, len(names), arguments.seconds)
+                for _ in range(arguments.runs)
+            ]
         finally:
-            for name in ["master", *(f"w{number}" for number in range(workers))]:
+            for name in ["master", *names]:
                 fleet.end(name)
-    columns = zip(*map(astuple, found), strict=True)
-    print(f"| median |{line(Seen(*map(statistics.median, columns)), rate)}")
+    table.show(arguments, accuracy_of(rate, len(names), found))
+
+
+def accuracy_of(rate: int, workers: int, found: list[Seen]) -> table.Table:
+    """Return how far arrivals were from what was asked for."""
+    return table.Table(
+        f"Arrivals of the open model at the target, {rate:,} per second over {workers} workers",
+        ("", "of all runs"),
+        (
+            ("arrivals per second", table.Spread.of(one.rate for one in found)),
+            ("off by, %", table.Spread.of(100 * (one.rate / rate - 1) for one in found)),
+            (
+                "busiest 100 ms, % above",
+                table.Spread.of(100 * (one.busiest / WINDOW_S / rate - 1) for one in found),
+            ),
+            ("100 ms over +5 %, % of all", table.Spread.of(one.over_percent for one in found)),
+        ),
+    )
 
 
 def measure(fleet: Fleet, shop: Target, rate: int, workers: int, seconds: float) -> Seen:
@@ -113,14 +128,10 @@ def seen(times: list[float], seconds: float, rate: int) -> Seen:
     return Seen(len(times) / seconds, max(counts), 100 * over / len(counts))
 
 
-def line(one: Seen, rate: int) -> str:
-    off, more = (100 * (value / rate - 1) for value in (one.rate, one.busiest / WINDOW_S))
-    return (
-        f" {one.rate:.1f} | {off:+.3f} % | {one.busiest:g} | {more:+.1f} % |"
-        f" {one.over_percent:.2f} % |"
-    )
-
-
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    main(*given, *(2000, 4, 30, 5)[len(given) :])
+    options = table.parser(__doc__)
+    options.add_argument("--rate", type=int, default=2000)
+    options.add_argument("--workers", type=int, default=4)
+    options.add_argument("--seconds", type=float, default=30)
+    options.add_argument("--runs", type=int, default=5)
+    main(options.parse_args())

@@ -1,22 +1,22 @@
 """What a request costs with each kind of HTTP user: CPU time, as ratios within one run.
 
-Usage: python -m tests.bench.http_users [ROUNDS [SECONDS]]
+Usage: python -m tests.bench.http_users [--rounds 5] [--seconds 4] [--json]
 
-In each round every kind runs for so many seconds, one after another, with 20 users (10 that upload)
-in one process on one core against an nginx on another (Debian: nginx-light), which the benchmark
+In each round every kind runs for so many seconds, one after another, with 20 users (10 that upload,
+or 500) in one process on one core against an nginx on another (Debian: nginx-light), which the benchmark
 starts itself.
 The lean floor is a socket with a request in bytes and Locust's event, without any HTTP but the
-length of the answer. Prints microseconds of CPU per request, medians with the lowest and the
-highest of the rounds, the medians of the ratios within each round, and the peak of memory.
+length of the answer. Prints microseconds of CPU per request, the ratios within each round, both as
+medians with the lowest and the highest, and the peak of memory.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,11 +25,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import table
+from tests.bench.machine import Missing, program
 from tests.integration.conftest import free_port, wait_until
 
 ADDRESS = "127.0.0.63"
-USERS = {"get": 20, "session": 20, "upload": 10, "secure upload": 10}
+USERS = {"get": 20, "session": 20, "upload": 10, "secure upload": 10, "crowd": 500}
 FILE_SIZE = 17_500_000
+SECURE = {"session", "secure upload"}
 SCENARIO = Path(__file__).with_name("http_scenario.py")
 LOCUST = (
     *(sys.executable, "-m", "locust", "-f", str(SCENARIO)),
@@ -44,16 +47,19 @@ KINDS = {
     "session": ("HttpUser", "FastHttpUser", "FleetHttpUser"),
     "upload": ("HttpUser", "FleetHttpUser"),
     "secure upload": ("HttpUser", "FleetHttpUser"),
+    # HttpUser would need 500 copies of the file.
+    "crowd": ("FleetHttpUser",),
 }
 TITLES = {
-    "get": "GET of 27 bytes of JSON",
-    "session": "TLS, session cookie, POST of JSON, gzip answer of 2 KB",
-    "upload": "files= of 17.5 MB",
-    "secure upload": "files= of 17.5 MB over TLS",
+    "get": "CPU of an HTTP user: GET of 27 bytes of JSON",
+    "session": "CPU of an HTTP user: TLS, session cookie, POST of JSON, gzip answer of 2 KB",
+    "upload": "CPU of an HTTP user: files= of 17.5 MB",
+    "secure upload": "CPU of an HTTP user: files= of 17.5 MB over TLS",
+    "crowd": "CPU of an HTTP user: files= of 17.5 MB, 500 users at once",
 }
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
-events {{ worker_connections 512; }}
+events {{ worker_connections 1024; }}
 http {{
     access_log off; client_max_body_size 0; keepalive_requests 1000000000;
     default_type application/json;
@@ -82,43 +88,44 @@ class Cost:
     peak_mb: float
 
 
-def main(rounds: int, seconds: int) -> None:
+def main(arguments: argparse.Namespace) -> None:
+    """Measure in rounds, and print."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        sys.exit("this needs two cores, one for nginx; give the process more")
+        raise Missing("this needs two cores, one for nginx; give the process more")
+    tables = []
     with nginx(cores[1]) as urls, tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
         file.write(os.urandom(FILE_SIZE))
         file.flush()
         os.environ["BENCH_FILE"] = file.name
         for test, kinds in KINDS.items():
-            runs = [
-                {kind: run(test, kind, urls[test], seconds, cores[0]) for kind in kinds}
-                for _ in range(rounds)
+            rounds = [
+                {kind: run(test, kind, urls[test], arguments.seconds, cores[0]) for kind in kinds}
+                for _ in range(arguments.rounds)
             ]
-            print(f"\n{TITLES[test]}; {rounds} rounds of {seconds} s\n")
-            print(table(runs))
+            tables.append(costs_of(TITLES[test], rounds))
+    table.show(arguments, *tables)
 
 
-def table(runs: list[dict[str, Cost]]) -> str:
-    """Return the costs of each kind in Markdown, in microseconds and beside the others."""
-    others = [kind for kind in runs[0] if kind != "FleetHttpUser"]
-    beside = "".join(f" of {other} |" for other in others)
-    lines = [
-        f"| user | us of CPU/request (lowest-highest) |{beside} peak MB |",
-        f"|---|---|{'---|' * len(others)}---|",
-    ]
-    for kind in runs[0]:
-        costs = [run[kind].cpu_us for run in runs]
+def costs_of(title: str, rounds: list[dict[str, Cost]]) -> table.Table:
+    """Return the costs of each kind, alone and beside the others."""
+    others = [kind for kind in rounds[0] if kind != "FleetHttpUser"]
+    columns = ("", "us per request", *(f"ratio to {other}" for other in others), "peak MB")
+    rows: list[tuple[table.Cell, ...]] = []
+    for kind in rounds[0]:
         ratios = (
-            statistics.median(run[kind].cpu_us / run[other].cpu_us for run in runs)
+            table.Spread.of(each[kind].cpu_us / each[other].cpu_us for each in rounds)
             for other in others
         )
-        lines.append(
-            f"| {kind} | {statistics.median(costs):.1f} ({min(costs):.1f}-{max(costs):.1f}) |"
-            f"{''.join(f' {ratio:.3f} |' for ratio in ratios)}"
-            f" {max(run[kind].peak_mb for run in runs):.0f} |"
+        rows.append(
+            (
+                kind,
+                table.Spread.of(each[kind].cpu_us for each in rounds),
+                *ratios,
+                max(each[kind].peak_mb for each in rounds),
+            )
         )
-    return "\n".join(lines)
+    return table.Table(title, columns, tuple(rows))
 
 
 def run(test: str, kind: str, url: str, seconds: int, core: int) -> Cost:
@@ -163,13 +170,13 @@ def nginx(core: int) -> Iterator[dict[str, str]]:
             )
         )
         process = subprocess.Popen(
-            ["nginx", "-c", str(config), "-e", "stderr"],
+            [program("nginx"), "-c", str(config), "-e", "stderr"],
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         try:
             wait_until(lambda: answers(port), "nginx")
             plain, secure = f"http://{ADDRESS}:{port}", f"https://{ADDRESS}:{tls_port}"
-            yield {"get": plain, "session": secure, "upload": plain, "secure upload": secure}
+            yield {test: secure if test in SECURE else plain for test in KINDS}
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
@@ -181,5 +188,7 @@ def answers(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    rounds, seconds = (*map(int, sys.argv[1:3]), *(5, 5)[len(sys.argv[1:3]) :])
-    main(rounds, seconds)
+    options = table.parser(__doc__)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=int, default=4)
+    main(options.parse_args())

@@ -33,7 +33,7 @@ SETTLE_S = 1.0
 LONG = "600s"
 REFERENCE = "FastHttpUser"
 # Kinds of users, and where they come from.
-USERS = {"HttpUser": "locust", REFERENCE: "locust"}
+USERS = {"HttpUser": "locust", REFERENCE: "locust", "FleetHttpUser": "locust_fleet.users"}
 NGINX = """
 worker_processes 1;
 daemon off;

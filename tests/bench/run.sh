@@ -19,7 +19,9 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib/common.sh"
 
 # NAME ARGUMENT...; QUICK ARGUMENT... A new benchmark is one more line in each.
 readonly -a usual=(
+  "http_users --rounds 5 --seconds 4"
   "peers --rounds 5 --seconds 4"
+  "arrivals --runs 4 --seconds 30"
   "overhead --windows 20 --seconds 3"
   "pauses --windows 7 --seconds 5"
   "master --windows 3 --seconds 6"
@@ -32,7 +34,9 @@ readonly -a usual=(
   "leases --seconds 10"
 )
 readonly -a quick=(
+  "http_users --rounds 1 --seconds 2"
   "peers --rounds 1 --seconds 1"
+  "arrivals --rate 200 --workers 2 --runs 1 --seconds 3"
   "overhead --windows 2 --seconds 1"
   "pauses --windows 2 --seconds 1"
   "master --workers 4 --names 10 --windows 1 --seconds 3"
@@ -110,7 +114,7 @@ measure() {
   local -a pin=(taskset --cpu-list "$(last_core)")
   shift 2
   case $name in
-    peers | overhead | master | pauses | leases | deploy) pin=() ;;
+    http_users | peers | arrivals | overhead | master | pauses | leases | deploy) pin=() ;;
     *) ;;
   esac
   log "$name ..."

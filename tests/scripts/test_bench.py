@@ -34,7 +34,7 @@ def test_every_benchmark_is_run() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--only", "nothing"), "there is no benchmark 'nothing'; use one of: peers "),
+        (("--only", "nothing"), "there is no benchmark 'nothing'; use one of: http_users "),
         (("--only",), "--only needs a value"),
         (("--fast",), "unknown argument '--fast'"),
     ],
