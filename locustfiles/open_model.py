@@ -12,15 +12,15 @@ SCENARIO_ARRIVALS   another file with stages, beside this one; default open_mode
 
 from __future__ import annotations
 
-from locust import FastHttpUser, SequentialTaskSet, between, task
+from locust import SequentialTaskSet, between, task
 
 import os
 import random
 
-from locust_fleet.users import ArrivalRate
+from locust_fleet.users import ArrivalRate, FleetHttpUser
 
 
-class Customer(FastHttpUser):
+class Customer(FleetHttpUser):
     """Mostly looks at something, and sometimes buys it."""
 
     arrivals = ArrivalRate(os.environ.get("SCENARIO_ARRIVALS") or "open_model.yaml")

@@ -2,9 +2,9 @@
 
 Usage: python -m tests.bench.http_users [--rounds 5] [--seconds 4] [--json]
 
-In each round every kind runs for so many seconds, one after another, with 20 users (10 that upload,
-or 500) in one process on one core against an nginx on another (Debian: nginx-light), which the benchmark
-starts itself.
+In each round every kind runs for so many seconds, one after another, with 20 users, or 10 or 500
+that upload, in one process on one core against an nginx on another (Debian: nginx-light), which the
+benchmark starts itself.
 The lean floor is a socket with a request in bytes and Locust's event, without any HTTP but the
 length of the answer. Prints microseconds of CPU per request, the ratios within each round, both as
 medians with the lowest and the highest, and the peak of memory.

@@ -72,6 +72,7 @@ def test_there_are_the_scenarios_that_the_docs_name() -> None:
         "open_model",
         "production_test",
         "shared_data",
+        "upload_test",
     }
 
 
@@ -129,6 +130,21 @@ def test_a_stage_that_is_none_is_named_with_what_would_be_right(stages: str) -> 
     )
     assert done.returncode != 0
     assert f"SCENARIO_STAGES holds '{stages}'; use USERS:SECONDS[:RATE]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"SCENARIO_UPLOAD_MB": "0"}, "SCENARIO_UPLOAD_MB is '0'; use a number above 0"),
+        ({"SCENARIO_UPLOAD_EVERY_S": "nan"}, "SCENARIO_UPLOAD_EVERY_S is 'nan'; use a number"),
+        ({"SCENARIO_HEARTBEAT_EVERY_S": "often"}, "SCENARIO_HEARTBEAT_EVERY_S is 'often'; use a"),
+        ({"SCENARIO_UPLOAD_FILE": "none.zip"}, "SCENARIO_UPLOAD_FILE is 'none.zip'; put that file"),
+    ],
+)
+def test_a_setting_of_the_upload_that_is_none_is_named(setting: dict[str, str], words: str) -> None:
+    done = run("-m", "locust", "-f", ROOT / "locustfiles/upload_test.py", **OURS, **setting)
+    assert done.returncode != 0
+    assert words in done.stderr
 
 
 def test_locust_accepts_every_option_of_production_conf_in_master_and_worker() -> None:

@@ -47,6 +47,14 @@ def shop(port: int) -> Iterator[http.client.HTTPConnection]:
     connection.close()
 
 
+# Uploads come and end within the seconds of a test.
+OFTEN = {
+    "SCENARIO_UPLOAD_MB": "2.5",
+    "SCENARIO_UPLOAD_EVERY_S": "1.5",
+    "SCENARIO_HEARTBEAT_EVERY_S": "1",
+}
+
+
 def wait_until_healthy(port: int) -> None:
     deadline = time.monotonic() + 20
     while True:
@@ -68,7 +76,7 @@ def ask(
 
 
 @pytest.mark.parametrize(
-    "scenario", ["demo_shop", "production_test", "distributed_demo", "shared_data"]
+    "scenario", ["demo_shop", "production_test", "distributed_demo", "shared_data", "upload_test"]
 )
 def test_what_locust_made_is_what_the_target_served(
     scenario: str, port: int, shop: http.client.HTTPConnection, tmp_path: Path
@@ -79,6 +87,7 @@ def test_what_locust_made_is_what_the_target_served(
             *("--host", f"http://{HOST}:{port}", "--headless", "-u", "40", "-r", "40", "-t", "4s"),
             *("--stop-timeout", "10", "--only-summary", "--json-file", tmp_path / "made"),
         ],
+        env={**os.environ, **OFTEN},
         capture_output=True,
         text=True,
         timeout=60,
