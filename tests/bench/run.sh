@@ -48,7 +48,7 @@ readonly -a quick=(
   "memory --names 10 --minutes 10"
   "leases --seconds 1"
 )
-readonly with_docker="deploy --rounds 3"
+readonly -a with_docker=("deploy --rounds 3" "uploads --seconds 180")
 
 main() {
   local output=$root/reports/bench docker=no which=usual
@@ -68,7 +68,7 @@ main() {
     shift
   done
   if [[ $which == usual ]]; then wanted=("${usual[@]}"); else wanted=("${quick[@]}"); fi
-  [[ $docker == no ]] || wanted+=("$with_docker")
+  [[ $docker == no ]] || wanted+=("${with_docker[@]}")
   check_names "${only[@]}" -- "${wanted[@]}"
 
   export PATH=$root/.venv/bin:$PATH PYTHONPATH=$root/src:$root
@@ -114,7 +114,7 @@ measure() {
   local -a pin=(taskset --cpu-list "$(last_core)")
   shift 2
   case $name in
-    http_users | peers | arrivals | overhead | master | pauses | leases | deploy) pin=() ;;
+    http_users | peers | arrivals | overhead | master | pauses | leases | deploy | uploads) pin=() ;;
     *) ;;
   esac
   log "$name ..."
