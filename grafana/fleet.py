@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grafana.parts import (
     RED,
+    WIDTH,
     YELLOW,
     Chart,
     board,
@@ -16,7 +17,7 @@ from grafana.parts import (
     promql_rows,
     rows,
 )
-from grafana.run import limit
+from grafana.run import ARRIVALS, NO_ARRIVALS, limit
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 MASTERS = 'job="locust-master"'
@@ -46,6 +47,11 @@ def by_worker(metric: str) -> str:
     return (
         f'{metric} * on (job, instance) group_left (worker) locust_worker_info{{worker=~"$worker"}}'
     )
+
+
+def by_class(counter: str) -> str:
+    """Return how much a counter of arrivals grows per second, for each class of users."""
+    return f"sum by (user_class) (rate({counter}[$__rate_interval]))"
 
 
 def _now() -> list[Chart]:
@@ -90,6 +96,8 @@ def _now() -> list[Chart]:
 
 
 def _workers() -> list[Chart]:
+    # Classes of earlier runs stay known.
+    arriving = f"{by_class('locust_arrivals_total')} > 0"
     return [
         lines(
             "Workers",
@@ -139,6 +147,17 @@ def _workers() -> list[Chart]:
             "short",
             promql(by_worker("locust_worker_requests_in_flight"), "{{worker}}"),
         ),
+        lines(
+            "Arrivals",
+            f"{ARRIVALS} The alert IterationsDropped watches their share.",
+            "cps",
+            promql(arriving, "{{user_class}} arrivals"),
+            promql(
+                f"{by_class('locust_dropped_iterations_total')} and {arriving}",
+                "{{user_class}} dropped",
+            ),
+            width=WIDTH,
+        ).no_value(NO_ARRIVALS),
     ]
 
 

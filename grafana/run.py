@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grafana.parts import (
     RED,
+    WIDTH,
     YELLOW,
     Chart,
     Sql,
@@ -25,6 +26,11 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 RECENT = "Over the last 10 s, as alerts use it, exact to the bucket (1 %)."
 WHOLE = "Over the whole run so far, as Locust's own page shows it, exact to the bucket (1 %)."
 ESTIMATE = "An estimate from classic Prometheus buckets, which may be far off between two of them."
+ARRIVALS = (
+    "Iterations per second that were to begin at a rate, and those of them that were dropped:"
+    " no user was free, or the worker was late."
+)
+NO_ARRIVALS = "No users arrive at a rate"
 
 
 def dashboard() -> Dashboard:
@@ -210,6 +216,39 @@ def _load() -> list[Chart]:
             promql(during("sum(locust_current_users)"), "running"),
             promql(during("max(locust_target_users)"), "asked for"),
         ),
+        # Workers report every 3 s and samples are 5 s long: over 15 s they come out even.
+        lines(
+            "Arrivals",
+            f"{ARRIVALS} From Postgres, some seconds late.",
+            "cps",
+            Sql(
+                """
+                WITH steps AS (
+                    SELECT run_id, seq, at, started_at,
+                        extract(epoch FROM at - lag(at, 1, started_at) OVER (ORDER BY seq))
+                            AS seconds
+                    FROM run_progress JOIN runs ON runs.id = run_id
+                    WHERE run_id = '$run'
+                ), classes AS (
+                    SELECT DISTINCT run_id, user_class FROM run_arrivals WHERE run_id = '$run'
+                )
+                SELECT date_bin('$__interval', at, started_at) AS time,
+                    user_class || ' ' || counted AS metric,
+                    coalesce(sum(iterations), 0)::float8 / greatest(sum(seconds), 0.001)::float8
+                        AS value
+                FROM steps JOIN classes USING (run_id)
+                LEFT JOIN run_arrivals USING (run_id, seq, user_class)
+                CROSS JOIN LATERAL (VALUES ('arrivals', arrivals), ('dropped', dropped))
+                    AS kinds (counted, iterations)
+                WHERE $__timeFilter(at)
+                GROUP BY 1, 2 ORDER BY 1, 2
+                """,
+                series=True,
+            ),
+            width=WIDTH,
+        )
+        .interval("15s")
+        .no_value(NO_ARRIVALS),
     ]
 
 

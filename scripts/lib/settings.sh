@@ -99,7 +99,9 @@ value_remedy() {
     LOCUST_WORKERS) whole_remedy "$value" 0 1000 ;;
     METRICS_RETENTION_DAYS) whole_remedy "$value" 1 3650 ;;
     RESULTS_RETENTION_DAYS) whole_remedy "$value" 0 36500 ;;
-    ALERT_ERROR_RATE_PERCENT | ALERT_CPU_PERCENT) number_remedy "$value" 100 ;;
+    ALERT_ERROR_RATE_PERCENT | ALERT_DROPPED_PERCENT | ALERT_CPU_PERCENT)
+      number_remedy "$value" 100
+      ;;
     ALERT_P95_MS) number_remedy "$value" 3600000 ;;
     ALERT_MIN_RPS) number_remedy "$value" 10000000 ;;
     ALERT_MEMORY_MB) number_remedy "$value" 1000000 ;;

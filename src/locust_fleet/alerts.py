@@ -10,6 +10,7 @@ UNITS = {
     "HighErrorRate": "percent of requests",
     "HighResponseTime": "seconds, 95th percentile",
     "LowThroughput": "requests per second",
+    "IterationsDropped": "percent of arrivals",
     "SystemResourceHigh": "percent of CPU",
     "LocustHighMemoryUsage": "bytes",
 }

@@ -16,6 +16,8 @@ ANSWERED_S = 120
 HOUR = timedelta(hours=1)
 # As grafana/compare.py draws both runs.
 CLOCK = datetime(2000, 1, 1, tzinfo=UTC)
+# The demo shop has no open model; tests/integration/test_dashboards.py shows one.
+EMPTY = {"Arrivals"}
 
 
 def ask_prometheus(stack: Stack, session: requests.Session, query: Query, view: View) -> Any:
@@ -70,7 +72,9 @@ def test_every_panel_has_data_under_load(
     stack.compose("restart", "demo-target")
     chosen = {"run": second, "before": first, "after": second}
     several: dict[str, list[str]] = {}
-    missing = [query for board in dashboards() for query in queries(board)]
+    missing = [
+        query for board in dashboards() for query in queries(board) if query.panel not in EMPTY
+    ]
 
     def found(query: Query) -> bool:
         if query.source == "prometheus":

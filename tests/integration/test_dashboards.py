@@ -24,14 +24,14 @@ from tests.e2e.panels import Query, View, dashboards, queries, sql
 ENDPOINTS = ["/", "/it's"]
 SAMPLES = 24
 NOW = datetime.now(UTC).replace(microsecond=0)
-TABLES = "runs, run_samples, run_progress, run_totals, run_failures, run_events"
+TABLES = "runs, run_samples, run_progress, run_totals, run_failures, run_events, run_arrivals"
 QUERIES = [
     query for board in dashboards() for query in queries(board) if query.source == "postgres"
 ]
 
 
 def report(slowness: int) -> Any:
-    """Return what a worker reports: two endpoints, one of which fails at times."""
+    """Return what a worker reports: two endpoints, one of which fails at times, and arrivals."""
     return {
         "stats": [
             {
@@ -48,6 +48,7 @@ def report(slowness: int) -> Any:
             for name in ENDPOINTS
         ],
         "errors": {"key": {"method": "GET", "name": "/", "error": "boom", "occurrences": 1}},
+        "fleet_arrived": {"Shopper": [50, 5], "Guest": [10, 0]},
     }
 
 
@@ -173,6 +174,32 @@ def test_only_the_chosen_endpoints_count(
 ) -> None:
     assert ask(connection, query("Run", panel), runs, ENDPOINTS[:1])
     assert not ask(connection, query("Run", panel), runs, ["/none"])
+
+
+def test_arrivals_and_those_dropped_are_rates_of_each_class(
+    connection: psycopg.Connection, runs: list[Run]
+) -> None:
+    """In one interval nothing arrived."""
+    quiet = "DELETE FROM run_arrivals WHERE run_id = %s AND user_class = 'Guest' AND seq = 7"
+    connection.execute(quiet, (runs[1].id,))
+
+    rows = ask(connection, query("Run", "Arrivals"), runs)
+
+    rates: dict[str, list[float]] = {}
+    for row in rows:
+        rates.setdefault(row["metric"], []).append(row["value"])
+    assert rates == {
+        "Shopper arrivals": [50 / 5] * SAMPLES,
+        "Shopper dropped": [5 / 5] * SAMPLES,
+        "Guest arrivals": [10 / 5] * 6 + [0] + [10 / 5] * (SAMPLES - 7),
+        "Guest dropped": [0] * SAMPLES,
+    }
+
+
+def test_a_run_without_arrivals_has_none(connection: psycopg.Connection, runs: list[Run]) -> None:
+    connection.execute("DELETE FROM run_arrivals WHERE run_id = %s", (runs[1].id,))
+
+    assert not ask(connection, query("Run", "Arrivals"), runs)
 
 
 def test_two_runs_stand_side_by_side_whether_they_ended_or_not(

@@ -38,6 +38,7 @@ def test_thresholds_are_in_the_units_of_their_alerts() -> None:
         "HighErrorRate": 0.5,
         "HighResponseTime": 1.5,
         "LowThroughput": 50,
+        "IterationsDropped": 1,
         "SystemResourceHigh": 80,
         "LocustHighMemoryUsage": 2e6,
     }

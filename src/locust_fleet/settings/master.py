@@ -89,6 +89,7 @@ def thresholds(env: Environ) -> dict[str, float]:
         "HighErrorRate": number(env, "ALERT_ERROR_RATE_PERCENT", 5, highest=100),
         "HighResponseTime": number(env, "ALERT_P95_MS", 2000, highest=3_600_000) / 1000,
         "LowThroughput": number(env, "ALERT_MIN_RPS", 50, highest=10_000_000),
+        "IterationsDropped": number(env, "ALERT_DROPPED_PERCENT", 1, highest=100),
         "SystemResourceHigh": number(env, "ALERT_CPU_PERCENT", 80, highest=100),
         "LocustHighMemoryUsage": number(env, "ALERT_MEMORY_MB", 1500, highest=1_000_000) * 1e6,
     }
