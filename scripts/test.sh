@@ -123,8 +123,10 @@ run_layer() {
     # What teams may copy runs where what it shows runs. Most of this layer waits, for
     # leases to end and workers to be missed: more processes than cores.
     integration)
-      pytest -q --numprocesses 4 --dist loadgroup tests/integration tests/examples "$@"
+      pytest -q --numprocesses 6 --dist loadgroup tests/integration tests/examples "$@"
       ;;
+    # A stack per process, and all of them wait as well.
+    e2e) pytest -q --numprocesses 3 --dist loadgroup tests/e2e "$@" ;;
     *) pytest -q --numprocesses 2 --dist loadgroup "tests/$layer" "$@" ;;
   esac
 }
