@@ -125,7 +125,7 @@ run_layer() {
     integration)
       pytest -q --numprocesses 6 --dist loadgroup tests/integration tests/examples "$@"
       ;;
-    # A stack per process, and all of them wait as well.
+
     e2e) pytest -q --numprocesses 3 --dist loadgroup tests/e2e "$@" ;;
     *) pytest -q --numprocesses 2 --dist loadgroup "tests/$layer" "$@" ;;
   esac
