@@ -125,8 +125,6 @@ run_layer() {
     integration)
       pytest -q --numprocesses 6 --dist loadgroup tests/integration tests/examples "$@"
       ;;
-
-    e2e) pytest -q --numprocesses 3 --dist loadgroup tests/e2e "$@" ;;
     *) pytest -q --numprocesses 2 --dist loadgroup "tests/$layer" "$@" ;;
   esac
 }
