@@ -113,8 +113,11 @@ run_test() {
   client_command "$@" <"$work/caller" >"$work/run_id" &
   client=$!
   exec 8>"$work/caller"
-  # Not in an argument, where every process of the host could read it.
-  printf '%s\n' "${FLEET_TOKEN:-}" >&8
+  # Not in an argument, where every process of the host could read it. Who ended before reading it
+  # has said why; writing to nobody must not end this script without a word.
+  trap '' PIPE
+  printf '%s\n' "${FLEET_TOKEN:-}" >&8 2>/dev/null || true
+  trap - PIPE
   trap 'exec 8>&-' INT TERM
 
   # A signal ends `wait`, not the client, which then stops its run.

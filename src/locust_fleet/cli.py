@@ -15,10 +15,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from locust_fleet import probe
 from locust_fleet.errors import FleetError, SettingsError
 from locust_fleet.seams import replace
 
-HEALTH_URL = "http://127.0.0.1:8080/health"
 READY_URL = "http://127.0.0.1:8080/ready"
 WEB_PORT = 8089
 # Stopping waits until users have finished, at most the stop timeout and Locust's extra minute.
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_check_locustfile)
 
     command = commands.add_parser("healthcheck", help="ask a health page; 1 unless it is well")
-    command.add_argument("url", nargs="?", default=HEALTH_URL)
+    command.add_argument("url", nargs="?", default=probe.HEALTH_URL)
     command.set_defaults(run=_healthcheck)
 
     command = commands.add_parser("run-state", help="print how the run stands, as JSON")
@@ -165,11 +165,7 @@ def _check_locustfile(arguments: argparse.Namespace) -> int:
 
 
 def _healthcheck(arguments: argparse.Namespace) -> int:
-    try:
-        with urllib.request.urlopen(arguments.url, timeout=3) as answer:
-            return 0 if answer.status == 200 else 1
-    except OSError as error:
-        return _complain(f"{arguments.url}: {error}", 1)
+    return probe.healthcheck(arguments.url)
 
 
 def _run_state(_: argparse.Namespace) -> int:

@@ -39,8 +39,12 @@ class Checkout:
         for new in (self.folder, self.docker, self.bin):
             new.mkdir()
         for name in COPIED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-            copy(ROOT / name, self.folder / name)
+            if (ROOT / name).is_dir():
+                # What Python leaves there is not of a clone.
+                leave_out = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / name, self.folder / name, ignore=leave_out)
+            else:
+                shutil.copy2(ROOT / name, self.folder / name)
         # Isolated and without site-packages: it is called some fifty times in a deployment.
         fake = f"{sys.executable} -IS {Path(__file__).parent}/fake_docker.py"
         self.program("docker", f'exec {fake} "$@"')

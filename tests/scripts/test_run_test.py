@@ -64,6 +64,17 @@ def test_a_console_that_cannot_be_asked_is_no_failed_test(deployed: Checkout) ->
     assert deployed.run("run_test.sh", *GOOD).returncode == 4
 
 
+def test_a_client_that_ends_before_it_has_read_the_token_is_told_by_its_code(
+    deployed: Checkout,
+) -> None:
+    # More than a pipe holds, so that it is still being written when the client ends.
+    deployed.program("setsid", "sleep 0.2; exit 2")
+
+    done = deployed.run("run_test.sh", *GOOD, FLEET_TOKEN="x" * 100_000)
+
+    assert done.returncode == 2, done.stderr
+
+
 def test_what_the_caller_says_reaches_the_client_as_it_is(deployed: Checkout) -> None:
     client(deployed, "echo 20260101-000000-abcd")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import select
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.docker
 RELOAD = ["/", "/assets/src-Cl6CiemE.js", "/favicon.ico", *["/stats/requests"] * 3]
 RELOAD += ["/logs", "/exceptions", "/tasks", "/worker-count"]
 POLLS_PER_SECOND = 0.9
+LONGEST_FLOOD_S = 60.0
 
 
 @pytest.fixture
@@ -43,14 +45,21 @@ def session(name: object) -> dict[str, str]:
     return {"Cookie": f"theme=dark; {SESSION}=viewer.{name}"}
 
 
-def flood(front: Front, seconds: float, headers: Callable[[], dict[str, str]]) -> Counter[int]:
-    """Ask as fast as two connections can; returns how often each status came."""
+def flood(
+    front: Front, seconds: float, headers: Callable[[], dict[str, str]]
+) -> tuple[Counter[int], float]:
+    """Ask as fast as two connections can, and until it is too much, which takes longer on a machine
+    that has other work; returns how often each status came, and the seconds that it took."""
     seen: Counter[int] = Counter()
-    end = time.monotonic() + seconds
+    began = time.monotonic()
+
+    def goes_on() -> bool:
+        took_s = time.monotonic() - began
+        return took_s < seconds or (not seen[429] and took_s < LONGEST_FLOOD_S)
 
     def one() -> None:
         connection = front.connect()
-        while time.monotonic() < end:
+        while goes_on():
             connection.request("GET", "/stats/requests", headers=headers())
             answer = connection.getresponse()
             answer.read()
@@ -62,7 +71,7 @@ def flood(front: Front, seconds: float, headers: Callable[[], dict[str, str]]) -
         thread.start()
     for thread in threads:
         thread.join()
-    return seen
+    return seen, time.monotonic() - began
 
 
 def five_people(front: Front, seconds: float) -> Counter[int]:
@@ -92,29 +101,30 @@ def five_people(front: Front, seconds: float) -> Counter[int]:
 def test_five_people_never_meet_a_limit_even_beside_a_flood_of_strangers(
     fresh_front: Front,
 ) -> None:
-    strangers: list[Counter[int]] = []
-    thread = threading.Thread(target=lambda: strangers.append(flood(fresh_front, 6, dict)))
+    floods: list[tuple[Counter[int], float]] = []
+    thread = threading.Thread(target=lambda: floods.append(flood(fresh_front, 6, dict)))
     thread.start()
     people = five_people(fresh_front, 5)
     thread.join()
     assert set(people) == {200}
     assert people[200] > 150
+    [(strangers, took_s)] = floods
     # 100 at once and 20 a second are let in, to be refused by the console.
-    assert 100 <= strangers[0][401] <= 100 + 20 * 8
-    assert strangers[0][429] > strangers[0][401]
+    assert 100 <= strangers[401] <= 100 + 20 * (took_s + 2)
+    assert strangers[429] > 0
 
 
 def test_one_session_can_not_flood(fresh_front: Front) -> None:
-    seen = flood(fresh_front, 3, lambda: session("busy"))
-    assert 100 <= seen[200] <= 100 + 20 * 5
+    seen, took_s = flood(fresh_front, 3, lambda: session("busy"))
+    assert 100 <= seen[200] <= 100 + 20 * (took_s + 2)
     assert seen[429] > 0
     # Nobody else is worse off.
     assert fresh_front.ask("GET", "/", session("calm")).status == 200
 
 
 def test_a_token_is_counted_like_a_session(fresh_front: Front) -> None:
-    seen = flood(fresh_front, 3, lambda: {"Authorization": "Bearer operator.abc"})
-    assert 100 <= seen[200] <= 100 + 20 * 5
+    seen, took_s = flood(fresh_front, 3, lambda: {"Authorization": "Bearer operator.abc"})
+    assert 100 <= seen[200] <= 100 + 20 * (took_s + 2)
     assert seen[429] > 0
 
 
@@ -129,8 +139,8 @@ def test_a_session_made_up_for_each_request_does_not_get_round_the_limits(
             return {"Cookie": f"{SESSION}=made-up-{number}"}
         return {"Authorization": f"Bearer made-up-{number}"}
 
-    seen = flood(fresh_front, 6, made_up)
-    assert 400 <= seen[401] <= 400 + 100 * 8
+    seen, took_s = flood(fresh_front, 6, made_up)
+    assert 400 <= seen[401] <= 400 + 100 * (took_s + 2)
     assert seen[429] > 0
 
 
@@ -165,24 +175,27 @@ def test_one_session_holds_a_hundred_connections_and_no_more(fresh_front: Front)
         "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     ).encode()
 
-    def hold(connections: ExitStack) -> bytes:
+    def hold(connections: ExitStack) -> tuple[bytes, socket.socket]:
         plain = socket.create_connection((ADDRESS, fresh_front.https_port), timeout=10)
         connection = connections.enter_context(untrusting().wrap_socket(plain))
         connection.sendall(request)
-        return connection.recv(12)[9:]
+        return connection.recv(12)[9:], connection
 
     with ExitStack() as connections:
-        seen = []
-        for _ in range(100):
-            seen.append(hold(connections))
+        held: list[socket.socket] = []
+        status, connection = hold(connections)
+        while status == b"101" and len(held) < 300:
+            held.append(connection)
             # Slower than the limit on requests: it is not the one that is meant here.
             time.sleep(0.03)
-        assert set(seen) == {b"101"}
-        assert hold(connections) == b"429"
+            status, connection = hold(connections)
+        # Where this takes long, nginx has closed the first ones, which say nothing.
+        closed, _, _ = select.select(held, [], [], 0)
+        assert (status, len(held) - len(closed)) == (b"429", 100)
         assert fresh_front.ask("GET", "/", session("other")).status == 200
 
     def room_again() -> bool:
         with ExitStack() as connections:
-            return hold(connections) == b"101"
+            return hold(connections)[0] == b"101"
 
     wait_until(room_again, "room for another connection", 20)

@@ -1,0 +1,50 @@
+"""Ask a process of the stack whether it is well, for little more than the start of Python.
+
+Docker does so every few seconds in each container, beside the load. It imports only what it needs:
+with all commands, argparse and urllib it took 85 ms of CPU on a worker and 300 ms in the console.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+HEALTH_URL = "http://127.0.0.1:8080/health"
+TIMEOUT_S = 3.0
+# A status line.
+MOST_BYTES = 64
+
+
+def main() -> None:
+    """Run ``locust-fleet``; without its other commands if it is only to ask."""
+    if sys.argv[1:] == ["healthcheck"]:
+        sys.exit(healthcheck(HEALTH_URL))
+    if sys.argv[1:2] == ["healthcheck"] and sys.argv[2].startswith("http://"):
+        sys.exit(healthcheck(sys.argv[2]))
+    from locust_fleet import cli
+
+    cli.main()
+
+
+def healthcheck(url: str) -> int:
+    """Return 0 if a plain HTTP URL answers 200; else 1, and say on stderr what happened."""
+    try:
+        status = _status(url)
+    except OSError as error:
+        print(f"locust-fleet: {url}: {error}", file=sys.stderr)
+        return 1
+    if status != "200":
+        print(f"locust-fleet: {url}: answered {status or 'nothing'}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _status(url: str) -> str:
+    place, _, path = url.removeprefix("http://").partition("/")
+    host, _, port = place.partition(":")
+    with socket.create_connection((host, int(port or 80)), TIMEOUT_S) as connection:
+        request = f"GET /{path} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        answer = connection.recv(MOST_BYTES)
+    version, _, rest = answer.partition(b" ")
+    return rest[:3].decode("latin-1") if version.startswith(b"HTTP/") else ""
