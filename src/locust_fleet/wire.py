@@ -48,6 +48,11 @@ KEPT, WANTED = "fleet_kept", "fleet_wanted"
 WHO, HERE = "fleet_who", "fleet_here"
 # A worker asks where the arrivals of a run are; the answer, which also comes unasked.
 ARRIVALS = "fleet_arrivals"
+# A worker has refused a connection to a target.
+TARGET_REFUSED = "target_refused"
+# Locust sends options that are not its own to the workers with each spawn message: what the log
+# says of the run, and when it is due to end, in seconds since 1970; None without a run time.
+RUN_OPTION, RUN_ENDS = "fleet_run", "fleet_run_ends"
 # The last word of a leader that hands over.
 FAREWELL = "fleet_farewell"
 # The level of zlib that takes the least time.

@@ -21,8 +21,18 @@ from typing import Any
 import gevent
 import zmq.green as zmq
 
-from locust_fleet.plugin import RUN_OPTION
-from locust_fleet.wire import HERE, KEPT, NUMBER, OLDEST, RUN, WHO, shorten, stamp, take_epoch
+from locust_fleet.wire import (
+    HERE,
+    KEPT,
+    NUMBER,
+    OLDEST,
+    RUN,
+    RUN_OPTION,
+    WHO,
+    shorten,
+    stamp,
+    take_epoch,
+)
 from locust_fleet.worker.capacity import CAPACITY
 from locust_fleet.worker.steps import count_in_steps
 

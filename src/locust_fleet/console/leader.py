@@ -5,15 +5,13 @@ What all masters are called by leads to whichever takes a connection, and one th
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import threading
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from locust_fleet.election.lease import LEASE
+from locust_fleet.election.lease import said
 
 # As often as a standby looks for a lease that has ended.
 REFRESH_S = 0.2
@@ -39,20 +37,8 @@ class Leader:
 
     def refresh(self) -> None:
         """Read the lease; never raises."""
-        try:
-            host = holder(self._redis.get(LEASE))
-        except RedisError as error:
-            logger.debug("no lease can be read: %s", error)
-            host = None
+        holder = said(self._redis, "holder")
+        host = holder if holder and HOST.fullmatch(holder) else None
         if host and host != self.host:
             logger.info("%s leads", host)
         self.host = host
-
-
-def holder(lease: object) -> str | None:
-    """Return the host name in the text of a lease, None where there is none."""
-    try:
-        host = json.loads(lease)["holder"] if isinstance(lease, str | bytes) else None
-    except (ValueError, KeyError, TypeError):
-        return None
-    return host if isinstance(host, str) and HOST.fullmatch(host) else None

@@ -1,6 +1,6 @@
 """Shared data without a fleet: plain ``locust -f``, a laptop, a test of a scenario.
 
-The one place beside plugin.py that listens to Locust's events, because there is no plugin then.
+It listens to Locust's events by itself, because there is no plugin then.
 """
 
 from __future__ import annotations

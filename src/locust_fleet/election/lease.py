@@ -7,6 +7,7 @@ the lease raises the epoch, so where the epoch is still one's own, nobody else h
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,8 @@ end
 return count
 """
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Seen(Sight):
@@ -152,3 +155,17 @@ class Lease:
             return self._redis.eval(script, 3, LEASE, MEMORY, STANDBYS, *arguments)
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
+
+
+def said(redis: Redis, field: str) -> str | None:
+    """Return what the lease says of the leader, its "holder" or "address"; never raises.
+
+    None where nobody leads or Redis does not say.
+    """
+    try:
+        lease: Any = redis.get(LEASE)
+        value = json.loads(lease)[field] if lease else None
+    except (RedisError, ValueError, KeyError, TypeError) as error:
+        logger.debug("no lease can be read: %s", error)
+        return None
+    return value if isinstance(value, str) else None

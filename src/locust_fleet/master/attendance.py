@@ -1,4 +1,4 @@
-"""Know how many workers there should be. Pure: plugin.py looks, metrics.py tells.
+"""Know how many workers there should be. Pure: metrics.py looks, and tells.
 
 A worker that dies vanishes from everywhere where workers are looked up, so only a memory of who
 was there can say that one is missing.

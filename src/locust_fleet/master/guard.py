@@ -1,4 +1,4 @@
-"""Decide whether a run may start or change. Pure: web.py asks for people, plugin.py for others."""
+"""Decide whether a run may start or change. Pure: web.py asks for people, gate.py for others."""
 
 from __future__ import annotations
 

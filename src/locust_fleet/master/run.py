@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from locust_fleet.alerts import Thresholds
@@ -52,6 +53,11 @@ class Run:
             f"{self.started_by} runs {self.locustfile} against {self.host}"
             f" since {self.started_at:%H:%M:%S} UTC"
         )
+
+    def known(self) -> dict[str, str]:
+        """Return what each line of the log says of the run, here and on its workers."""
+        name = self.name or Path(self.locustfile).name
+        return {"run_id": self.id, "test_name": name, "user_id": self.started_by}
 
     @classmethod
     def from_json(cls, run: Mapping[str, Any]) -> Run:

@@ -57,15 +57,5 @@ def _build(name: str, settings: ChannelSettings) -> Channel:
         case "webhook":
             return Webhook(settings.urls[name], settings.webhook_secret, public_url)
         case _:
-            smtp = settings.smtp
-            assert smtp is not None
-            return Email(
-                host=smtp.host,
-                port=smtp.port,
-                security=smtp.security,
-                user=smtp.user,
-                password=smtp.password,
-                sender=smtp.sender,
-                recipients=smtp.recipients,
-                public_url=public_url,
-            )
+            assert settings.smtp is not None
+            return Email(settings.smtp, public_url)

@@ -14,6 +14,7 @@ from locust_fleet.notify.backoff import Answer, Result
 from locust_fleet.notify.card import Card, card_of
 from locust_fleet.notify.http import deadline
 from locust_fleet.notify.message import Message
+from locust_fleet.settings.notifier import SmtpSettings
 
 COLOURS = {"red": "#d32f2f", "orange": "#f57c00", "blue": "#1976d2", "green": "#2e7d32"}
 STEP_S = 10.0
@@ -32,22 +33,18 @@ class _Said(Exception):
 
 @dataclass(frozen=True)
 class Email:
-    """``security`` is STARTTLS, TLS (from the first byte) or NONE."""
+    """Sends mails through a server."""
 
-    host: str
-    port: int
-    security: str
-    user: str
-    password: str
-    sender: str
-    recipients: tuple[str, ...]
+    smtp: SmtpSettings
     public_url: str
     name: str = "email"
     spacing_s: float = 1.0
 
     def send(self, message: Message) -> Answer:
         """Try once; never raises."""
-        mail = render(message, card_of(message, self.public_url), self.sender, self.recipients)
+        mail = render(
+            message, card_of(message, self.public_url), self.smtp.sender, self.smtp.recipients
+        )
         try:
             return judge(self._deliver(mail))
         except _Said as refusal:
@@ -55,32 +52,32 @@ class Email:
         except smtplib.SMTPResponseException as error:
             return judge((error.smtp_code, _bytes(error.smtp_error)))
         except smtplib.SMTPNotSupportedError as error:
-            return Answer(Result.REFUSED, f"{self.host}: {error}")
+            return Answer(Result.REFUSED, f"{self.smtp.host}: {error}")
         except (OSError, smtplib.SMTPException) as error:
-            return Answer(Result.LATER, f"{self.host}: {error}")
+            return Answer(Result.LATER, f"{self.smtp.host}: {error}")
 
     def _deliver(self, mail: EmailMessage) -> Reply:
         context = ssl.create_default_context()
-        if self.security == "TLS":
+        if self.smtp.security == "TLS":
             server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.host, self.port, timeout=STEP_S, context=context
+                self.smtp.host, self.smtp.port, timeout=STEP_S, context=context
             )
         else:
-            server = smtplib.SMTP(self.host, self.port, timeout=STEP_S)
+            server = smtplib.SMTP(self.smtp.host, self.smtp.port, timeout=STEP_S)
         with server:
             assert server.sock is not None
             with deadline(server.sock, DEADLINE_S):
-                if self.security == "STARTTLS":
+                if self.smtp.security == "STARTTLS":
                     server.starttls(context=context)
-                if self.user:
-                    server.login(self.user, self.password)
+                if self.smtp.user:
+                    server.login(self.smtp.user, self.smtp.password)
                 return self._hand_over(server, mail)
 
     def _hand_over(self, server: smtplib.SMTP, mail: EmailMessage) -> Reply:
         """One recipient who is refused for ever must not keep the others from being told."""
         server.ehlo_or_helo_if_needed()
-        _accepted(server.mail(self.sender))
-        replies = {recipient: server.rcpt(recipient) for recipient in self.recipients}
+        _accepted(server.mail(self.smtp.sender))
+        replies = {recipient: server.rcpt(recipient) for recipient in self.smtp.recipients}
         refused = {who: reply for who, reply in replies.items() if reply[0] >= 400}
         if any(reply[0] < 500 for reply in refused.values()) or len(refused) == len(replies):
             raise _Said(next(iter(sorted(refused.values()))))

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import LiteralString
 
 import psycopg
 from psycopg.rows import TupleRow, class_row
@@ -243,38 +244,33 @@ def read_unsettled(connection: Connection, limit: int) -> list[Unsettled]:
 
 def retry(connection: Connection, message_id: uuid.UUID, channel: str) -> bool:
     """Make a delivery due now, its refusals forgotten; False when there is none to retry."""
-    with connection.transaction():
-        if not _lock(connection, message_id, channel):
-            return False
-        connection.execute(
-            "UPDATE outbox_deliveries SET state = 'pending', refusals = 0, next_try_at = now()"
-            " WHERE message_id = %s AND channel = %s",
-            (message_id, channel),
-        )
-    return True
+    change = "state = 'pending', refusals = 0, next_try_at = now()"
+    return _change(connection, message_id, channel, change)
 
 
 def discard(connection: Connection, message_id: uuid.UUID, channel: str) -> bool:
     """Give a delivery up; False when there is none, or when it is being tried just now."""
+    return _change(connection, message_id, channel, "state = 'discarded'")
+
+
+def _change(
+    connection: Connection, message_id: uuid.UUID, channel: str, change: LiteralString
+) -> bool:
+    """Change a delivery that is not settled, unless somebody tries it just now."""
+    delivery = (message_id, channel)
     with connection.transaction():
-        if not _lock(connection, message_id, channel):
+        row = connection.execute(
+            "SELECT 1 FROM outbox_deliveries WHERE message_id = %s AND channel = %s"
+            " AND state IN ('pending', 'failed') FOR UPDATE SKIP LOCKED",
+            delivery,
+        ).fetchone()
+        if row is None:
             return False
         connection.execute(
-            "UPDATE outbox_deliveries SET state = 'discarded'"
-            " WHERE message_id = %s AND channel = %s",
-            (message_id, channel),
+            f"UPDATE outbox_deliveries SET {change} WHERE message_id = %s AND channel = %s",
+            delivery,
         )
     return True
-
-
-def _lock(connection: Connection, message_id: uuid.UUID, channel: str) -> bool:
-    """Lock a delivery that is not settled until the end of the transaction, if nobody tries it."""
-    row = connection.execute(
-        "SELECT 1 FROM outbox_deliveries WHERE message_id = %s AND channel = %s"
-        " AND state IN ('pending', 'failed') FOR UPDATE SKIP LOCKED",
-        (message_id, channel),
-    ).fetchone()
-    return row is not None
 
 
 def storable(text: str) -> str:

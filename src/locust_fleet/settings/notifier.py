@@ -39,7 +39,7 @@ ADDRESSES = {
 
 @dataclass(frozen=True)
 class SmtpSettings:
-    """The mail server; ``security`` is STARTTLS, TLS or NONE."""
+    """The mail server; ``security`` is STARTTLS, TLS (from the first byte) or NONE."""
 
     host: str
     port: int

@@ -6,15 +6,11 @@ Redis is away, tries what the given name stands for: masters that stand by do no
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 from collections.abc import Iterable
-from typing import Any
 
-from redis.exceptions import RedisError
-
-from locust_fleet.election.lease import LEASE
+from locust_fleet.election.lease import said
 from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.stores import redis_client
 
@@ -47,13 +43,11 @@ class Whereabouts:
         return None
 
     def _in_lease(self) -> Address | None:
-        if self._redis is None:
-            return None
+        address = said(self._redis, "address") if self._redis else None
         try:
-            lease: Any = self._redis.get(LEASE)
-            return parse(json.loads(lease)["address"]) if lease else None
-        except (RedisError, ValueError, KeyError) as error:
-            logger.debug("no lease can be read: %s", error)
+            return parse(address) if address else None
+        except ValueError:
+            logger.debug("the lease has no address, but %s", address)
             return None
 
     def _resolved(self) -> list[Address]:

@@ -17,6 +17,7 @@ from aiosmtpd.smtp import AuthResult
 
 from locust_fleet.notify.backoff import Result
 from locust_fleet.notify.email import Email
+from locust_fleet.settings.notifier import SmtpSettings
 from tests.integration.conftest import free_port
 from tests.integration.notify.conftest import ADDRESS, certificate, message
 
@@ -74,7 +75,7 @@ def authenticate(_: Any, __: Any, ___: Any, ____: str, data: Any) -> AuthResult:
 def channel(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Email:
     """A channel that trusts the tests' certificate."""
     monkeypatch.setenv("SSL_CERT_FILE", str(files[0]))
-    return Email(
+    smtp = SmtpSettings(
         host=ADDRESS,
         port=1,
         security="STARTTLS",
@@ -82,8 +83,13 @@ def channel(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Email:
         password="good",
         sender="fleet@example.org",
         recipients=("a@example.org", "b@example.org"),
-        public_url="https://load.example",
     )
+    return Email(smtp, "https://load.example")
+
+
+def through(channel: Email, **smtp: Any) -> Email:
+    """Return a channel whose server differs."""
+    return replace(channel, smtp=replace(channel.smtp, **smtp))
 
 
 @pytest.fixture
@@ -98,7 +104,7 @@ def test_a_mail_arrives_encrypted_with_the_servers_answer_kept(
     inbox: Inbox, files: tuple[Path, Path], channel: Email
 ) -> None:
     with server(inbox, files, **SIGNED_IN) as port:
-        answer = replace(channel, port=port).send(message(1))
+        answer = through(channel, port=port).send(message(1))
 
     assert (answer.result, answer.text) == (Result.DELIVERED, "250 queued as 1")
     (envelope,) = inbox.mails
@@ -112,7 +118,7 @@ def test_a_wrong_password_is_a_refusal_in_the_servers_words(
     inbox: Inbox, files: tuple[Path, Path], channel: Email
 ) -> None:
     with server(inbox, files, **SIGNED_IN) as port:
-        answer = replace(channel, port=port, password="bad").send(message(1))
+        answer = through(channel, port=port, password="bad").send(message(1))
 
     assert (answer.result, answer.text[:3]) == (Result.REFUSED, "535")
 
@@ -121,7 +127,7 @@ def test_a_server_that_cannot_encrypt_gets_nothing(
     inbox: Inbox, files: tuple[Path, Path], channel: Email
 ) -> None:
     with server(inbox, files, tls_context=None) as port:
-        answer = replace(channel, port=port).send(message(1))
+        answer = through(channel, port=port).send(message(1))
 
     assert (answer.result, inbox.mails) == (Result.REFUSED, [])
 
@@ -131,7 +137,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     with server(inbox, files, **SIGNED_IN) as port:
-        answer = replace(channel, port=port).send(message(1))
+        answer = through(channel, port=port).send(message(1))
 
     assert (answer.result, inbox.mails) == (Result.LATER, [])
     assert "certificate verify failed" in answer.text
@@ -146,7 +152,7 @@ def test_a_server_that_says_no_is_understood(
 ) -> None:
     inbox.answer = said
     with server(inbox, files) as port:
-        answer = replace(channel, port=port, user="").send(message(1))
+        answer = through(channel, port=port, user="").send(message(1))
 
     assert (answer.result, answer.text) == (result, said)
 
@@ -156,7 +162,7 @@ def test_a_recipient_who_left_does_not_keep_the_others_from_being_told(
 ) -> None:
     inbox.recipients = {"a@example.org": "550 no such user"}
     with server(inbox, files) as port:
-        answer = replace(channel, port=port, user="").send(message(1))
+        answer = through(channel, port=port, user="").send(message(1))
 
     assert answer.result is Result.DELIVERED
     assert "not to a@example.org: 550 no such user" in answer.text
@@ -164,6 +170,6 @@ def test_a_recipient_who_left_does_not_keep_the_others_from_being_told(
 
 
 def test_nobody_listening_is_tried_again(channel: Email) -> None:
-    answer = replace(channel, port=free_port(ADDRESS)).send(message(1))
+    answer = through(channel, port=free_port(ADDRESS)).send(message(1))
 
     assert (answer.result, "refused" in answer.text) == (Result.LATER, True)

@@ -1,6 +1,6 @@
 """Arrivals without a fleet: plain ``locust -f``, a laptop, a test of a scenario.
 
-Beside plugin.py this and data/alone.py listen to Locust's events: there is no plugin then.
+It listens to Locust's events by itself, as data/alone.py does: there is no plugin then.
 """
 
 from __future__ import annotations

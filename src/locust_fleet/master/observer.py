@@ -1,0 +1,23 @@
+"""Listeners that harm nothing when they fail: Locust would end with exit code 2."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+
+def observer(listener: Callable[..., None]) -> Callable[..., None]:
+    """Return a listener that logs its own errors."""
+
+    @functools.wraps(listener)
+    def safe(*args: Any, **kwargs: Any) -> None:
+        try:
+            listener(*args, **kwargs)
+        except Exception:  # an observer must not end a run; logged below
+            logger.exception("%s failed; nothing else is affected", listener.__name__)
+
+    return safe

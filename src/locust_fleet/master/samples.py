@@ -1,0 +1,36 @@
+"""Cut a run into samples, on time."""
+
+from __future__ import annotations
+
+from locust.runners import MasterRunner
+
+import time
+
+import gevent
+
+from locust_fleet.master.memory import forget_the_past
+from locust_fleet.master.observer import observer
+from locust_fleet.master.problems import Problems
+from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
+
+
+def cut_forever(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None:
+    """Cut a sample every interval, on time however long the cut itself takes."""
+    due = time.monotonic()
+    while True:
+        due = max(due + SAMPLE_INTERVAL_S, time.monotonic())
+        gevent.sleep(due - time.monotonic())
+        observer(cut)(runner, recorder)
+        observer(recorder.flush)()
+        observer(problems.log_changes)()
+        observer(forget_the_past)(runner.stats)
+
+
+def cut(runner: MasterRunner, recorder: Recorder) -> None:
+    """Cut what was recorded since the sample before."""
+    clients = runner.clients
+    recorder.cut(
+        users=runner.user_count,
+        target_users=runner.target_user_count,
+        workers=[client.id for client in clients.ready + clients.spawning + clients.running],
+    )

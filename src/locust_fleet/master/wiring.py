@@ -1,0 +1,199 @@
+"""Put the parts of a master together once Locust has a runner; many depend on their order."""
+
+from __future__ import annotations
+
+from locust import runners
+from locust.env import Environment
+from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner
+from locust.web import WebUI
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from locust_fleet import visitor
+from locust_fleet.data.desk import Desk
+from locust_fleet.data.link import Answers
+from locust_fleet.data.memory import Memory
+from locust_fleet.data.shared import Shared
+from locust_fleet.data.store import EXPIRY_S, Store
+from locust_fleet.master.arrivals import Arrivals
+from locust_fleet.master.arrived import Arrived
+from locust_fleet.master.attendance import Attendance
+from locust_fleet.master.balance import Balance
+from locust_fleet.master.counts import Counts
+from locust_fleet.master.gate import guard_start
+from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.handover import Handover
+from locust_fleet.master.intake import Intake
+from locust_fleet.master.keeper import Keeper
+from locust_fleet.master.listeners import keep, measure, record
+from locust_fleet.master.losses import Losses
+from locust_fleet.master.metrics import MasterMetrics, standby_metrics
+from locust_fleet.master.observer import observer
+from locust_fleet.master.presence import Presence
+from locust_fleet.master.problems import Problems
+from locust_fleet.master.receipts import Receipts
+from locust_fleet.master.reception import Reception
+from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.resume import Resume
+from locust_fleet.master.samples import cut_forever
+from locust_fleet.master.shipper import Shipper
+from locust_fleet.master.spool import Spool
+from locust_fleet.master.takeover import Takeover
+from locust_fleet.master.tallies import Tallies
+from locust_fleet.master.web import Front
+from locust_fleet.master.weights import Weights
+from locust_fleet.settings.master import MasterSettings
+from locust_fleet.tuning import settle
+
+# The event of a run that says what may be lost with a worker (losses.py).
+LOST = "worker lost"
+
+
+class Master:
+    """A master of the fleet, from before Locust starts; it leads once it has a runner."""
+
+    def __init__(self, settings: MasterSettings) -> None:
+        self._settings = settings
+        self._runner: MasterRunner | None = None
+        self._recorder: Recorder | None = None
+        self.takeover = Takeover(settings)
+        self._store: Store = Shared(settings.redis) if settings.redis else Memory()
+        # For a locustfile that does something on the master, as its own listener of test_start.
+        self.desk = Desk(self._store, self._run_id, lambda: "", EXPIRY_S)
+        # What answers Prometheus.
+        self.render: Callable[[], Iterator[bytes]] = standby_metrics(settings.version)
+        # Set when all of it is put together.
+        self.ready = Event()
+
+    def known(self) -> Mapping[str, str]:
+        """Return what each line of the log says of the run and of who asks."""
+        run = self._recorder.active if self._recorder else None
+        return {**(run.known() if run else {}), **visitor.known()}
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Say whether this master leads or stands by."""
+        if self._runner is None:
+            return self.takeover.readiness()
+        return True, {"role": "leader", "workers": self._runner.worker_count}
+
+    def init(
+        self, environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
+    ) -> None:
+        """Put the parts together; a listener of ``init``."""
+        settings, self._runner = self._settings, runner
+        reign, state = self.takeover.reign, self.takeover.state
+        checkpoints = self.takeover.checkpoints
+        spool = Spool(settings.spool_dir)
+        recorder = Recorder(
+            spool,
+            settings.version,
+            state["recorder"] if state else None,
+            hold=checkpoints is not None,
+        )
+        self._recorder = recorder
+        intake = Intake(runner.stats, settings.max_names)
+        intake.attach(environment)
+        weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
+        balance = Balance(runner, weights, settings.dispatch.rebalance_interval_s)
+        arrived = Arrived(runner.stats, settings.max_names)
+        arrived.attach(environment)
+        problems = Problems(
+            settings.spool_dir,
+            intake.problems,
+            balance.problems,
+            spool.problems,
+            arrived.problems,
+        )
+        shipper = Shipper(spool, settings, reign)
+        wait_for_workers = make_stop_final(runner, web_ui)
+        losses = Losses(WORKER_REPORT_INTERVAL, settings.heartbeat.timeout_s)
+        tallies = Tallies()
+        attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
+        counts = Counts(settings.max_names)
+        receipts = Receipts()
+        reception = Reception(runner, receipts)
+        reception.attach()
+        presence = Presence(runner, attendance, self._run_id, reception.want)
+        presence.attach()
+        arrivals = Arrivals(environment, runner, self._run_id, balance.told_of_classes)
+        arrivals.attach()
+        resume = Resume(
+            environment,
+            runner,
+            web_ui,
+            recorder,
+            receipts,
+            presence,
+            attendance,
+            weights,
+            losses,
+            arrivals,
+            settings.name,
+        )
+        keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
+        reign.on_rise = keeper.touch
+        handover = Handover(runner, recorder, keeper, reign)
+        metrics = MasterMetrics(
+            runner,
+            recorder,
+            spool,
+            counts,
+            attendance,
+            settings.thresholds,
+            settings.version,
+            lambda: intake.over_limit,
+            lambda: balance.over_capacity,
+            arrived.render,
+        )
+        self.render = metrics.render
+        measure(environment, counts, attendance, weights, losses, tallies)
+        balance.attach(environment)
+        guard_start(environment, runner, recorder, settings.targets)
+        Answers(runner, self._store).attach()
+        record(
+            environment,
+            runner,
+            recorder,
+            shipper,
+            settings.reports_dir,
+            keeper,
+            handover,
+            self._store,
+            wait_for_workers,
+        )
+        keep(environment, recorder, receipts, reception, keeper)
+        if web_ui and web_ui.app:
+
+            def work_of(worker: str) -> dict[str, int]:
+                requests, failures = tallies.of(worker)
+                planned = balance.planned(worker)
+                return {"planned": planned, "requests": requests, "failures": failures}
+
+            front = Front(environment, runner, recorder, settings, problems, spool, resume, work_of)
+            front.attach(web_ui.app)
+        gevent.spawn(balance.watch)
+        gevent.spawn(balance.move)
+        gevent.spawn(_look, metrics, balance, losses)
+        gevent.spawn(cut_forever, runner, recorder, problems)
+        gevent.spawn(shipper.run_forever)
+        gevent.spawn(keeper.run_forever)
+        if state and recorder.active:
+            resume.begin(recorder.active, state)
+        settle()
+        self.ready.set()
+
+    def _run_id(self) -> str | None:
+        run = self._recorder.active if self._recorder else None
+        return run.id if run else None
+
+
+def _look(metrics: MasterMetrics, balance: Balance, losses: Losses) -> None:
+    """See each heartbeat which workers are there, and what they have to do."""
+    while True:
+        gevent.sleep(runners.HEARTBEAT_INTERVAL)
+        losses.tell(balance.told())
+        observer(metrics.look)()

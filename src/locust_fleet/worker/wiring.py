@@ -1,0 +1,128 @@
+"""Put the parts of a worker together once Locust has a runner; many depend on their order."""
+
+from __future__ import annotations
+
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+
+from locust_fleet import exporter
+from locust_fleet.data.desk import Desk
+from locust_fleet.data.link import Remote
+from locust_fleet.data.shared import Shared
+from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S
+from locust_fleet.seams import replace
+from locust_fleet.settings.worker import WorkerSettings
+from locust_fleet.tuning import settle
+from locust_fleet.wire import RUN_ENDS, RUN_OPTION, TARGET_REFUSED, shorten
+from locust_fleet.worker.absence import Absence
+from locust_fleet.worker.arrivals import Arrivals
+from locust_fleet.worker.capacity import announce
+from locust_fleet.worker.guard import Guard, install
+from locust_fleet.worker.kept import Kept
+from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.link import link_of
+from locust_fleet.worker.metrics import WorkerMetrics
+from locust_fleet.worker.present import Present
+from locust_fleet.worker.reports import keep_reporting
+from locust_fleet.worker.tidy import close_after_run
+
+
+class Worker:
+    """A worker of the fleet, from before Locust starts."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._runner: WorkerRunner | None = None
+        self._remote = Remote()
+        self.desk = Desk(
+            Shared(settings.redis) if settings.redis else self._remote,
+            self._run_id,
+            lambda: self.known()["worker"],
+            EXPIRY_S if settings.redis else LINK_EXPIRY_S,
+        )
+
+    def known(self) -> Mapping[str, str]:
+        """Return what each line of the log says of this worker and its run."""
+        if self._runner is None:
+            return {}
+        run = getattr(self._runner.environment.parsed_options, RUN_OPTION, {})
+        return {"worker": self._runner.client_id, **run}
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Say whether this worker has a leader, and which."""
+        if self._runner is None:
+            return False, {"role": "worker", "worker": None, "users": 0, "leader": None}
+        link = link_of(self._runner)
+        return not link.lost, {
+            "role": "worker",
+            "worker": self._runner.client_id,
+            "users": self._runner.user_count,
+            "leader": None if link.lost else {"address": link.leader, "epoch": link.epoch},
+        }
+
+    def init(self, environment: Environment, runner: WorkerRunner, **_: Any) -> None:
+        """Put the parts together; a listener of ``init``."""
+        settings, self._runner = self._settings, runner
+        link = link_of(runner)
+        replace(runner, "reset_connection", link.renew)
+        environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
+        announce(runner, environment, settings.capacity)
+        arrivals = Arrivals(environment, runner, self._run_id)
+        arrivals.attach()
+        kept = Kept(runner, self._run_id)
+        kept.attach(environment)
+        keep_reporting(runner, kept)
+        leave = Leave(runner, kept, arrivals.hand_over)
+        leave.attach(environment)
+        close_after_run(environment)
+        beat = settings.heartbeat
+        present = Present(
+            runner,
+            leave,
+            self._run_id,
+            lambda: getattr(environment.parsed_options, RUN_ENDS, None),
+            beat.ghost_limit_s,
+            link,
+            kept,
+        )
+        present.attach()
+        gevent.spawn(present.watch)
+        # As long as the master waits before it counts a worker as missing.
+        absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
+        absence.attach()
+        gevent.spawn(absence.watch)
+        metrics = WorkerMetrics(runner, settings.identity, link)
+        metrics.attach()
+        exporter.serve(settings.metrics_port, metrics.render)
+        guard = Guard(
+            settings.targets,
+            lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
+        )
+        if not settings.redis:
+            self._remote.attach(runner)
+        environment.events.test_start.add_listener(lambda **_: guard.forget())
+        environment.events.test_stop.add_listener(
+            lambda **_: setattr(environment.parsed_options, RUN_OPTION, {})
+        )
+        # After the run is over for this worker, so that it does not take part in it again.
+        self._share(environment)
+        gevent.spawn(self.desk.watch)
+        install(guard)
+        # The locustfile is imported by now.
+        settle()
+
+    def _run_id(self) -> str | None:
+        return self.known().get("run_id")
+
+    def _share(self, environment: Environment) -> None:
+        """Let the users of this worker share data, in the run that goes on."""
+        desk = self.desk
+        environment.events.request.add_listener(desk.count_request)
+        environment.events.test_start.add_listener(lambda **_: desk.begin())
+        environment.events.test_stopping.add_listener(lambda **_: desk.stop_waiting())
+        environment.events.test_stop.add_listener(lambda **_: desk.end())
