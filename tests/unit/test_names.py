@@ -9,7 +9,7 @@ from tests.unit.fleet import Master, Worker
 
 from locust_fleet import names
 from locust_fleet.names import MOST_FAILURES, bound_names, kept_key
-from locust_fleet.stats import OTHER
+from locust_fleet.stats import OTHER, TWIN
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,19 @@ def test_a_worker_counts_what_is_beyond_the_bound_per_method() -> None:
         (OTHER, "GET"): 8,
         (OTHER, "POST"): 9,
     }
+
+
+def test_times_from_the_intended_start_are_no_names_of_their_own() -> None:
+    worker, master = Worker(), Master(3)
+    for number in range(4):
+        worker.stats.log_request("GET", f"/{number}", 5, 1)
+        if number < 3:
+            worker.stats.log_request("GET", f"/{number}{TWIN}", 9, 1)
+    master.take(worker.report())
+
+    kept = [f"/{number}{twin}" for number in range(3) for twin in ("", TWIN)]
+    for stats in (worker.stats, master.stats):
+        assert sorted(name for name, _ in stats.entries) == sorted([*kept, OTHER])
 
 
 def test_the_master_bounds_what_many_workers_bring() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from locust_fleet.exporter import family, head
 from locust_fleet.master.counts import Counts
 from locust_fleet.master.lines import Template
+from locust_fleet.master.observer import observer
 from locust_fleet.stats import ARRIVED, TWINS
 from locust_fleet.users.arrival.corrected import show_dropped
 
@@ -37,9 +38,9 @@ class Arrived:
 
     def attach(self, environment: Environment) -> None:
         """From now on, count; to be called after the intake is attached."""
-        environment.events.test_start.add_listener(lambda **_: self.start_run())
+        environment.events.test_start.add_listener(observer(lambda **_: self.start_run()))
         environment.events.worker_report.add_listener(
-            lambda client_id, data, **_: self.add(client_id, data, time.monotonic())
+            observer(lambda client_id, data, **_: self.add(client_id, data, time.monotonic()))
         )
 
     def start_run(self) -> None:

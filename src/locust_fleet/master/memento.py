@@ -46,9 +46,8 @@ def restore_statistics(stats: RequestStats, saved: Mapping[str, Any]) -> None:
     """Make statistics what they were."""
     stats.clear_all()
     for row in saved["entries"]:
-        entry = StatsEntry(stats, row["name"], row["method"], use_response_times_cache=True)
-        stats.entries[row["name"], row["method"]] = _filled(entry, row)
-    _filled(stats.total, saved["total"])
+        _fill(stats.entries[row["name"], row["method"]], row)
+    _fill(stats.total, saved["total"])
     stats.errors = {key: StatsError.unserialize(error) for key, error in saved["errors"].items()}
 
 
@@ -79,7 +78,6 @@ def restore_load(environment: Environment, runner: MasterRunner, saved: Mapping[
     )
 
 
-def _filled(entry: StatsEntry, row: Any) -> StatsEntry:
+def _fill(entry: StatsEntry, row: Any) -> None:
     entry.start_time = row["start_time"]
     entry.extend(StatsEntry.unserialize(row, entry.stats))
-    return entry
