@@ -83,7 +83,8 @@ def test_a_target_that_is_allowed_is_measured_with_the_file(target: str) -> None
     done = plan(*arguments, "--host", f"{target}/up", ALLOWED_TARGETS=ADDRESS)
 
     assert cost_ms(done) > 0
-    assert set(Target.sizes) == {200_000}
+    # And what makes it a form.
+    assert all(200_000 < size < 200_500 for size in Target.sizes)
 
 
 def test_a_target_that_fails_is_no_measure(target: str) -> None:
