@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class Stack:
     def __init__(self, folder: Path, project: str, address: str = ADDRESS) -> None:
         self.folder = folder
         self.project = project
+        # What ran when it was whole and idle last.
+        self._whole: Counter[str] = Counter()
         self.https_port = free_port(address)
         self.http_port = free_port(address)
         self.url = f"https://{address}:{self.https_port}"
@@ -204,9 +207,16 @@ class Stack:
 
     def idle(self) -> None:
         """Stop whatever runs, and have all services and three workers again."""
-        self.scale(3)
-        self.compose("up", "--detach", "--no-recreate", "--no-deps", "--wait", *SERVICES)
+        # Bringing up what is there takes seconds each time.
+        if self._running() != self._whole:
+            self.scale(3)
+            self.compose("up", "--detach", "--no-recreate", "--no-deps", "--wait", *SERVICES)
+            self._whole = self._running()
         self.compose("exec", "-T", "locust-master", "locust-fleet", "stop-run")
+
+    def _running(self) -> Counter[str]:
+        """How many containers of each service run, and how well they are."""
+        return Counter(self.compose("ps", "--format", "{{.Service}} {{.State}} {{.Health}}").splitlines())
 
     def scale(self, workers: int) -> None:
         """Change the number of workers as an operator does; returns before they are ready."""
