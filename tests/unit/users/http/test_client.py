@@ -227,6 +227,27 @@ def test_another_host_does_not_get_the_authorization(user: FleetHttpUser, wire: 
     assert all("authorization" not in wire.headers(n) for n in range(1, len(wire.heads)))
 
 
+@pytest.mark.parametrize("of_client", [True, False])
+def test_what_was_said_of_the_first_request_does_not_follow_a_redirect(
+    user: FleetHttpUser, wire: Wire, of_client: bool
+) -> None:
+    wire.answers(status(302, f"Location: {wire.url}/there"), OK)
+    headers: Any = {
+        "Cookie" if of_client else b"Cookie": "session=secret",
+        "Proxy-Authorization": "Basic secret",
+        "Content-Type": "text/plain",
+    }
+    given = {} if of_client else {"headers": headers}
+    if of_client:
+        user.client.headers.update(headers)
+
+    user.client.post("/here", data="text", **given)
+
+    first, second = wire.headers(0), wire.headers(1)
+    own = {"cookie", "proxy-authorization", "content-type"}
+    assert (own & set(first), own & set(second)) == (own, set())
+
+
 def test_redirects_without_end_are_a_failure(new_user: NewUser, wire: Wire) -> None:
     wire.answers(status(302, "Location: /"))
     user = new_user(max_redirects=5)
