@@ -399,6 +399,24 @@ def test_connections_are_closed_when_the_user_ends(user: FleetHttpUser, wire: Wi
     assert not connections._idle
 
 
+def test_a_greenlet_that_still_reads_when_the_user_ends_is_told(
+    user: FleetHttpUser, wire: Wire
+) -> None:
+    wire.answers([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbegin", 60.0])
+    answer = user.client.get("/", stream=True)
+
+    def read() -> None:
+        with pytest.raises(ConnectionError):
+            list(answer.iter_content(9))
+
+    reader = gevent.spawn(read)
+    gevent.sleep(0.1)
+    user.client.close()
+    reader.join(timeout=1)
+
+    assert reader.successful()
+
+
 def test_requests_in_flight_are_counted(user: FleetHttpUser, wire: Wire) -> None:
     wire.answers([0.2, OK])
 
