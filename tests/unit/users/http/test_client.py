@@ -248,6 +248,27 @@ def test_what_was_said_of_the_first_request_does_not_follow_a_redirect(
     assert (own & set(first), own & set(second)) == (own, set())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        # As read from a file, with the end of its line.
+        {"headers": {"Authorization": "Bearer s3cret\n"}},
+        {"headers": {"Authorization": "Bearer s3cret \u20ac"}},
+        {"headers": {"Authorization": ["s3cret"]}},
+        {"cookies": {"session": "s3cret\n"}},
+        {"proxies": {"http": "http://me:s3cret#@proxy:3128"}},
+    ],
+)
+def test_what_cannot_be_sent_is_a_failure_that_tells_no_secret(
+    user: FleetHttpUser, wire: Wire, options: dict[str, Any]
+) -> None:
+    answer = user.client.get("/", **options)
+
+    assert isinstance(answer.error, requests.exceptions.InvalidHeader)
+    assert "s3cret" not in str(answer.error)
+    assert not wire.heads
+
+
 def test_redirects_without_end_are_a_failure(new_user: NewUser, wire: Wire) -> None:
     wire.answers(status(302, "Location: /"))
     user = new_user(max_redirects=5)
