@@ -26,6 +26,7 @@ import time
 from functools import cache
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 from locust_fleet.users import FleetHttpUser
 
@@ -73,6 +74,14 @@ def made_up_file() -> Path:
     return path
 
 
+def bytes_seen(answer: Any) -> int:
+    """Return how many bytes the target says it has seen; 0 where it does not say so."""
+    try:
+        return int(answer.json()["bytes"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
 class Uploader(FleetHttpUser):
     """Sends what is due next, and sleeps until then."""
 
@@ -104,5 +113,5 @@ class Uploader(FleetHttpUser):
             path.open("rb") as file,
             self.client.post("/upload", files={"file": file}, catch_response=True) as answer,
         ):
-            if answer.ok and answer.json()["bytes"] < path.stat().st_size:
-                answer.failure("the target has not seen all of the file")
+            if answer.ok and bytes_seen(answer) < path.stat().st_size:
+                answer.failure("the target does not say that it has seen all of the file")

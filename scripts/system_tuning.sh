@@ -150,7 +150,7 @@ number() { if [[ $1 == unlimited ]]; then echo 1048576; else echo "$1"; fi; }
 # --- changing ---
 
 apply() {
-  local key wanted before value status=0 kept
+  local key wanted before set value status=0 kept
   kept=$(remembered "$sysctl_file")
   restore_dropped "$kept"
   local text=$written_by
@@ -159,8 +159,9 @@ apply() {
       log "skipped: $key, which this kernel does not know"
       continue
     fi
-    before=$(awk -F '\t' -v key="$key" '$1 == key { print $2 }' <<<"$kept")
-    [[ -n $before ]] || before=$(now "$key")
+    # What somebody else has set since stays, if it is larger.
+    IFS=$'\t' read -r before set <<<"$(awk -F '\t' -v key="$key" '$1 == key { print $2 FS $3 }' <<<"$kept")"
+    [[ -n $before && $(now "$key") == "$set" ]] || before=$(now "$key")
     value=$(best "$key" "$before" "$wanted")
     if [[ $value != "$before" ]]; then
       if set_value "$key" "$value"; then

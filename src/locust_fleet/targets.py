@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from posixpath import normpath
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -82,7 +83,8 @@ class Targets:
 
     def allows_socket(self, path: str) -> bool:
         """Tell whether a unix socket may be connected to, as only patterns of its own allow."""
-        return any(
+        # What a * stands for must not lead out of the folder.
+        return path == normpath(path) and any(
             pattern.scheme == "unix" and fnmatchcase(path, pattern.host)
             for pattern in self.patterns
         )

@@ -216,7 +216,9 @@ class Stack:
 
     def _running(self) -> Counter[str]:
         """How many containers of each service run, and how well they are."""
-        return Counter(self.compose("ps", "--format", "{{.Service}} {{.State}} {{.Health}}").splitlines())
+        return Counter(
+            self.compose("ps", "--format", "{{.Service}} {{.State}} {{.Health}}").splitlines()
+        )
 
     def scale(self, workers: int) -> None:
         """Change the number of workers as an operator does; returns before they are ready."""

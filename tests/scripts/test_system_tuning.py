@@ -177,6 +177,18 @@ def test_nothing_is_made_smaller(checkout: Checkout, machine: Machine) -> None:
     assert "nf_conntrack_max =" not in (machine.folder / SYSCTL).read_text()
 
 
+def test_what_somebody_made_larger_since_is_not_made_smaller_again(
+    checkout: Checkout, machine: Machine
+) -> None:
+    tune(checkout, machine, "--apply")
+    machine.set("net.netfilter.nf_conntrack_max", "9000000")
+
+    tune(checkout, machine, "--apply")
+
+    assert machine.values()["net.netfilter.nf_conntrack_max"] == ["9000000"]
+    assert "nf_conntrack_max =" not in (machine.folder / SYSCTL).read_text()
+
+
 def test_what_the_kernel_does_not_know_is_left_out_with_a_word(
     checkout: Checkout, machine: Machine
 ) -> None:

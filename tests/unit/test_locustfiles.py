@@ -10,6 +10,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,45 @@ def test_a_setting_of_the_upload_that_is_none_is_named(setting: dict[str, str], 
     done = run("-m", "locust", "-f", ROOT / "locustfiles/upload_test.py", **OURS, **setting)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+class Mute(BaseHTTPRequestHandler):
+    """A target that takes everything, and says nothing about it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_uploads_keep_their_rhythm_where_the_target_does_not_say_what_it_has_seen(
+    tmp_path: Path,
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mute) as target:
+        threading.Thread(target=target.serve_forever).start()
+        done = run(
+            *("-m", "locust", "-f", ROOT / "locustfiles/upload_test.py"),
+            *("--host", f"http://127.0.0.1:{target.server_port}", "--headless", "-u", "1"),
+            *("-t", "3s", "--json-file", tmp_path / "made"),
+            **OURS,
+            SCENARIO_UPLOAD_MB="0.1",
+            SCENARIO_UPLOAD_EVERY_S="0.5",
+        )
+        target.shutdown()
+
+    [uploads] = [
+        entry
+        for entry in json.loads((tmp_path / "made.json").read_text())
+        if entry["name"] == "/upload"
+    ]
+    assert 1 <= uploads["num_requests"] == uploads["num_failures"] <= 10, done.stderr
 
 
 def test_locust_accepts_every_option_of_production_conf_in_master_and_worker() -> None:

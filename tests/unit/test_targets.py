@@ -78,6 +78,7 @@ def test_a_refusal_names_the_target_the_list_and_the_remedy() -> None:
         ("unix:///run/Shop.sock", "/run/Shop.sock", True),
         ("unix:///run/shop/*", "/run/shop/a", True),
         ("unix:///run/shop.sock", "/run/other.sock", False),
+        ("unix:///run/shop/*", "/run/shop/../docker.sock", False),
         ("*", "/run/docker.sock", False),
     ],
 )

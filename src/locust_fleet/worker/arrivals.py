@@ -43,6 +43,8 @@ class Arrivals:
         self._runner = runner
         self._run_id = run_id
         self._engine = Engine(environment)
+        # From the word that users are to stop until the last one has.
+        self._ending = False
         # How long each question was on its way, and when the timeline began by its answer.
         self._answers: deque[tuple[float, float]] = deque(maxlen=ANSWERS_KEPT)
 
@@ -53,7 +55,8 @@ class Arrivals:
         events = self._environment.events
         events.request.add_listener(count_from_intended(self._environment.stats))
         events.test_start.add_listener(self._begin_run)
-        events.test_stopping.add_listener(lambda **_: self._engine.end())
+        events.test_stopping.add_listener(lambda **_: self._end_run(True))
+        events.test_stop.add_listener(lambda **_: self._end_run(False))
         events.report_to_master.add_listener(self._report)
         self._runner.register_message(ARRIVALS, self._hear)
         gevent.spawn(self._watch)
@@ -67,8 +70,13 @@ class Arrivals:
     def _watch(self) -> None:
         while True:
             gevent.sleep(runners.HEARTBEAT_INTERVAL)
-            if self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
+            if self._has_users:
                 self._ask()
+
+    @property
+    def _has_users(self) -> bool:
+        # Not worker_state, which is "running" until the master hears that all have stopped.
+        return not self._ending and self._runner.state in (STATE_RUNNING, STATE_SPAWNING)
 
     def _ask(self, doubted: float | None = None) -> None:
         """Ask where the timeline is, and say it, at once where a leader has doubts."""
@@ -93,7 +101,7 @@ class Arrivals:
             self._answers.append((way_s, now - way_s / 2 - says["position"]))
         elif not self._answers:
             self._ask()
-        if not self._answers or self._runner.worker_state not in (STATE_RUNNING, STATE_SPAWNING):
+        if not self._answers or not self._has_users:
             return
         if not self._engine.runs:
             ramps = {name: tuple(Ramp(*ramp) for ramp in of) for name, of in says["ramps"].items()}
@@ -107,6 +115,10 @@ class Arrivals:
     def _begin_run(self, **_: Any) -> None:
         self._answers.clear()
         self._engine.take_counts()
+
+    def _end_run(self, ending: bool) -> None:
+        self._ending = ending
+        self._engine.end()
 
     def _report(self, data: dict[str, Any], **_: Any) -> None:
         if counts := self._engine.take_counts():

@@ -23,11 +23,11 @@ from typing import Any
 import gevent
 
 from locust_fleet.seams import replace
-from locust_fleet.wire import KEPT, WANTED, WHO
+from locust_fleet.wire import ARRIVALS, KEPT, WANTED, WHO
 from locust_fleet.worker.kept import Kept
 
 # What does not touch the users, so that it need not wait until they have stopped.
-WHILE_STOPPING = ("heartbeat", "ack", WHO, KEPT, WANTED)
+WHILE_STOPPING = ("heartbeat", "ack", WHO, KEPT, WANTED, ARRIVALS)
 # The message of a worker that begins to leave; master/balance.py acts on it.
 LEAVING = "leaving"
 

@@ -37,7 +37,7 @@ class Worker:
         self.runner = cast(
             Any,
             SimpleNamespace(
-                worker_state="running",
+                state="running",
                 register_message=lambda *_: None,
                 send_message=lambda _, data: self.asked.append(data),
             ),
@@ -135,7 +135,7 @@ def test_who_leaves_waits_until_others_have_its_part(worker: Worker) -> None:
 
 
 def test_without_users_nothing_begins(worker: Worker) -> None:
-    worker.runner.worker_state = "ready"
+    worker.runner.state = "ready"
     worker.hear(50.0, 0.0, WHOLE)
     assert not worker.arrivals._engine.runs
 
@@ -146,3 +146,19 @@ def test_arrivals_of_a_run_are_not_counted_with_those_of_the_next(worker: Worker
     worker.environment.events.test_stopping.fire(environment=worker.environment)
     worker.environment.events.test_start.fire(environment=worker.environment)
     assert worker.counted() == 0
+
+
+def test_while_the_users_stop_nothing_is_asked_or_begun_anew(worker: Worker) -> None:
+    worker.hear(50.0, 0.0, WHOLE)
+    events = worker.environment.events
+    # While others hear of it, Locust still says "running".
+    events.test_stopping.fire(environment=worker.environment)
+    worker.counted()
+
+    worker.hear(50.0, 0.0, WHOLE)
+    gevent.sleep(1.2)
+    assert (worker.asked, worker.arrivals._engine.runs, worker.counted()) == ([], False, 0)
+
+    events.test_stop.fire(environment=worker.environment)
+    worker.hear(52.0, 0.0, WHOLE)
+    assert worker.arrivals._engine.runs

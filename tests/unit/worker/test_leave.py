@@ -10,7 +10,7 @@ from typing import Any, cast
 import gevent
 import pytest
 
-from locust_fleet.wire import KEPT, WHO
+from locust_fleet.wire import ARRIVALS, KEPT, WHO
 from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 
@@ -113,10 +113,11 @@ def test_everything_else_is_handled_as_ever(runner: Any) -> None:
 def test_a_worker_whose_users_stop_hears_a_new_leader(runner: Any) -> None:
     runner.takes_s = 0.1
 
-    for kind in ("stop", WHO, KEPT, "spawn"):
+    for kind in ("stop", ARRIVALS, WHO, KEPT, "spawn"):
         runner.handle_message(message(kind))
 
     assert runner.happened == [
+        f"handled {ARRIVALS}",
         f"handled {WHO}",
         f"handled {KEPT}",
         "users stopped",

@@ -28,6 +28,11 @@ def begin_iteration(late_s: float) -> None:
     _late_ms.set(max(0.0, late_s * 1000))
 
 
+def end_iteration() -> None:
+    """Note that what the user does next, such as to say goodbye, is part of no iteration."""
+    _late_ms.set(None)
+
+
 def count_from_intended(stats: RequestStats) -> Callable[..., None]:
     """Return a listener of requests that keeps the twins."""
 

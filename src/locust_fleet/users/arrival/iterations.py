@@ -57,6 +57,7 @@ class Iterations(DefaultTaskSet):
             DefaultTaskSet.execute_task(self, task)
         finally:
             self._in_task = False
+            corrected.end_iteration()
 
     def wait(self) -> None:
         """Think, where a task asks for it; between tasks, what arrives decides."""

@@ -16,7 +16,7 @@ from locust_fleet.users.http.cookies import Cookies
 from locust_fleet.users.http.decode import Decoding, decoded
 from locust_fleet.users.http.dial import Route
 from locust_fleet.users.http.errors import BadRedirect, BadRequest, ConnectionLost, RedirectLoop
-from locust_fleet.users.http.headers import Given, Headers
+from locust_fleet.users.http.headers import Given, Headers, as_text
 from locust_fleet.users.http.link import PART
 from locust_fleet.users.http.pool import Pool
 from locust_fleet.users.http.proxy import Proxy, proxy_for
@@ -44,7 +44,9 @@ BODILESS = frozenset(("GET", "HEAD"))
 CONTINUE_WAIT_S = 1.0
 FRAMING = frozenset(("content-length", "transfer-encoding"))
 # They speak of a body that a redirect leaves behind.
-BODY_HEADERS = frozenset(("content-length", "content-type", "transfer-encoding"))
+BODY_HEADERS = ("content-length", "content-type", "transfer-encoding")
+# What the next place gets of these it has set itself, or the proxy to it is given.
+FIRST_ONLY = ("cookie", "proxy-authorization")
 
 
 @dataclass(slots=True)
@@ -238,15 +240,16 @@ class Exchange:
             if response.status_code not in SAME_BODY:
                 order.body = None
                 order.headers = without(order.headers, BODY_HEADERS)
-            order.headers = without(order.headers, ("cookie",))
+            order.headers = without(order.headers, FIRST_ONLY)
             if not keeps_authorization(request.url, url):
-                order.headers = {**(order.headers or {}), "Authorization": None}
+                order.headers = without(order.headers, ("authorization",))
             order.proxy = proxy_for(url, proxies) if proxies else None
             response = self.send(method, target, order)
         response.history = history
         return response
 
 
-def without(headers: Given | None, names: Collection[str]) -> Given | None:
-    """Return headers without those of the names, which are in lower case."""
-    return headers and {name: v for name, v in headers.items() if name.lower() not in names}
+def without(headers: Given | None, names: Collection[str]) -> Given:
+    """Return headers of one request that take those of the names, in lower case, away."""
+    kept = {name: v for name, v in (headers or {}).items() if as_text(name).lower() not in names}
+    return {**kept, **dict.fromkeys(names)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import NamedTuple
 
+from requests.exceptions import InvalidHeader
 from requests.utils import check_header_validity
 
 from locust_fleet.users.http.errors import BadRequest
@@ -35,7 +36,11 @@ class Headers(MutableMapping[str, str]):
     def block(self, given: Given | None) -> Block:
         """Return the lines of these headers with those of one request; None takes one away."""
         key = tuple(given.items()) if given else ()
-        block = self._blocks.get(key)
+        try:
+            block = self._blocks.get(key)
+        except TypeError:
+            # A list, or what else is no value of a header; said when it is to be written.
+            return self._written(given)
         if block is None:
             block = self._written(given)
             if len(self._blocks) >= KEPT:
@@ -75,17 +80,20 @@ class Headers(MutableMapping[str, str]):
 
 
 def line(header: tuple[str | bytes, str | bytes]) -> bytes:
-    """Return a header as it is sent; raises requests' InvalidHeader, BadRequest."""
-    check_header_validity(header)  # type: ignore[type-var]
+    """Return a header as it is sent; raises BadRequest, which tells no value: it may be secret."""
     name, value = header
-    return b"%b: %b\r\n" % (_as_bytes(name), _as_bytes(value))
+    try:
+        check_header_validity(header)  # type: ignore[type-var]
+        return b"%b: %b\r\n" % (_as_bytes(name), _as_bytes(value))
+    except InvalidHeader:
+        problem = "is no text of one line without blanks around it"
+    except UnicodeEncodeError:
+        problem = "is not latin-1; give it as bytes"
+    raise BadRequest(f"the header {name!r} {problem}")
 
 
 def _as_bytes(value: str | bytes) -> bytes:
-    try:
-        return value if isinstance(value, bytes) else value.encode("latin-1")
-    except UnicodeEncodeError as error:
-        raise BadRequest(f"the header text {value!r} is not latin-1; give it as bytes") from error
+    return value if isinstance(value, bytes) else value.encode("latin-1")
 
 
 def as_text(value: str | bytes) -> str:

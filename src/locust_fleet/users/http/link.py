@@ -112,9 +112,13 @@ class PlainLink:
         return self._socket.fileno() if self._socket else -1
 
     def close(self) -> None:
-        """Close; a greenlet that waits here would wait until its deadline, so none may."""
-        if self._socket is not None:
-            self.detach().close()
+        """Close; a greenlet that waits here gets ConnectionResetError."""
+        if self._socket is None:
+            return
+        self.detach().close()
+        if self._waiting is not None:
+            # From the loop, as everything else that wakes it.
+            self._hub.loop.run_callback(self._on_closed)
 
     def detach(self) -> _socket.socket:
         """Return the socket, for somebody else to use."""
@@ -203,6 +207,12 @@ class PlainLink:
     def on_idle_bytes(self) -> None:
         """Nothing was asked, so whatever came, this connection can no longer be trusted."""
         self.close()
+
+    def _on_closed(self) -> None:
+        waiting = self._waiting
+        if waiting is not None:
+            self._waiting = None
+            waiting.throw(ConnectionResetError("the connection is closed"))
 
     def _on_timer(self) -> None:
         self._due = float("inf")

@@ -32,8 +32,9 @@ def proxy_for(url: str, proxies: Mapping[str, str] | None) -> Proxy | None:
     try:
         parts = urlsplit(given if "://" in given else f"http://{given}")
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise BadRequest(f"the proxy cannot be read: {error}") from error
+    except ValueError:
+        # Its words may hold a part of the password.
+        raise BadRequest("the proxy cannot be read; use http://user:password@host:port") from None
     if parts.scheme != "http" or not host:
         raise BadRequest(f"no way through a proxy of scheme {parts.scheme}; use http://host:port")
     credentials = b""

@@ -223,3 +223,31 @@ def test_a_task_that_fails_ends_its_iteration_only() -> None:
     run(Clumsy, 5, "")
 
     assert len(begun) == 50
+
+
+def test_what_a_user_asks_as_it_stops_is_part_of_no_iteration() -> None:
+    class Polite(User):
+        arrivals = ArrivalRate([{"rate": 20, "for": 1}])
+
+        def say(self, name: str) -> None:
+            self.environment.events.request.fire(
+                request_type="GET",
+                name=name,
+                response_time=1,
+                response_length=0,
+                exception=None,
+                context={},
+            )
+
+        def on_stop(self) -> None:
+            self.say("/goodbye")
+
+        @task
+        def greet(self) -> None:
+            self.say("/hello")
+
+    entries = run(Polite, 2, "").stats.entries
+
+    assert ("/hello" + TWIN, "GET") in entries
+    assert ("/goodbye", "GET") in entries
+    assert ("/goodbye" + TWIN, "GET") not in entries

@@ -227,6 +227,48 @@ def test_another_host_does_not_get_the_authorization(user: FleetHttpUser, wire: 
     assert all("authorization" not in wire.headers(n) for n in range(1, len(wire.heads)))
 
 
+@pytest.mark.parametrize("of_client", [True, False])
+def test_what_was_said_of_the_first_request_does_not_follow_a_redirect(
+    user: FleetHttpUser, wire: Wire, of_client: bool
+) -> None:
+    wire.answers(status(302, f"Location: {wire.url}/there"), OK)
+    headers: Any = {
+        "Cookie" if of_client else b"Cookie": "session=secret",
+        "Proxy-Authorization": "Basic secret",
+        "Content-Type": "text/plain",
+    }
+    given = {} if of_client else {"headers": headers}
+    if of_client:
+        user.client.headers.update(headers)
+
+    user.client.post("/here", data="text", **given)
+
+    first, second = wire.headers(0), wire.headers(1)
+    own = {"cookie", "proxy-authorization", "content-type"}
+    assert (own & set(first), own & set(second)) == (own, set())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        # As read from a file, with the end of its line.
+        {"headers": {"Authorization": "Bearer s3cret\n"}},
+        {"headers": {"Authorization": "Bearer s3cret \u20ac"}},
+        {"headers": {"Authorization": ["s3cret"]}},
+        {"cookies": {"session": "s3cret\n"}},
+        {"proxies": {"http": "http://me:s3cret#@proxy:3128"}},
+    ],
+)
+def test_what_cannot_be_sent_is_a_failure_that_tells_no_secret(
+    user: FleetHttpUser, wire: Wire, options: dict[str, Any]
+) -> None:
+    answer = user.client.get("/", **options)
+
+    assert isinstance(answer.error, requests.exceptions.InvalidHeader)
+    assert "s3cret" not in str(answer.error)
+    assert not wire.heads
+
+
 def test_redirects_without_end_are_a_failure(new_user: NewUser, wire: Wire) -> None:
     wire.answers(status(302, "Location: /"))
     user = new_user(max_redirects=5)
@@ -376,6 +418,24 @@ def test_connections_are_closed_when_the_user_ends(user: FleetHttpUser, wire: Wi
 
     assert wire.heads
     assert not connections._idle
+
+
+def test_a_greenlet_that_still_reads_when_the_user_ends_is_told(
+    user: FleetHttpUser, wire: Wire
+) -> None:
+    wire.answers([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbegin", 60.0])
+    answer = user.client.get("/", stream=True)
+
+    def read() -> None:
+        with pytest.raises(ConnectionError):
+            list(answer.iter_content(9))
+
+    reader = gevent.spawn(read)
+    gevent.sleep(0.1)
+    user.client.close()
+    reader.join(timeout=1)
+
+    assert reader.successful()
 
 
 def test_requests_in_flight_are_counted(user: FleetHttpUser, wire: Wire) -> None:
