@@ -14,11 +14,12 @@ from locust_fleet.sizing.size import BUSY_GOAL, Cost, Load, Machine, Size, size
 
 # Where nobody says otherwise: careful for users who do more than send files.
 USERS_PER_WORKER = 150
-# Measured with `--measure` and HttpUser on a core of 2.6 GHz: a request, and each byte of it.
-CPU_S_PER_REQUEST = 0.0006
-CPU_S_PER_BYTE = 1 / 4.0e9
-# Measured with 500 HttpUsers, each with a connection: 34 kB. FastHttpUser takes half.
-BYTES_PER_USER = 34_000
+# Measured with FleetHttpUser on a core of 2.6 GHz: a small request after waiting 0.06 ms, rounded
+# up; a file of 17.5 MB through the network of a deployed stack 6.5 ms, over loopback half of that.
+CPU_S_PER_REQUEST = 0.0001
+CPU_S_PER_BYTE = 1 / 2.7e9
+# Measured with 500 FleetHttpUsers who upload at the same time (tests/bench/http_users.py).
+BYTES_PER_USER = 20_000
 
 
 def run(arguments: argparse.Namespace) -> int:
