@@ -123,7 +123,7 @@ run_layer() {
     # What teams may copy runs where what it shows runs. Most of this layer waits, for
     # leases to end and workers to be missed: more processes than cores.
     integration)
-      pytest -q --numprocesses 6 --dist loadgroup tests/integration tests/examples "$@"
+      pytest -q --numprocesses 5 --dist loadgroup tests/integration tests/examples "$@"
       ;;
     *) pytest -q --numprocesses 2 --dist loadgroup "tests/$layer" "$@" ;;
   esac

@@ -16,7 +16,7 @@ from tests.integration.conftest import wait_until
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
-SOAK_S = float(os.environ.get("CHAOS_SOAK_S", "45"))
+SOAK_S = float(os.environ.get("CHAOS_SOAK_S", "30"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(1 << 32))
 SETTLE_S = 60
 
