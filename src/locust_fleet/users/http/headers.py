@@ -35,7 +35,11 @@ class Headers(MutableMapping[str, str]):
     def block(self, given: Given | None) -> Block:
         """Return the lines of these headers with those of one request; None takes one away."""
         key = tuple(given.items()) if given else ()
-        block = self._blocks.get(key)
+        try:
+            block = self._blocks.get(key)
+        except TypeError:
+            # A value that is no text; it is told which.
+            return self._written(given)
         if block is None:
             block = self._written(given)
             if len(self._blocks) >= KEPT:
