@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -20,6 +22,8 @@ CPU_S_PER_REQUEST = 0.0001
 CPU_S_PER_BYTE = 1 / 2.7e9
 # Measured with 500 FleetHttpUsers who upload at the same time (tests/bench/http_users.py).
 BYTES_PER_USER = 20_000
+# Beyond, nobody means it, and figures are no longer exact.
+MOST, SHORTEST_S = 1e15, 0.001
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,8 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
         round(_quantity("--file-size", arguments.file_size, BYTES)),
         _quantity("--interval", arguments.interval, SECONDS),
     )
-    if not load.interval_s:
-        raise SettingsError("--interval is 0; use at least 1ms")
+    if load.interval_s < SHORTEST_S:
+        raise SettingsError(f"--interval is '{arguments.interval}'; use at least 1ms")
+    if not 0 < arguments.seconds < math.inf:
+        raise SettingsError(f"--seconds is {arguments.seconds:g}; use a number above 0")
     cost = Cost(_cpu_s(arguments, load), BYTES_PER_USER)
     if arguments.users_per_worker:
         users_per_worker = _whole("--users-per-worker", arguments.users_per_worker)
@@ -97,13 +103,16 @@ def _print(load: Load, cost: Cost, needed: Size, users_per_worker: int) -> None:
 
 
 def _whole(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise SettingsError(f"{name} is '{value}'; use a whole number from 1")
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", value):
+        raise SettingsError(f"{name} is '{value}'; use a whole number from 1 to 999999999")
     return int(value)
 
 
 def _quantity(name: str, value: str, units: dict[str, float]) -> float:
     try:
-        return quantity(value, units)
+        found = quantity(value, units)
     except ValueError as error:
         raise SettingsError(f"{name} is {error}") from None
+    if found > MOST:
+        raise SettingsError(f"{name} is '{value}'; use less")
+    return found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from locust_fleet import cli
 from locust_fleet.sizing import Cost, Load, Machine, size
 from locust_fleet.sizing.command import link_of
 from locust_fleet.sizing.quantities import BITS, BYTES, SECONDS, bits, quantity, size_of
@@ -128,3 +129,31 @@ def test_a_card_that_does_not_know_its_speed_is_none(tmp_path: Path, speed: str)
     (folder / "speed").write_text(speed)
 
     assert link_of(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("--users", "9" * 400),
+        ("--users", "9" * 5000),
+        ("--users-per-worker", "9" * 400),
+        ("--file-size", f"{'9' * 400}MB"),
+        ("--interval", f"{'9' * 400}s"),
+        ("--interval", "0.0001ms"),
+        ("--link", f"{'9' * 400}Gbit"),
+        ("--seconds", "nan"),
+        ("--seconds", "inf"),
+        ("--seconds", "0"),
+    ],
+)
+def test_a_quantity_that_nobody_means_is_named(
+    argument: str,
+    value: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sane = ["--users", "5", "--file-size", "1MB", "--interval", "1s", "--measure"]
+    monkeypatch.setattr("sys.argv", ["locust-fleet", "plan", *sane, argument, value])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, f"{argument} is" in capsys.readouterr().err) == (2, True)

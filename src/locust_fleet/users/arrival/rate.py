@@ -14,7 +14,7 @@ import yaml
 from locust_fleet.errors import ShapeError
 from locust_fleet.users.arrival.iterations import begin_on_arrival
 from locust_fleet.users.arrival.pool import Pool
-from locust_fleet.users.arrival.shape import ramps_of
+from locust_fleet.users.arrival.shape import is_number, ramps_of
 
 NAME = "arrivals"
 
@@ -34,7 +34,7 @@ class ArrivalRate:
             self.ramps = _read(Path(caller).resolve().parent / shape)
         else:
             self.ramps = ramps_of(shape)
-        if not 0 <= wait_for_user_s < float("inf"):
+        if not is_number(wait_for_user_s) or not 0 <= wait_for_user_s < float("inf"):
             raise ShapeError(f"wait_for_user_s is {wait_for_user_s!r}; use seconds from 0 up")
         self._wait_for_user_s = wait_for_user_s
         self._pools: dict[type[User], Pool] = {}

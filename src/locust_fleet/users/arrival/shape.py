@@ -35,7 +35,10 @@ Ramps = tuple[Ramp, ...]
 def ramps_of(shape: object) -> Ramps:
     """Return the ramps of a rate or of stages; raises ShapeError, which says what is wrong."""
     if not isinstance(shape, list | tuple):
-        return (_hold(_rate(shape, "a rate"), math.inf),)
+        rate = _rate(shape, "a rate")
+        if not rate:
+            raise ShapeError("a rate of 0 asks for no arrivals; use a number above 0")
+        return (_hold(rate, math.inf),)
     ramps: list[Ramp] = []
     for place, stage in enumerate(shape, 1):
         ramps += _stage(stage, f"stage {place}", ramps[-1].end if ramps else 0.0)
@@ -109,7 +112,7 @@ def _hold(rate: float, seconds: float) -> Ramp:
 
 
 def _rate(value: object, where: str) -> float:
-    if _is_number(value) and 0 <= value < math.inf:
+    if is_number(value) and 0 <= value < math.inf:
         return float(value)
     raise ShapeError(f"{where} is {value!r} per second; use a number from 0 up")
 
@@ -119,10 +122,10 @@ def _seconds(value: object, where: str) -> float:
         seconds = parse_timespan(value) if isinstance(value, str) else value
     except ValueError:
         seconds = None
-    if _is_number(seconds) and 0 < seconds < math.inf:
+    if is_number(seconds) and 0 < seconds < math.inf:
         return float(seconds)
     raise ShapeError(f"{where} lasts {value!r}; use seconds, or a text such as 90s, 30m or 1h30m")
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

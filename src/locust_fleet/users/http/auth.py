@@ -8,6 +8,7 @@ from typing import Any
 from requests.auth import HTTPBasicAuth, HTTPDigestAuth, _basic_auth_str
 from requests.structures import CaseInsensitiveDict
 
+from locust_fleet.users.http.body import Body, Bytes
 from locust_fleet.users.http.errors import BadRequest
 from locust_fleet.users.http.headers import Given
 from locust_fleet.users.http.target import Target
@@ -16,14 +17,21 @@ from locust_fleet.users.http.target import Target
 class Unsigned:
     """A request as requests shows it to an ``AuthBase`` or a function, which add headers to it."""
 
-    def __init__(self, method: str, target: Target, headers: Given | None, body: Any) -> None:
+    def __init__(
+        self, method: str, target: Target, headers: Given | None, body: Body | None
+    ) -> None:
         self.method, self.url, self.path_url = method, target.url, target.path
         self.headers: CaseInsensitiveDict[Any] = CaseInsensitiveDict(headers or {})
-        self.body = body
+        if body is not None and body.kind:
+            self.headers.setdefault("Content-Type", body.kind)
+        # None for what is never in memory.
+        self.body: str | bytes | None = None
+        if isinstance(body, Bytes):
+            self.body = body.data.decode("utf-8") if body.text else body.data
 
 
 def authorized(
-    auth: Any, method: str, target: Target, headers: Given | None, body: Any
+    auth: Any, method: str, target: Target, headers: Given | None, body: Body | None
 ) -> Mapping[str, Any]:
     """Return the headers of one request with what ``auth`` adds; raises BadRequest."""
     if isinstance(auth, HTTPDigestAuth):
@@ -37,4 +45,9 @@ def authorized(
     if not callable(auth):
         raise BadRequest(f"auth is {type(auth).__name__}; use (user, password) or a function")
     unsigned = Unsigned(method, target, headers, body)
-    return (auth(unsigned) or unsigned).headers
+    before = unsigned.url, unsigned.body
+    signed = auth(unsigned) or unsigned
+    if (signed.url, signed.body) != before:
+        raise BadRequest("auth= changed more than headers; use HttpUser for it")
+    headers_of: Mapping[str, Any] = signed.headers
+    return headers_of

@@ -24,10 +24,12 @@ _encode = library.JSONEncoder(allow_nan=False).encode
 class Bytes:
     """A body in memory, as most are; it is sent together with the head."""
 
-    __slots__ = ("data", "kind")
+    __slots__ = ("data", "kind", "text")
 
-    def __init__(self, data: bytes, kind: str | None = None) -> None:
+    def __init__(self, data: bytes, kind: str | None = None, text: bool = False) -> None:
         self.data = data
+        # Whether requests would have it as text.
+        self.text = text
         # The Content-Type, if it is to be told.
         self.kind = kind
 
@@ -97,7 +99,7 @@ def body_of(data: Any, json: Any, files: Any = None) -> Body | None:
     if isinstance(data, (bytes, bytearray, memoryview)):
         return Bytes(bytes(data)) if data else _json_body(json)
     if isinstance(data, str):
-        return Bytes(data.encode("utf-8")) if data else _json_body(json)
+        return Bytes(data.encode("utf-8"), text=True) if data else _json_body(json)
     if isinstance(data, Path) or hasattr(data, "read"):
         found = shared(data)
         return Segments([found]) if found else Bytes(content_of(data))
@@ -106,7 +108,7 @@ def body_of(data: Any, json: Any, files: Any = None) -> Body | None:
     if not data:
         return _json_body(json)
     form = PreparedRequest._encode_params(data)  # type: ignore[attr-defined]
-    return Bytes(form if isinstance(form, bytes) else form.encode("utf-8"), FORM)
+    return Bytes(form if isinstance(form, bytes) else form.encode("utf-8"), FORM, text=True)
 
 
 def _json_body(value: Any) -> Bytes | None:

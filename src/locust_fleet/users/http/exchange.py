@@ -43,6 +43,8 @@ BODILESS = frozenset(("GET", "HEAD"))
 # A server that says nothing for so long will read the body without being asked, as in curl.
 CONTINUE_WAIT_S = 1.0
 FRAMING = frozenset(("content-length", "transfer-encoding"))
+# Places whose routes are kept; beyond, they are made anew.
+KEPT = 256
 # They speak of a body that a redirect leaves behind.
 BODY_HEADERS = ("content-length", "content-type", "transfer-encoding")
 # What the next place gets of these it has set itself, or the proxy to it is given.
@@ -91,6 +93,8 @@ class Exchange:
         key = target.origin, order.trust, order.proxy
         route = self._routes.get(key)
         if route is None:
+            if len(self._routes) >= KEPT:
+                self._routes.clear()
             route = self._routes[key] = Route(*key, self._unix)
         connection, answer = self._asked(route, request, order)
         try:
@@ -222,7 +226,7 @@ class Exchange:
         """Go where redirects lead and return the last answer; raises as send does."""
         history: list[Response] = []
         order = replace(order)
-        while response.status_code in STATUSES and "location" in response.headers:
+        while response.status_code in STATUSES and response.headers.get("location"):
             if len(history) >= most:
                 raise RedirectLoop(f"more than {most} redirects")
             # Read to its end, so that the next one may use the connection.

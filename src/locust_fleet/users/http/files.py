@@ -73,12 +73,17 @@ def shared(file: Any) -> tuple[SharedFile, int] | None:
         return None
     if not os.path.isfile(descriptor):  # noqa: PTH113
         return None
-    return _of(descriptor), start
+    found = _of(descriptor)
+    # Beyond the end when the file became shorter since it was read.
+    return found, min(start, found.size)
 
 
 def content_of(file: Any) -> bytes:
     """Return what is left of a file, or the bytes or text that stand for one."""
     content = file.read() if hasattr(file, "read") else file
+    if isinstance(content, int):
+        # For bytes() it would be a length.
+        content = str(content)
     return content.encode("utf-8") if isinstance(content, str) else bytes(content)
 
 

@@ -9,6 +9,8 @@ from locust_fleet.users.http.tls import Ticket, TlsLink
 
 # Idle ones to one place; a user that makes more requests at once closes the rest afterwards.
 MOST_IDLE = 10
+# Places to which idle ones are kept, or who goes from host to host runs out of descriptors.
+MOST_PLACES = 32
 
 
 class Pool:
@@ -38,6 +40,8 @@ class Pool:
         route, link = connection.route, connection.link
         idle = self._idle.get(route)
         if idle is None:
+            if len(self._idle) >= MOST_PLACES:
+                self._leave(next(iter(self._idle)))
             idle = self._idle[route] = []
         if self._closed or len(idle) >= MOST_IDLE:
             connection.close()
@@ -50,6 +54,11 @@ class Pool:
                 self._tickets[route] = ticket
         link.idle = True
         idle.append(connection)
+
+    def _leave(self, route: Route) -> None:
+        for connection in self._idle.pop(route):
+            connection.close()
+        self._tickets.pop(route, None)
 
     def close(self) -> None:
         """Close all that are idle, and those in use when they come back."""

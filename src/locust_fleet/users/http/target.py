@@ -87,7 +87,11 @@ class Targets:
         self._known: dict[str, Target] = {}
         self._root: Target | None = None
         if base:
-            root = Target.of(base)
+            try:
+                root = Target.of(base)
+            except RequestException:
+                # As with HttpUser, whoever needs it is told.
+                return
             if root.url.endswith(root.path) and _plain(root.path) and "?" not in root.path:
                 self._root = root
             self._prefix = urlsplit(base).path

@@ -49,9 +49,17 @@ def context_of(trust: Trust) -> ssl.SSLContext:
         context.load_verify_locations(None if folder else where, where if folder else None)
     if trust.cert:
         cert, key = (trust.cert, None) if isinstance(trust.cert, str) else trust.cert
-        context.load_cert_chain(cert, key)
+        for path in filter(None, (cert, key)):
+            if not Path(path).exists():
+                raise OSError(f"there is no certificate or key at {path}; give cert= another path")
+        context.load_cert_chain(cert, key, _no_password)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _no_password() -> str:
+    """OpenSSL would ask at the terminal, and all users would wait for an answer."""
+    raise OSError("the key that cert= names is encrypted; give one without a password")
 
 
 class TlsLink(PlainLink):

@@ -87,3 +87,9 @@ def test_locusts_own_workers_are_refused() -> None:
     environment.create_master_runner("127.0.0.1", 0)
     with pytest.raises(ShapeError, match="start them with locust-fleet worker"):
         Alone().follow(environment)
+
+
+@pytest.mark.parametrize("seconds", [-1, "10", None, True, float("nan")])
+def test_a_wait_that_is_no_time_is_named(seconds: object) -> None:
+    with pytest.raises(ShapeError, match="wait_for_user_s is"):
+        ArrivalRate(5, wait_for_user_s=seconds)  # type: ignore[arg-type]

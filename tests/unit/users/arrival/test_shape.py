@@ -36,6 +36,7 @@ def test_a_stage_is_ramps(stages: list[dict[str, Any]], meant: list[tuple[float,
 @pytest.mark.parametrize(
     ("shape", "problem"),
     [
+        (0, "a rate of 0 asks for no arrivals"),
         (-1, "-1 per second; use a number from 0 up"),
         (float("nan"), "nan per second"),
         (True, "True per second"),

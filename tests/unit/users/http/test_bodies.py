@@ -1,6 +1,7 @@
 """What a scenario sends arrives whole, with one length, and files are never read into memory."""
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,3 +179,57 @@ def test_what_json_has_no_word_for_is_a_failed_request(user: FleetHttpUser) -> N
 def test_an_empty_body_is_none() -> None:
     assert body_of(b"", None) is None
     assert body_of({}, None) is None
+
+
+def test_a_file_that_is_shorter_than_it_was_read_to_is_sent_as_nothing(
+    user: FleetHttpUser, wire: Wire, path: Path
+) -> None:
+    with path.open("rb") as file:
+        file.read()
+        os.truncate(path, 10)
+        user.client.post("/", data=file)
+        user.client.post("/", files={"file": ("load.bin", file)})
+        expected = prepared(files={"file": ("load.bin", b"")})
+
+    assert wire.headers(0)["content-length"] == "0"
+    assert isinstance(expected.body, bytes)
+    assert without_boundary(wire.bodies[-1]) == without_boundary(expected.body)
+    assert wire.connections == 1
+
+
+def test_a_number_as_a_file_is_its_digits(user: FleetHttpUser, wire: Wire) -> None:
+    user.client.post("/", files={"id": (None, 7)})
+
+    assert b"\r\n\r\n7\r\n--" in wire.bodies[-1]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"json": {"a": 1}}, {"data": {"a": 1}}, {"data": "text \u20ac"}, {"data": b"bytes"}, {}],
+    ids=str,
+)
+def test_a_function_that_signs_sees_what_requests_would_show_it(
+    user: FleetHttpUser, wire: Wire, given: dict[str, Any]
+) -> None:
+    seen: list[tuple[Any, Any]] = []
+
+    def sign(request: Any) -> Any:
+        seen.append((request.body, request.headers.get("Content-Type")))
+        request.headers["X-Signature"] = "signed"
+        return request
+
+    user.client.post("/", auth=sign, **given)
+    prepared(auth=sign, **given)
+
+    assert seen[0] == seen[1]
+    assert wire.headers()["x-signature"] == "signed"
+
+
+def test_a_function_that_signs_in_the_url_is_a_failed_request(user: FleetHttpUser) -> None:
+    def sign(request: Any) -> Any:
+        request.url += "?signature=1"
+        return request
+
+    answer = user.client.get("/", auth=sign)
+
+    assert str(answer.error) == "auth= changed more than headers; use HttpUser for it"

@@ -3,6 +3,7 @@
 from locust.exception import LocustError
 
 import time
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -19,6 +20,7 @@ from locust_fleet.users.http.errors import (
     ConnectionLost,
     RedirectLoop,
 )
+from locust_fleet.users.http.pool import MOST_PLACES
 from locust_fleet.users.http.tally import TALLY
 
 JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'
@@ -533,3 +535,43 @@ def test_a_cookie_that_the_scenario_changes_is_sent_changed(
     user.client.get("/")
 
     assert [wire.headers(number)["cookie"] for number in range(2)] == ["s=1", "s=2"]
+
+
+def test_an_empty_location_leads_nowhere(user: FleetHttpUser, wire: Wire) -> None:
+    wire.answers(status(302, "Location: ", body=b"here"))
+
+    answer = user.client.get("/")
+
+    assert (answer.status_code, answer.text, len(wire.heads)) == (302, "here", 1)
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_user_that_goes_from_host_to_host_keeps_few_connections(
+    user: FleetHttpUser, wire: Wire
+) -> None:
+    before = descriptors()
+
+    for number in range(2 * MOST_PLACES):
+        # Another place each time, and always the same server.
+        user.client.get(f"http://shop-{number}.example/", proxies={"http": wire.url})
+
+    # Both ends are in this process.
+    gevent.sleep(0.05)
+    assert descriptors() - before <= 2 * MOST_PLACES + 4
+
+
+def test_a_header_that_is_no_text_is_a_failed_request_that_names_it(user: FleetHttpUser) -> None:
+    answer = user.client.get("/", headers={"X-Many": ["a"]})
+
+    assert "X-Many" in str(answer.error)
+
+
+def test_a_host_that_is_no_url_is_told_by_each_request(new_user: NewUser, wire: Wire) -> None:
+    user = new_user(host="shop:8000")
+
+    with pytest.raises(requests.exceptions.InvalidSchema, match="shop:8000/a"):
+        user.client.get("/a")
+    assert user.client.get(f"{wire.url}/").ok

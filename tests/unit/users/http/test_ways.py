@@ -271,3 +271,20 @@ def test_a_host_that_does_not_answer_is_a_failure_in_time(
     assert isinstance(errors[-1], requests.exceptions.ConnectTimeout)
     for sock in (*waiting, listener):
         sock.close()
+
+
+def test_a_certificate_that_is_missing_is_named(new_user: NewUser, secure: Wire) -> None:
+    user = new_user(host=secure.url, verify=False, cert="/not/there.pem")
+
+    assert "/not/there.pem" in str(user.client.get("/").error)
+
+
+def test_nobody_is_asked_for_the_password_of_a_key(
+    new_user: NewUser, secure: Wire, certificate: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    command = f"openssl pkey -in {certificate} -aes256 -passout pass:secret -out {key}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    user = new_user(host=secure.url, verify=False, cert=(str(certificate), str(key)))
+
+    assert "is encrypted" in str(user.client.get("/").error)
