@@ -26,6 +26,7 @@ import time
 from functools import cache
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 from locust_fleet.users import FleetHttpUser
 
@@ -73,6 +74,14 @@ def made_up_file() -> Path:
     return path
 
 
+def bytes_seen(answer: Any) -> int:
+    """Return how many bytes the target says to have seen, as {"bytes": N}; -1: it does not."""
+    try:
+        return int(answer.json()["bytes"])
+    except (ValueError, KeyError, TypeError):
+        return -1
+
+
 class Uploader(FleetHttpUser):
     """Sends what is due next, and sleeps until then."""
 
@@ -91,8 +100,11 @@ class Uploader(FleetHttpUser):
     def send_what_is_due(self) -> None:
         """Upload, or send a heartbeat."""
         if self.upload_at <= self.heartbeat_at:
-            self.upload()
-            self.upload_at = max(self.upload_at + UPLOAD_EVERY_S, time.monotonic())
+            try:
+                self.upload()
+            finally:
+                # Whatever went wrong, or it would be due again at once.
+                self.upload_at = max(self.upload_at + UPLOAD_EVERY_S, time.monotonic())
         else:
             self.client.post("/heartbeat")
             self.heartbeat_at = max(self.heartbeat_at + HEARTBEAT_EVERY_S, time.monotonic())
@@ -104,5 +116,5 @@ class Uploader(FleetHttpUser):
             path.open("rb") as file,
             self.client.post("/upload", files={"file": file}, catch_response=True) as answer,
         ):
-            if answer.ok and answer.json()["bytes"] < path.stat().st_size:
-                answer.failure("the target has not seen all of the file")
+            if answer.ok and bytes_seen(answer) < os.fstat(file.fileno()).st_size:
+                answer.failure("the target does not say that it has seen all of the file")

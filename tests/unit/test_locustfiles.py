@@ -10,7 +10,9 @@ import os
 import re
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -145,6 +147,34 @@ def test_a_setting_of_the_upload_that_is_none_is_named(setting: dict[str, str], 
     done = run("-m", "locust", "-f", ROOT / "locustfiles/upload_test.py", **OURS, **setting)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+class Thanks(BaseHTTPRequestHandler):
+    """A target that is not the demo shop."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"thanks")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_an_upload_to_a_target_with_other_answers_is_counted_at_its_rhythm() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Thanks) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        done = run(
+            *("-m", "locust", "-f", ROOT / "locustfiles/upload_test.py", "--headless"),
+            *("--host", f"http://127.0.0.1:{server.server_port}", "--run-time", "4s", "--json"),
+            **OURS,
+            SCENARIO_UPLOAD_MB="0.01",
+            SCENARIO_UPLOAD_EVERY_S="0.5",
+        )
+        server.shutdown()
+    [uploads] = [entry for entry in json.loads(done.stdout) if entry["name"] == "/upload"]
+    assert 1 <= uploads["num_requests"] == uploads["num_failures"] <= 10
 
 
 def test_locust_accepts_every_option_of_production_conf_in_master_and_worker() -> None:
