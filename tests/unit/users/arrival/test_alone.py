@@ -223,3 +223,24 @@ def test_a_task_that_fails_ends_its_iteration_only() -> None:
     run(Clumsy, 5, "")
 
     assert len(begun) == 50
+
+
+def test_a_run_that_ends_before_its_users_are_there_says_why_nothing_arrived(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Shopper(User):
+        arrivals = ArrivalRate(5)
+
+        @task
+        def home(self) -> None:
+            pass
+
+    environment = Environment(user_classes=[Shopper])
+    runner = environment.create_local_runner()
+    Alone().follow(environment)
+
+    runner.start(5, spawn_rate=1)
+    gevent.sleep(0.1)
+    runner.quit()
+
+    assert "nothing has arrived" in caplog.text
