@@ -9,6 +9,7 @@ from locust import events
 from locust.env import Environment
 from locust.runners import DistributedRunner
 
+import logging
 import time
 from typing import Any
 
@@ -18,6 +19,8 @@ from locust_fleet.errors import ShapeError
 from locust_fleet.users.arrival.corrected import count_from_intended, show_dropped
 from locust_fleet.users.arrival.engine import Engine, open_classes
 from locust_fleet.users.arrival.schedule import ALL
+
+logger = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 
@@ -52,10 +55,18 @@ class Alone:
                 )
                 engine.change({user.__name__: ALL for user in classes})
 
+        def test_stopping(**_: Any) -> None:
+            if not engine.runs:
+                logger.warning(
+                    "nothing has arrived: the run ended before all of its users were there;"
+                    " let it run for longer, or spawn them faster"
+                )
+            engine.end()
+
         environment.events.request.add_listener(count_from_intended(environment.stats))
         environment.events.test_start.add_listener(lambda **_: engine.take_counts())
         environment.events.spawning_complete.add_listener(spawning_complete)
-        environment.events.test_stopping.add_listener(lambda **_: engine.end())
+        environment.events.test_stopping.add_listener(test_stopping)
         environment.events.test_stop.add_listener(lambda **_: _show(environment, engine))
         gevent.spawn(_watch, environment, engine)
 

@@ -251,3 +251,24 @@ def test_what_a_user_asks_as_it_stops_is_part_of_no_iteration() -> None:
     assert ("/hello" + TWIN, "GET") in entries
     assert ("/goodbye", "GET") in entries
     assert ("/goodbye" + TWIN, "GET") not in entries
+
+
+def test_a_run_that_ends_before_its_users_are_there_says_why_nothing_arrived(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Shopper(User):
+        arrivals = ArrivalRate(5)
+
+        @task
+        def home(self) -> None:
+            pass
+
+    environment = Environment(user_classes=[Shopper])
+    runner = environment.create_local_runner()
+    Alone().follow(environment)
+
+    runner.start(5, spawn_rate=1)
+    gevent.sleep(0.1)
+    runner.quit()
+
+    assert "nothing has arrived" in caplog.text
