@@ -102,7 +102,7 @@ def test_a_target_that_fails_is_no_measure(target: str) -> None:
     [
         (("--users", "many"), "--users is 'many'; use a whole number from 1"),
         (("--users", "5", "--file-size", "17"), "--file-size is '17'; use a number and one of"),
-        (("--users", "5", "--interval", "0s"), "--interval is 0; use at least 1ms"),
+        (("--users", "5", "--interval", "0s"), "--interval is '0s'; use at least 1ms"),
         (("--users", "5", "--host", "http://x"), "--host is only asked with --measure"),
         (
             ("--users", "5", "--measure", "--host", "http://elsewhere.example"),
