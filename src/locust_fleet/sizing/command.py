@@ -37,14 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError(f"--interval is '{arguments.interval}'; use at least 1ms")
     if not 0 < arguments.seconds < math.inf:
         raise SettingsError(f"--seconds is {arguments.seconds:g}; use a number above 0")
+    given = arguments.users_per_worker
+    users_per_worker = _whole("--users-per-worker", given) if given else None
+    machine = _machine(arguments)
+    # Only now: it takes ten seconds.
     cost = Cost(_cpu_s(arguments, load), BYTES_PER_USER)
-    if arguments.users_per_worker:
-        users_per_worker = _whole("--users-per-worker", arguments.users_per_worker)
-    elif arguments.measure:
-        users_per_worker = cost.most_users(load.interval_s)
-    else:
-        users_per_worker = USERS_PER_WORKER
-    needed = size(load, users_per_worker, cost, _machine(arguments))
+    if users_per_worker is None:
+        measured = arguments.measure
+        users_per_worker = cost.most_users(load.interval_s) if measured else USERS_PER_WORKER
+    needed = size(load, users_per_worker, cost, machine)
     _print(load, cost, needed, users_per_worker)
     for warning in needed.warnings:
         print(f"warning: {warning}", file=sys.stderr)

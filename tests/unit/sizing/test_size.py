@@ -154,6 +154,7 @@ def test_a_quantity_that_nobody_means_is_named(
 ) -> None:
     sane = ["--users", "5", "--file-size", "1MB", "--interval", "1s", "--measure"]
     monkeypatch.setattr("sys.argv", ["locust-fleet", "plan", *sane, argument, value])
+    monkeypatch.setattr("locust_fleet.sizing.command._cpu_s", lambda *_: pytest.fail("measured"))
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert (ended.value.code, f"{argument} is" in capsys.readouterr().err) == (2, True)
