@@ -150,6 +150,7 @@ def test_a_stop_that_its_leader_did_not_live_to_see_is_carried_out_by_the_next(
     leader = fleet.ready("w1")["leader"]
     ask_to_stop(fleet)
     wait_until(lambda: fleet.state()["state"] == "stopping", "the stop")
+    # The leader saves that it stops within a tenth of a second; it is not seen from outside.
     time.sleep(1)
 
     fleet.freeze("master")
@@ -190,10 +191,12 @@ def test_a_moment_without_the_network_stops_no_user(
     fleet.wait_for_users(10)
 
     cable.cut()
+    # Long enough to be missed by two heartbeats.
     time.sleep(4)
     cable.mend()
 
     wait_until(lambda: bool(fleet.ready("w1")["ready"]), "the worker finding its leader", 5)
+    # Nothing happens, which cannot be waited for.
     time.sleep(4)
     assert users_of(fleet, "w1") == fleet.state()["users"] == 10
     assert stopped_users(fleet, "w1") == 0
@@ -211,6 +214,7 @@ def test_a_stop_reaches_a_worker_when_it_is_back(
     fleet.wait_for_users(10)
 
     cable.cut()
+    # A cable that is cut shows nowhere yet; the stop is to find it cut.
     time.sleep(1)
     ask_to_stop(fleet)
     time.sleep(away_s - 1)
@@ -220,6 +224,7 @@ def test_a_stop_reaches_a_worker_when_it_is_back(
     wait_until(lambda: stopped_users(fleet, "w1") == 10, "the users stopping", 5)
     served = fleet.served()
     wait_for_end(connection, "stopped")
+    # Nothing happens, which cannot be waited for.
     time.sleep(3)
     assert fleet.served() == served
     assert users_of(fleet, "w1") == 0
@@ -236,6 +241,7 @@ def test_what_a_worker_did_that_was_cut_off_counts_under_the_next_leader_of_a_st
     fleet.wait_for_users(10)
 
     cable.cut()
+    # A cable that is cut shows nowhere yet; the stop is to find it cut.
     time.sleep(1)
     ask_to_stop(fleet)
     wait_until(lambda: fleet.state()["state"] == "stopping", "the stop")
