@@ -42,6 +42,8 @@ def healthcheck(url: str) -> int:
 def _status(url: str) -> str:
     place, _, path = url.removeprefix("http://").partition("/")
     host, _, port = place.partition(":")
+    if not url.startswith("http://") or not (port or "80").isdecimal():
+        raise OSError("use http://HOST[:PORT]/PATH")
     with socket.create_connection((host, int(port or 80)), TIMEOUT_S) as connection:
         request = f"GET /{path} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())

@@ -72,6 +72,14 @@ def test_nobody_who_listens_is_unwell(server: str) -> None:
     assert "Connection refused" in done.stderr
 
 
+@pytest.mark.parametrize("url", ["https://127.0.0.1/health", "http://127.0.0.1:web/health"])
+def test_what_it_cannot_ask_is_refused_with_the_remedy(url: str) -> None:
+    done = healthcheck(url)
+
+    assert done.returncode == 1
+    assert done.stderr == f"locust-fleet: {url}: use http://HOST[:PORT]/PATH\n"
+
+
 def test_it_imports_next_to_nothing() -> None:
     code = "import sys; before = set(sys.modules); import locust_fleet.probe; "
     code += "print(*sorted(set(sys.modules) - before))"
