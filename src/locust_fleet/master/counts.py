@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from locust_fleet.master.recorder import METHOD_BYTES, NAME_BYTES, clean, finite
+from locust_fleet.master.interval import METHOD_BYTES, NAME_BYTES, clean, finite
 from locust_fleet.stats import OTHER
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -210,6 +210,7 @@ class Rate:
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
         self._reported: dict[str, float] = {}
+        self._forgot_at = 0
 
     def add(self, worker: str, requests: int, now: float) -> None:
         """Add the requests of a worker's report that arrived ``now`` (monotonic seconds)."""
@@ -220,7 +221,9 @@ class Rate:
         for second in range(int(begin), int(now) + 1):
             share = (min(now, second + 1) - max(begin, second)) / (now - begin)
             self._seconds[second] = self._seconds.get(second, 0.0) + requests * share
-        self._forget(now)
+        if int(now) > self._forgot_at:
+            self._forgot_at = int(now)
+            self._forget(now)
 
     def per_second(self, now: float) -> float:
         """Return the rate over the ten seconds that ended when every worker had reported."""

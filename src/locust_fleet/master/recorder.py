@@ -6,20 +6,18 @@ one before: they stay right when somebody resets the statistics in the UI.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import math
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from locust_fleet.alerts import Thresholds
+from locust_fleet.master.interval import NAME_BYTES, Interval, clean
 from locust_fleet.master.run import Request, Run, new_run_id, utc_now
 from locust_fleet.master.spool import Record, Spool
-from locust_fleet.stats import ARRIVED, OTHER, TWINS, merge
 
 SAMPLE_INTERVAL_S = 5.0
 MASTER_STARTED = "master_started"
@@ -29,11 +27,7 @@ LEADER_CHANGED = "leader changed"
 Memory = Mapping[str, Any]
 # About an hour of samples, should the disk be full for that long.
 UNSAVED_LIMIT = 1000
-# Together they fit into a key of Postgres, which holds 2704 bytes.
-METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
 HOST_BYTES = 2000
-# Of one interval; what is beyond is counted as OTHER.
-ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
 
 logger = logging.getLogger(__name__)
 
@@ -55,10 +49,7 @@ class Recorder:
         self._version = version
         self._request: Request | None = None
         self._seq = 0
-        self._endpoints: dict[tuple[str, str], dict[str, Any]] = {}
-        self._failures: dict[tuple[str, str, str], int] = {}
-        # Of each class of users: iterations that were to begin, and those of them that did not.
-        self._arrivals: dict[str, tuple[int, int]] = {}
+        self._interval = Interval()
         self._workers: frozenset[str] = frozenset()
         self._unsaved: deque[Record] = deque()
         self._hold = hold
@@ -130,7 +121,7 @@ class Recorder:
         self.stop()
         asked = self._request or Request(new_run_id(now), "autostart", "", run_time_s)
         self._request, self.stopped_by, self._seq = None, None, 0
-        self._endpoints, self._failures, self._arrivals = {}, {}, {}
+        self._interval = Interval()
         self._workers = frozenset()
         run = Run(
             id=asked.run_id,
@@ -164,28 +155,7 @@ class Recorder:
             if late:
                 logger.warning("%s reported %d requests outside of any run", worker, late)
             return
-        for entry in report["stats"]:
-            key = (clean(entry["method"] or "", METHOD_BYTES), clean(entry["name"], NAME_BYTES))
-            if key not in self._endpoints and len(self._endpoints) >= ENDPOINTS_LIMIT:
-                key = ("", OTHER)
-            self._endpoints[key] = add(self._endpoints.get(key), entry)
-        for twin in report.get(TWINS, ()):
-            key = (clean(twin["method"] or "", METHOD_BYTES), clean(twin["name"], NAME_BYTES))
-            if counts := self._endpoints.get(key):
-                counts["corrected"] = merge((counts["corrected"], twin["response_times"]))
-        for name, (arrivals, dropped) in report.get(ARRIVED, {}).items():
-            user_class = clean(name, NAME_BYTES)
-            before = self._arrivals.get(user_class, (0, 0))
-            self._arrivals[user_class] = before[0] + arrivals, before[1] + dropped
-        for error in report["errors"].values():
-            failure = (
-                clean(error["method"] or "", METHOD_BYTES),
-                clean(error["name"], NAME_BYTES),
-                clean(str(error["error"]), ERROR_BYTES),
-            )
-            if failure not in self._failures and len(self._failures) >= FAILURES_LIMIT:
-                failure = ("", OTHER, OTHER)
-            self._failures[failure] = self._failures.get(failure, 0) + error["occurrences"]
+        self._interval.add(report)
 
     def cut(self, *, users: int, target_users: int, workers: Iterable[str]) -> None:
         """Close the present interval: its counts become a sample and counting starts anew."""
@@ -195,9 +165,7 @@ class Recorder:
         present = frozenset(workers)
         self._note_workers(present)
         self._seq += 1
-        endpoints, self._endpoints = self._endpoints, {}
-        failures, self._failures = self._failures, {}
-        arrived, self._arrivals = self._arrivals, {}
+        counted, self._interval = self._interval.sample(), Interval()
         self._save(
             {
                 "kind": "sample",
@@ -207,18 +175,7 @@ class Recorder:
                 "users": users,
                 "target_users": target_users,
                 "workers": len(present),
-                "endpoints": [
-                    {"method": method, "name": name, **counts}
-                    for (method, name), counts in endpoints.items()
-                ],
-                "failures": [
-                    {"method": method, "name": name, "error": error, "occurrences": occurrences}
-                    for (method, name, error), occurrences in failures.items()
-                ],
-                "arrivals": [
-                    {"user_class": user_class, "arrivals": arrivals, "dropped": dropped}
-                    for user_class, (arrivals, dropped) in arrived.items()
-                ],
+                **counted,
             }
         )
 
@@ -275,9 +232,7 @@ class Recorder:
             "run": self.run.to_json() if self.run else None,
             "stopped_by": self.stopped_by,
             "seq": self._seq,
-            "endpoints": [[*key, counts] for key, counts in self._endpoints.items()],
-            "failures": [[*key, count] for key, count in self._failures.items()],
-            "arrivals": self._arrivals,
+            **self._interval.remember(),
             "workers": sorted(self._workers),
             "records": list(self._unsaved),
         }
@@ -286,18 +241,7 @@ class Recorder:
         self.run = Run.from_json(memory["run"]) if memory["run"] else None
         self.stopped_by = memory["stopped_by"]
         self._seq = memory["seq"]
-        self._endpoints = {
-            (method, name): {"corrected": {}, **counts}
-            for method, name, counts in memory["endpoints"]
-        }
-        self._failures = {
-            (method, name, error): count for method, name, error, count in memory["failures"]
-        }
-        # A version before this one had none, here and in each endpoint.
-        self._arrivals = {
-            user_class: (arrivals, dropped)
-            for user_class, (arrivals, dropped) in memory.get("arrivals", {}).items()
-        }
+        self._interval = Interval(memory)
         self._workers = frozenset(memory["workers"])
         if self.run and self.run.id == self._spool.ended_run():
             # It ended while nothing could be remembered elsewhere; its records are in the spool.
@@ -350,51 +294,3 @@ class Recorder:
                 self._unsaved.popleft()
         except OSError as error:
             logger.error("%d results wait in memory: %s", len(self._unsaved), error)
-
-
-def add(counts: dict[str, Any] | None, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an endpoint's counts with a worker's entry added; times in milliseconds."""
-    before = counts or {
-        "requests": 0,
-        "failures": 0,
-        "sum_ms": 0.0,
-        "min_ms": None,
-        "max_ms": None,
-        "response_bytes": 0,
-        "histogram": {},
-        "corrected": {},
-    }
-    timed = bool(entry["response_times"])
-    return {
-        "requests": before["requests"] + entry["num_requests"],
-        "failures": before["failures"] + entry["num_failures"],
-        "sum_ms": before["sum_ms"] + finite(entry["total_response_time"]),
-        "min_ms": _extreme(min, before["min_ms"], entry["min_response_time"] if timed else None),
-        "max_ms": _extreme(max, before["max_ms"], entry["max_response_time"] if timed else None),
-        "response_bytes": before["response_bytes"] + entry["total_content_length"],
-        "histogram": merge((before["histogram"], entry["response_times"])),
-        # Of the same requests from their intended start, where they have one.
-        "corrected": before["corrected"],
-    }
-
-
-def clean(text: str, longest_bytes: int) -> str:
-    """Return text that Postgres can store: without NUL or half characters, and not too long.
-
-    What is cut ends in a mark of the whole, so that two long texts stay two.
-    """
-    raw = text.replace("\x00", "\ufffd").encode("utf-8", "replace")
-    if len(raw) <= longest_bytes:
-        return raw.decode("utf-8")
-    mark = f"…{hashlib.sha256(raw).hexdigest()[:8]}"
-    return raw[: longest_bytes - len(mark.encode())].decode("utf-8", "ignore") + mark
-
-
-def finite(number: float) -> float:
-    """Return a number that JSON can hold; a response time that is none counts as zero."""
-    return number if math.isfinite(number) else 0.0
-
-
-def _extreme(choose: Callable[[list[float]], float], *values: float | None) -> float | None:
-    known = [finite(value) for value in values if value is not None]
-    return choose(known) if known else None

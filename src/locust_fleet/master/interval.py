@@ -1,0 +1,159 @@
+"""Count what workers report between two samples. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from locust_fleet.stats import ARRIVED, OTHER, TWINS, merge
+
+# Together they fit into a key of Postgres, which holds 2704 bytes.
+METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
+# Of one interval; what is beyond is counted as OTHER.
+ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
+
+# What was counted, as plain data.
+Memory = Mapping[str, Any]
+Counts = dict[str, Any]
+
+
+class Interval:
+    """The counts since the last sample."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        """Go on from what another one remembered, if anything."""
+        known: Memory = memory or {}
+        self._endpoints: dict[tuple[str, str], Counts] = {
+            # A version before this one had none that are corrected, and no arrivals.
+            (method, name): {
+                **counts,
+                "histogram": merge((counts["histogram"],)),
+                "corrected": merge((counts.get("corrected", {}),)),
+            }
+            for method, name, counts in known.get("endpoints", ())
+        }
+        # The same counts by the names that reports have, which are longer or stranger.
+        self._reported: dict[tuple[str | None, str], Counts] = {}
+        self._failures: dict[tuple[str, str, str], int] = {
+            (method, name, error): count for method, name, error, count in known.get("failures", ())
+        }
+        # Of each class of users: iterations that were to begin, and those of them that did not.
+        self._arrivals: dict[str, tuple[int, int]] = {
+            user_class: (arrivals, dropped)
+            for user_class, (arrivals, dropped) in known.get("arrivals", {}).items()
+        }
+
+    def add(self, report: Mapping[str, Any]) -> None:
+        """Add a worker's report."""
+        for entry in report["stats"]:
+            key = entry["method"], entry["name"]
+            add(self._reported.get(key) or self._counts(*key), entry)
+        for twin in report.get(TWINS, ()):
+            if counts := self._reported.get((twin["method"], twin["name"])):
+                add_times(counts["corrected"], twin["response_times"])
+        for name, (arrivals, dropped) in report.get(ARRIVED, {}).items():
+            user_class = clean(name, NAME_BYTES)
+            before = self._arrivals.get(user_class, (0, 0))
+            self._arrivals[user_class] = before[0] + arrivals, before[1] + dropped
+        for error in report["errors"].values():
+            failure = (
+                clean(error["method"] or "", METHOD_BYTES),
+                clean(error["name"], NAME_BYTES),
+                clean(str(error["error"]), ERROR_BYTES),
+            )
+            if failure not in self._failures and len(self._failures) >= FAILURES_LIMIT:
+                failure = ("", OTHER, OTHER)
+            self._failures[failure] = self._failures.get(failure, 0) + error["occurrences"]
+
+    def sample(self) -> dict[str, Any]:
+        """Return what was counted, for the record of a sample."""
+        return {
+            "endpoints": [
+                {"method": method, "name": name, **counts}
+                for (method, name), counts in self._endpoints.items()
+            ],
+            "failures": [
+                {"method": method, "name": name, "error": error, "occurrences": occurrences}
+                for (method, name, error), occurrences in self._failures.items()
+            ],
+            "arrivals": [
+                {"user_class": user_class, "arrivals": arrivals, "dropped": dropped}
+                for user_class, (arrivals, dropped) in self._arrivals.items()
+            ],
+        }
+
+    def remember(self) -> Memory:
+        """Return all that another one needs to go on; it changes with this one."""
+        return {
+            "endpoints": [[*key, counts] for key, counts in self._endpoints.items()],
+            "failures": [[*key, count] for key, count in self._failures.items()],
+            "arrivals": self._arrivals,
+        }
+
+    def _counts(self, method: str | None, name: str) -> Counts:
+        """Return the counts of an endpoint that was not yet reported in this interval."""
+        key = clean(method or "", METHOD_BYTES), clean(name, NAME_BYTES)
+        if key not in self._endpoints and len(self._endpoints) >= ENDPOINTS_LIMIT:
+            key = ("", OTHER)
+        counts = self._endpoints.setdefault(key, none())
+        self._reported[method, name] = counts
+        return counts
+
+
+def none() -> Counts:
+    """Return the counts of an endpoint without requests."""
+    return {
+        "requests": 0,
+        "failures": 0,
+        "sum_ms": 0.0,
+        "min_ms": None,
+        "max_ms": None,
+        "response_bytes": 0,
+        "histogram": {},
+        # Of the same requests from their intended start, where they have one.
+        "corrected": {},
+    }
+
+
+def add(counts: Counts, entry: Mapping[str, Any]) -> None:
+    """Add a worker's entry to the counts of its endpoint; times are milliseconds."""
+    counts["requests"] += entry["num_requests"]
+    counts["failures"] += entry["num_failures"]
+    counts["sum_ms"] += finite(entry["total_response_time"])
+    counts["response_bytes"] += entry["total_content_length"]
+    times: Mapping[float, int] = entry["response_times"]
+    if not times:
+        # It has no part in minimum and maximum.
+        return
+    shortest, longest = finite(entry["min_response_time"]), finite(entry["max_response_time"])
+    if counts["min_ms"] is None or shortest < counts["min_ms"]:
+        counts["min_ms"] = shortest
+    if counts["max_ms"] is None or longest > counts["max_ms"]:
+        counts["max_ms"] = longest
+    add_times(counts["histogram"], times)
+
+
+def add_times(histogram: dict[float, int], times: Mapping[float, int]) -> None:
+    """Add a histogram to another."""
+    for time_ms, count in times.items():
+        key = float(time_ms)
+        histogram[key] = histogram.get(key, 0) + count
+
+
+def clean(text: str, longest_bytes: int) -> str:
+    """Return text that Postgres can store: without NUL or half characters, and not too long.
+
+    What is cut ends in a mark of the whole, so that two long texts stay two.
+    """
+    raw = text.replace("\x00", "\ufffd").encode("utf-8", "replace")
+    if len(raw) <= longest_bytes:
+        return raw.decode("utf-8")
+    mark = f"…{hashlib.sha256(raw).hexdigest()[:8]}"
+    return raw[: longest_bytes - len(mark.encode())].decode("utf-8", "ignore") + mark
+
+
+def finite(number: float) -> float:
+    """Return a number that JSON can hold; a response time that is none counts as zero."""
+    return number if math.isfinite(number) else 0.0
