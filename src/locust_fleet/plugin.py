@@ -17,6 +17,7 @@ import gevent
 from locust_fleet import data, exporter, health, logs
 from locust_fleet.master.memory import keep_snapshots_small
 from locust_fleet.master.presence import listen_after
+from locust_fleet.master.rows import read_rows_plainly
 from locust_fleet.master.wiring import Master
 from locust_fleet.names import bound_names
 from locust_fleet.seams import replace
@@ -50,6 +51,7 @@ def attach_master(settings: MasterSettings) -> None:
     _set_heartbeat(settings.heartbeat)
     bound_names(settings.max_names)
     keep_snapshots_small()
+    read_rows_plainly()
     alone.in_fleet = True
     master = Master(settings)
     _log(settings.logs, "master", master.known)

@@ -120,11 +120,11 @@ def _row(entry: Mapping[str, Any]) -> Row:
 
 
 def _entry(row: Row) -> dict[str, Any]:
-    *values, gaps, counts, requests, failures = row
-    entry = dict(zip(VALUES, values, strict=True))
+    gaps, counts, requests, failures = row[len(VALUES) :]
+    entry = dict(zip(VALUES, row, strict=False))
     times = map(response_time_of, accumulate(array("I", gaps)))
     entry["response_times"] = dict(zip(times, counts, strict=True))
     start = int(entry["start_time"])
-    for field, seconds in zip(SECONDS, (requests, failures), strict=True):
-        entry[field] = {start + second: count for second, count in seconds.items()}
+    entry["num_reqs_per_sec"] = {start + second: count for second, count in requests.items()}
+    entry["num_fail_per_sec"] = {start + second: count for second, count in failures.items()}
     return entry
