@@ -14,6 +14,7 @@ from typing import Any
 from gevent import GreenletExit
 
 from locust_fleet.master import guard
+from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.observer import observer
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import Run
@@ -26,7 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 def guard_start(
-    environment: Environment, runner: MasterRunner, recorder: Recorder, targets: Targets
+    environment: Environment,
+    runner: MasterRunner,
+    recorder: Recorder,
+    keeper: Keeper,
+    targets: Targets,
 ) -> None:
     """From now on, no start goes past the guard, and what workers refuse is noted."""
     start = runner.start
@@ -41,6 +46,8 @@ def guard_start(
         else:
             if recorder.active:
                 tell_end(environment, recorder.active)
+                # Another number of users; written as soon as Locust's start first waits.
+                keeper.touch_at_once()
             try:
                 start(user_count, spawn_rate, *args, **kwargs)
             except GreenletExit:

@@ -21,8 +21,8 @@ from locust_fleet.master.receipts import Receipts
 from locust_fleet.master.reception import Reception
 from locust_fleet.master.recorder import Recorder
 
-# Changes within this time are written together.
-PAUSE_S = 0.02
+# What workers report within this time is written together.
+PAUSE_S = 0.2
 # Of the time, at most this part is spent on checkpoints.
 LARGEST_SHARE = 0.1
 LOOK_EVERY_S = 1.0
@@ -47,12 +47,18 @@ class Keeper:
         self._receipts = receipts
         self._reception = reception
         self._changed = Event()
+        self._decided = Event()
         self._away = False
         # An earlier state must not arrive after a later one.
         self._one_at_a_time = RLock()
 
     def touch(self) -> None:
         """Note that something changed."""
+        self._changed.set()
+
+    def touch_at_once(self) -> None:
+        """Note that somebody decided something, which should not wait for what is reported."""
+        self._decided.set()
         self._changed.set()
 
     def run_forever(self) -> None:
@@ -70,7 +76,7 @@ class Keeper:
                 logger.exception("saving a checkpoint failed; trying again")
                 gevent.sleep(LOOK_EVERY_S)
             else:
-                gevent.sleep(max(PAUSE_S, busy_s / LARGEST_SHARE))
+                self._decided.wait(max(PAUSE_S, busy_s / LARGEST_SHARE))
 
     def save(self) -> float:
         """Save what is now; returns the seconds it took. Ends this process if another leads.
@@ -83,6 +89,7 @@ class Keeper:
     def _save(self) -> float:
         began = time.perf_counter()
         self._changed.clear()
+        self._decided.clear()
         run, counted = self._receipts.run, self._receipts.counted()
         noted = self._recorder.noted
         if self._checkpoints is not None:

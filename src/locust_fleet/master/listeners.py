@@ -167,10 +167,14 @@ def keep(
     def changed(**_: Any) -> None:
         keeper.touch()
 
+    @observer
+    def decided(**_: Any) -> None:
+        keeper.touch_at_once()
+
     environment.events.test_start.add_listener(test_start)
     environment.events.worker_report.add_listener(changed)
-    environment.events.test_stopping.add_listener(changed)
-    environment.events.test_stop.add_listener(changed)
+    environment.events.test_stopping.add_listener(decided)
+    environment.events.test_stop.add_listener(decided)
 
 
 def _sum_up(recorder: Recorder, run: Run, store: Store) -> None:

@@ -152,7 +152,7 @@ class Master:
         self.render = metrics.render
         measure(environment, counts, attendance, weights, losses, tallies)
         balance.attach(environment)
-        guard_start(environment, runner, recorder, settings.targets)
+        guard_start(environment, runner, recorder, keeper, settings.targets)
         Answers(runner, self._store).attach()
         record(
             environment,

@@ -1,8 +1,10 @@
 """Only what is in a checkpoint is acknowledged and written, and nothing waits for no checkpoint."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import gevent
 import pytest
 
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
@@ -57,8 +59,23 @@ class Master:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a minute pass between two checkpoints."""
+    monkeypatch.setattr(module, "PAUSE_S", 60)
+
+
+@pytest.fixture
 def master(tmp_path: Path) -> Master:
     return Master(tmp_path)
+
+
+@pytest.fixture
+def saving(master: Master) -> Iterator[Master]:
+    """A master whose keeper waits for changes."""
+    greenlet = gevent.spawn(master.keeper.run_forever)
+    gevent.sleep(0)
+    yield master
+    greenlet.kill()
 
 
 def test_what_is_in_a_checkpoint_is_acknowledged_and_written(master: Master) -> None:
@@ -92,6 +109,26 @@ def test_all_of_it_is_when_redis_is_back(master: Master) -> None:
 
     assert master.acknowledged == {"w1": 2}
     assert master.written == 1
+
+
+@pytest.mark.usefixtures("patient")
+def test_what_is_reported_again_and_again_is_written_together(saving: Master) -> None:
+    saving.keeper.touch()
+    gevent.sleep(0)
+    saving.keeper.touch()
+    gevent.sleep(0)
+
+    assert len(saving.store.saved) == 1
+
+
+@pytest.mark.usefixtures("patient")
+def test_what_somebody_decides_waits_for_nothing(saving: Master) -> None:
+    saving.keeper.touch()
+    gevent.sleep(0)
+    saving.keeper.touch_at_once()
+    gevent.sleep(0)
+
+    assert len(saving.store.saved) == 2
 
 
 def test_a_master_that_ends_without_redis_writes_its_results(master: Master) -> None:
