@@ -110,8 +110,9 @@ def run_test(api: Api, arguments: argparse.Namespace) -> int:
 
 
 def follow(api: Api, run_id: str, *, in_place: bool) -> None:
-    """Show how the run stands until it has ended."""
+    """Show how the run stands until it has ended, and what its operator should know."""
     began = shown = answered = time.monotonic()
+    told: set[str] = set()
     while True:
         time.sleep(LOOK_S)
         now = time.monotonic()
@@ -128,6 +129,10 @@ def follow(api: Api, run_id: str, *, in_place: bool) -> None:
         if in_place or now - shown >= PROGRESS_S:
             shown = now
             say(progress(state, now - began), end="\r" if in_place else "\n")
+        for problem in state["problems"]:
+            if problem not in told:
+                told.add(problem)
+                say(f"\n{problem}" if in_place else problem)
     if in_place:
         say("")
 
@@ -188,10 +193,12 @@ def judge(run: Run, max_failure_ratio: float) -> tuple[int, str]:
 
 def progress(state: Run, elapsed_s: float) -> str:
     """Return one line about a run that goes on."""
-    totals = state["totals"]
+    totals, users = state["totals"], str(state["users"])
+    if state["users"] != state["target_users"]:
+        users += f" of {state['target_users']}"
     p95 = "-" if totals["p95_ms"] is None else f"{totals['p95_ms']:g} ms"
     return (
-        f"{elapsed_s:5.0f} s  {state['users']} users  {totals['requests']} requests"
+        f"{elapsed_s:5.0f} s  {users} users  {totals['requests']} requests"
         f"  {totals['requests_per_second']:.1f}/s  {totals['failures']} failures  p95 {p95}   "
     )
 

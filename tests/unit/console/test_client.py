@@ -1,21 +1,24 @@
 """How a pipeline's run is judged and shown."""
 
 from argparse import Namespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from locust_fleet.console import client
 from locust_fleet.console.client import (
     BAD_ARGUMENTS,
     FAILED,
     GOOD,
     INFRASTRUCTURE,
+    follow,
     judge,
     main,
     progress,
     table,
     unwritten,
 )
+from locust_fleet.console.front import Api
 
 
 def run(requests: int = 100, failures: int = 0, *, state: str = "finished", error: str = "") -> Any:
@@ -108,17 +111,38 @@ def test_results_do_not_wait_for_the_counts_of_a_later_run() -> None:
     assert unwritten(run(5), {"run": {"id": "later"}, "totals": {"requests": 7}}) is None
 
 
-def test_progress_is_one_line() -> None:
-    state = {
-        "users": 5,
+def state(users: int, target_users: int, *problems: str) -> Any:
+    return {
+        "run": {"id": "run", "state": "running"},
+        "users": users,
+        "target_users": target_users,
         "totals": {
             "requests": 10,
             "failures": 1,
             "requests_per_second": 2.5,
             "p95_ms": None,
         },
+        "problems": list(problems),
     }
 
-    assert progress(state, 7.4).split() == (
+
+def test_progress_is_one_line() -> None:
+    assert progress(state(5, 5), 7.4).split() == (
         ["7", "s", "5", "users", "10", "requests", "2.5/s", "1", "failures", "p95", "-"]
     )
+
+
+def test_progress_says_how_many_users_there_should_be() -> None:
+    assert "  5 of 7 users  " in progress(state(5, 7), 7.4)
+
+
+def test_who_follows_a_run_is_told_of_each_problem_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = "2 of 7 users do not run"
+    answers = [state(5, 7), state(5, 7, full), state(5, 7, full), {"run": None}]
+    monkeypatch.setattr(client, "LOOK_S", 0)
+
+    follow(cast(Api, Namespace(get=lambda _: answers.pop(0))), "run", in_place=False)
+
+    assert capsys.readouterr().err == f"{full}\n"
