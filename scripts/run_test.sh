@@ -32,6 +32,7 @@ source "$root/scripts/lib/lock.sh"
 source "$root/scripts/lib/secrets.sh"
 source "$root/scripts/lib/keep.sh"
 
+readonly console_patience_s=120
 readonly reports_dir=$root/reports reports_volume=/var/lib/locust-fleet/reports
 # Run in the console's container. Its input is a token, and then open as long as the caller is there:
 # when that goes, in whatever way, the run is stopped.
@@ -104,11 +105,36 @@ require_stack() {
 
 # run_test ARGUMENT...: ends this script.
 run_test() {
-  local work client code=0
+  local work project life run_id='' code=0 interrupted=no
+  project=$(setting COMPOSE_PROJECT_NAME)
   work=$(mktemp -d)
   # shellcheck disable=SC2064  # now
   trap "rm -rf -- '$work'" EXIT
   mkfifo "$work/caller"
+  trap 'interrupted=yes; exec 8>&-' INT TERM
+  while true; do
+    life=$(console_life "$project")
+    code=0
+    run_client "$work" "$@" ${run_id:+"--follow=$run_id"} || code=$?
+    run_id=$(<"$work/run_id")
+    # An update replaces the console beside the run, and with it the client.
+    if [[ -z $run_id ]] || is_known "$code" || ! await_console "$project" "$life"; then
+      break
+    fi
+    log "the console was replaced; run $run_id goes on"
+  done
+  if [[ $interrupted == yes && -n $run_id ]] && ! is_known "$code"; then
+    log "interrupted: stopping the run"
+    "$root/scripts/stop_run.sh" >&2 && code=130
+  fi
+  conclude "$code" "$run_id"
+}
+
+# run_client FOLDER ARGUMENT...: run the client to its end; returns its code, and leaves the run's id
+# in the folder.
+run_client() {
+  local work=$1 client code=0
+  shift
   # In a session of its own, so that Ctrl-C reaches it only through us.
   client_command "$@" <"$work/caller" >"$work/run_id" &
   client=$!
@@ -118,7 +144,6 @@ run_test() {
   trap '' PIPE
   printf '%s\n' "${FLEET_TOKEN:-}" >&8 2>/dev/null || true
   trap - PIPE
-  trap 'exec 8>&-' INT TERM
 
   # A signal ends `wait`, not the client, which then stops its run.
   wait "$client" || code=$?
@@ -127,7 +152,36 @@ run_test() {
     wait "$client" || code=$?
   done
   exec 8>&-
-  conclude "$code" "$(<"$work/run_id")"
+  return "$code"
+}
+
+# is_known CODE: whether the client ended by itself.
+is_known() { [[ $1 =~ ^(0|1|2|4|130)$ ]]; }
+
+# console_life PROJECT: print what is another one whenever the console starts; nothing while it is
+# not there.
+console_life() {
+  local container
+  container=$(running_container "$1" console)
+  [[ -z $container ]] ||
+    docker inspect --format '{{.Id}} {{.State.StartedAt}}' "$container" 2>/dev/null || true
+}
+
+# await_console PROJECT LIFE: wait for the console's next life; 1 if this one goes on, or if nobody
+# waits any more.
+await_console() {
+  local life waited_s
+  for ((waited_s = 0; waited_s < console_patience_s; waited_s++)); do
+    life=$(console_life "$1")
+    [[ -z $life || $life == "$2" ]] || return 0
+    # Its end is seen a moment later than that of the client in it.
+    if [[ $interrupted == yes ]] || { [[ $life == "$2" ]] && ((waited_s >= 3)); }; then
+      return 1
+    fi
+    ((waited_s != 3)) || log "waiting for the console, for up to $console_patience_s s"
+    sleep 1
+  done
+  return 1
 }
 
 client_command() {
@@ -146,14 +200,11 @@ conclude() {
     ((code != 1)) || code=4
     exit "$code"
   fi
-  case $code in
-    0 | 1 | 2 | 4 | 130) ;;
-    *)
-      log "error: the console's container ended during run $run_id, which may go on;" \
-        "stop it with scripts/stop_run.sh"
-      code=4
-      ;;
-  esac
+  if ! is_known "$code"; then
+    log "error: the console's container ended during run $run_id, which may go on;" \
+      "stop it with scripts/stop_run.sh"
+    code=4
+  fi
   fetch_reports "$run_id"
   exit "$code"
 }

@@ -3,7 +3,8 @@
 The folder is FAKE_DOCKER. What a test wants to be different it says with a file there: `engine` and
 `compose` (versions), `down` (the engine does not answer), `recreate` (services that `up` would
 recreate), `run` (the state of the run), `fails` (words; a call that holds one of them fails),
-`stopped` (containers that have exited). In `added` and `removed` it notes those itself.
+`stopped` (containers that have exited), `started` (when containers started). In `added` and
+`removed` it notes those itself.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ def engine(arguments: list[str], call: str) -> int:
             return say(read("run", "none"))
         case ["inspect", *_] if "RestartCount" in call:
             return say("running 0")
+        case ["inspect", *_] if "StartedAt" in call:
+            return say(f"{arguments[-1]} {read('started')}")
         case ["inspect", *_]:
             return say(arguments[-1])
         case ["rm", name]:

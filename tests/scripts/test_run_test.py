@@ -58,6 +58,20 @@ def test_the_end_of_the_run_is_the_end_of_the_script(
     assert done.stdout.strip() == f"{deployed.folder}/reports/20260101-000000-abcd"
 
 
+def test_a_run_is_followed_further_from_the_console_that_takes_the_place_of_its_own(
+    deployed: Checkout,
+) -> None:
+    replaced = 'echo later >"$FAKE_DOCKER/started"; exit 137'
+    goes_on = 'case "$*" in *--follow=20260101-000000-abcd*) exit 1;; esac'
+    client(deployed, f"echo 20260101-000000-abcd; {goes_on}; {replaced}")
+
+    done = deployed.run("run_test.sh", *GOOD)
+
+    assert done.returncode == 1, done.stderr
+    assert "the console was replaced; run 20260101-000000-abcd goes on" in done.stderr
+    assert done.stdout.strip() == f"{deployed.folder}/reports/20260101-000000-abcd"
+
+
 def test_a_console_that_cannot_be_asked_is_no_failed_test(deployed: Checkout) -> None:
     client(deployed, "exit 1")
 

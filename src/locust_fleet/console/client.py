@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from locust_fleet import postgres
@@ -50,6 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--name", default="")
     parser.add_argument("--alert", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--max-failure-ratio", type=float, default=0.0)
+    parser.add_argument("--follow", metavar="RUN", help="start none; go on with this one")
     parser.add_argument("--terminal", action="store_true", help="show progress in place")
     parser.add_argument("--url", default=front.URL)
     parser.set_defaults(run=main)
@@ -79,18 +80,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def run_test(api: Api, arguments: argparse.Namespace) -> int:
     """Start, follow and judge a run; on Ctrl-C, stop it first."""
-    order = {
-        "users": arguments.users,
-        "spawn_rate": arguments.spawn_rate,
-        "run_time": arguments.run_time,
-        "name": arguments.name,
-        "alerts": arguments.alerts,
-    }
-    if arguments.host:
-        order["host"] = arguments.host
-    run_id = str(api.post("/api/v1/runs", order)["id"])
+    run_id = arguments.follow or start(api, arguments)
     print(run_id, flush=True)
-    say(f"run {run_id} started")
     try:
         follow(api, run_id, in_place=arguments.terminal)
     except KeyboardInterrupt:
@@ -109,9 +100,25 @@ def run_test(api: Api, arguments: argparse.Namespace) -> int:
     return code
 
 
+def start(api: Api, arguments: argparse.Namespace) -> str:
+    """Start a run; returns its id."""
+    order = {
+        "users": arguments.users,
+        "spawn_rate": arguments.spawn_rate,
+        "run_time": arguments.run_time,
+        "name": arguments.name,
+        "alerts": arguments.alerts,
+    }
+    if arguments.host:
+        order["host"] = arguments.host
+    run_id = str(api.post("/api/v1/runs", order)["id"])
+    say(f"run {run_id} started")
+    return run_id
+
+
 def follow(api: Api, run_id: str, *, in_place: bool) -> None:
     """Show how the run stands until it has ended, and what its operator should know."""
-    began = shown = answered = time.monotonic()
+    shown = answered = time.monotonic()
     told: set[str] = set()
     while True:
         time.sleep(LOOK_S)
@@ -128,7 +135,7 @@ def follow(api: Api, run_id: str, *, in_place: bool) -> None:
             break
         if in_place or now - shown >= PROGRESS_S:
             shown = now
-            say(progress(state, now - began), end="\r" if in_place else "\n")
+            say(progress(state, age_s(run)), end="\r" if in_place else "\n")
         for problem in state["problems"]:
             if problem not in told:
                 told.add(problem)
@@ -201,6 +208,11 @@ def progress(state: Run, elapsed_s: float) -> str:
         f"{elapsed_s:5.0f} s  {users} users  {totals['requests']} requests"
         f"  {totals['requests_per_second']:.1f}/s  {totals['failures']} failures  p95 {p95}   "
     )
+
+
+def age_s(run: Run) -> float:
+    """Return how long a run has been going on, in seconds."""
+    return (datetime.now(UTC) - datetime.fromisoformat(run["started_at"])).total_seconds()
 
 
 def table(run: Run) -> str:

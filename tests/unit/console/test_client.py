@@ -113,7 +113,7 @@ def test_results_do_not_wait_for_the_counts_of_a_later_run() -> None:
 
 def state(users: int, target_users: int, *problems: str) -> Any:
     return {
-        "run": {"id": "run", "state": "running"},
+        "run": {"id": "run", "state": "running", "started_at": "2026-01-01T00:00:00+00:00"},
         "users": users,
         "target_users": target_users,
         "totals": {
