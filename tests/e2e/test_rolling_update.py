@@ -102,6 +102,24 @@ def run(stack: Stack, operator: requests.Session, updated: None) -> str:
 
 
 @contextmanager
+def pipeline(stack: Stack) -> Iterator[subprocess.Popen[str]]:
+    """A run that run_test.sh has started, and follows."""
+    load = (f"--users={USERS}", f"--spawn-rate={USERS}", "--run-time=1h", f"--host={DEMO}")
+    process = subprocess.Popen(
+        (stack.folder / "scripts" / "run_test.sh", *load),
+        cwd=stack.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def new_version(stack: Stack, text: str = "", part: str = "worker") -> Iterator[None]:
     """Have another version of our code in the checkout."""
     file = stack.folder / "src" / "locust_fleet" / part / "__init__.py"
@@ -125,18 +143,25 @@ def images(stack: Stack, service: str) -> set[str]:
 
 
 def test_workers_masters_and_console_are_updated_twice_and_the_run_never_notices(
-    stack: Stack, operator: requests.Session, run: str
+    stack: Stack, operator: requests.Session, updated: None
 ) -> None:
     former = {service: images(stack, service) for service in ("locust-worker", "console")}
     shop = stack.containers("demo-target")
 
-    with Watch(stack, operator) as watch:
-        for _ in range(2):
-            with new_version(stack):
-                done = stack.script("rolling_update.sh")
-            assert done.returncode == 0, done.stderr
+    with pipeline(stack) as follower:
         stack.wait_for_users(operator, USERS)
+        run = stack.run(operator)["run"]["id"]
+        with Watch(stack, operator) as watch:
+            for _ in range(2):
+                with new_version(stack):
+                    done = stack.script("rolling_update.sh")
+                assert done.returncode == 0, done.stderr
+            stack.wait_for_users(operator, USERS)
+        end_and_compare(stack, operator, run)
+        _, said = follower.communicate(timeout=60)
 
+    assert said.count(f"the console was replaced; run {run} goes on") == 2, said
+    assert "not judged: the run ended as stopped" in said
     assert watch.fewest_users >= USERS - USERS // WORKERS, watch.seen
     for service, before in former.items():
         assert not images(stack, service) & before
@@ -144,7 +169,6 @@ def test_workers_masters_and_console_are_updated_twice_and_the_run_never_notices
     assert stack.containers("demo-target") == shop
     assert len(stack.containers("locust-worker")) == WORKERS
     assert "Recreate" not in stack.plan("--scale", f"locust-worker={WORKERS + 1}")
-    end_and_compare(stack, operator, run)
 
 
 def test_an_update_that_was_killed_is_finished_by_the_next_one(
