@@ -261,6 +261,14 @@ class Fleet:
         with urllib.request.urlopen(request, timeout=5):
             pass
 
+    def set_user(self, **settings: Any) -> None:
+        """Set something for a class of users, as Locust's page does."""
+        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        body = json.dumps(settings).encode()
+        request = urllib.request.Request(self.web + "/user", body, headers)
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
     def state(self) -> Any:
         return self.ask("/fleet/run")
 

@@ -57,6 +57,34 @@ class Steps(LoadTestShape):
 """
 )
 
+BUYERS = """
+from locust import HttpUser, constant, task
+
+class Announced(HttpUser):
+    abstract = True
+    wait_time = constant(0.1)
+
+    def on_start(self):
+        print(type(self).__name__, "starts", flush=True)
+
+    def on_stop(self):
+        print(type(self).__name__, "ends", flush=True)
+
+class Guest(Announced):
+    @task
+    def look(self):
+        self.client.get("/products")
+
+class Buyer(Announced):
+    @task
+    def buy(self):
+        self.client.get("/products")
+
+    @task
+    def look(self):
+        print("a buyer looks", flush=True)
+"""
+
 
 @pytest.fixture
 def redis_env(redis_settings: RedisSettings) -> dict[str, str]:
@@ -275,6 +303,31 @@ def test_a_run_whose_workers_died_with_the_master_loads_nothing_again(
     assert fleet.served() == served
     fleet.wait_for_workers(1)
     assert fleet.swarm(1)["success"]
+
+
+def test_what_was_set_for_a_class_of_users_holds_for_who_comes_later(
+    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
+) -> None:
+    fleet = Fleet(tmp_path, postgres_settings, BUYERS, redis_env)
+    try:
+        fleet.start("w1")
+        fleet.set_user(user_class_name="Buyer", weight=3, tasks=["buy"])
+        fleet.swarm(8)
+        fleet.wait_for_users(8)
+
+        kill_and_restart(fleet)
+        fleet.start_worker("w2")
+        wait_until(lambda: present(fleet, "Buyer", "w2") == 3, "half of the buyers there")
+
+        assert present(fleet, "Buyer", "w1") == 3
+        assert "a buyer looks" not in fleet.log("w1") + fleet.log("w2")
+    finally:
+        fleet.end_all()
+
+
+def present(fleet: Fleet, user_class: str, worker: str) -> int:
+    log = fleet.log(worker)
+    return log.count(f"{user_class} starts") - log.count(f"{user_class} ends")
 
 
 def test_a_run_outlives_a_redis_that_lost_everything(

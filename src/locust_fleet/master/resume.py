@@ -38,6 +38,7 @@ from locust_fleet.master.presence import Presence
 from locust_fleet.master.receipts import Receipts
 from locust_fleet.master.recorder import LEADER_CHANGED, Recorder
 from locust_fleet.master.run import Run, utc_now
+from locust_fleet.master.user_settings import UserSettings
 from locust_fleet.master.weights import Weights
 from locust_fleet.seams import replace
 
@@ -61,6 +62,7 @@ class Resume:
         weights: Weights,
         losses: Losses,
         arrivals: Arrivals,
+        user_settings: UserSettings,
         name: str,
     ) -> None:
         self._environment = environment
@@ -73,6 +75,7 @@ class Resume:
         self._weights = weights
         self._losses = losses
         self._arrivals = arrivals
+        self._user_settings = user_settings
         # Of this master.
         self._name = name
         self._done = Event()
@@ -93,6 +96,7 @@ class Resume:
             "weights": self._weights.remember(),
             "losses": self._losses.remember(),
             "arrivals": self._arrivals.remember(),
+            "user_settings": self._user_settings.remember(),
             "statistics": memento.statistics_of(runner.stats),
             "history": runner.stats.history,
             "exceptions": memento.exceptions_of(runner),
@@ -110,9 +114,10 @@ class Resume:
         self._receipts.begin(run.id, state["receipts"])
         self._weights.recall(state["weights"])
         self._losses.recall(state["losses"])
+        # A version before this one had none of these.
         if "arrivals" in state:
-            # A version before this one had none.
             self._arrivals.recall(state["arrivals"])
+        self._user_settings.recall(state.get("user_settings", {}))
         runner.spawning_completed = False
         runner.state = STATE_RUNNING
         self._recorder.event(LEADER_CHANGED, {"leader": self._name})

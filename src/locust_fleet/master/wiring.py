@@ -44,6 +44,7 @@ from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
 from locust_fleet.master.takeover import Takeover
 from locust_fleet.master.tallies import Tallies
+from locust_fleet.master.user_settings import UserSettings
 from locust_fleet.master.web import Front
 from locust_fleet.master.weights import Weights
 from locust_fleet.settings.master import MasterSettings
@@ -121,6 +122,8 @@ class Master:
         presence.attach()
         arrivals = Arrivals(environment, runner, self._run_id, balance.told_of_classes)
         arrivals.attach()
+        user_settings = UserSettings(environment, runner)
+        user_settings.attach()
         resume = Resume(
             environment,
             runner,
@@ -132,6 +135,7 @@ class Master:
             weights,
             losses,
             arrivals,
+            user_settings,
             settings.name,
         )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
