@@ -165,6 +165,8 @@ def test_a_worker_that_is_there_but_was_taken_out_gets_users_again() -> None:
     while not dispatcher.plan.settled:
         dispatcher._due = 0
         dispatcher.step()
+        for worker in workers:
+            worker.user_classes_count = dispatcher.users()[worker.id]
 
     assert users_of(dispatcher.users()) == [10, 10, 10]
 
