@@ -144,6 +144,8 @@ run_client() {
   trap '' PIPE
   printf '%s\n' "${FLEET_TOKEN:-}" >&8 2>/dev/null || true
   trap - PIPE
+  # A signal from before.
+  [[ $interrupted == no ]] || exec 8>&-
 
   # A signal ends `wait`, not the client, which then stops its run.
   wait "$client" || code=$?

@@ -20,6 +20,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.remove()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process waits for the other one's last tests."""
+    items.sort(key=lambda item: "test_rolling_update" not in item.nodeid)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
