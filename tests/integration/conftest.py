@@ -5,8 +5,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 import psycopg
@@ -43,10 +45,25 @@ def container(image: str, port: int, *options: str, command: tuple[str, ...] = (
 
 
 def free_port(address: str) -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, and that no other process of these tests is given."""
+    for port in ports_of_this_process():
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((address, port))
+            return port
+    raise AssertionError("unreachable: the ports come again and again")
+
+
+@cache
+def ports_of_this_process() -> Iterator[int]:
+    """Yield ports below those that the kernel gives away, each as late again as can be.
+
+    What the kernel calls free may be taken, by another test, before who asked listens on it.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(12_000 + 2_000 * (worker % 10), 14_000 + 2_000 * (worker % 10))
+    # Another run of tests begins elsewhere.
+    begin = os.getpid() * 37 % len(ports)
+    return cycle([*ports[begin:], *ports[:begin]])
 
 
 def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = START_TIMEOUT_S) -> None:
