@@ -165,6 +165,7 @@ is_known() { [[ $1 =~ ^(0|1|2|4|130)$ ]]; }
 console_life() {
   local container
   container=$(running_container "$1" console)
+  # It may be removed between the two questions; then it is not there.
   [[ -z $container ]] ||
     docker inspect --format '{{.Id}} {{.State.StartedAt}}' "$container" 2>/dev/null || true
 }

@@ -49,9 +49,15 @@ def merge(histograms: Iterable[Histogram]) -> dict[float, int]:
     """Return the histogram of all requests of the given ones."""
     merged: dict[float, int] = {}
     for histogram in histograms:
-        for key, count in histogram.items():
-            merged[float(key)] = merged.get(float(key), 0) + count
+        add_times(merged, histogram)
     return merged
+
+
+def add_times(merged: dict[float, int], histogram: Histogram) -> None:
+    """Add a histogram to another, in place."""
+    for key, count in histogram.items():
+        time_ms = float(key)
+        merged[time_ms] = merged.get(time_ms, 0) + count
 
 
 def step_of(response_time: float) -> int:

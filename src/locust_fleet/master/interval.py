@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from locust_fleet.stats import ARRIVED, OTHER, TWINS, merge
+from locust_fleet.stats import ARRIVED, OTHER, TWINS, add_times, merge
 
 # Together they fit into a key of Postgres, which holds 2704 bytes.
 METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
@@ -133,13 +133,6 @@ def add(counts: Counts, entry: Mapping[str, Any]) -> None:
     if counts["max_ms"] is None or longest > counts["max_ms"]:
         counts["max_ms"] = longest
     add_times(counts["histogram"], times)
-
-
-def add_times(histogram: dict[float, int], times: Mapping[float, int]) -> None:
-    """Add a histogram to another."""
-    for time_ms, count in times.items():
-        key = float(time_ms)
-        histogram[key] = histogram.get(key, 0) + count
 
 
 def clean(text: str, longest_bytes: int) -> str:

@@ -112,23 +112,17 @@ def test_all_of_it_is_when_redis_is_back(master: Master) -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_is_reported_again_and_again_is_written_together(saving: Master) -> None:
-    saving.keeper.touch()
-    gevent.sleep(0)
-    saving.keeper.touch()
-    gevent.sleep(0)
-
-    assert len(saving.store.saved) == 1
-
-
-@pytest.mark.usefixtures("patient")
-def test_what_somebody_decides_waits_for_nothing(saving: Master) -> None:
-    saving.keeper.touch()
-    gevent.sleep(0)
-    saving.keeper.touch_at_once()
-    gevent.sleep(0)
-
-    assert len(saving.store.saved) == 2
+def test_what_is_reported_waits_to_be_written_together_and_what_is_decided_does_not(
+    saving: Master,
+) -> None:
+    for note, checkpoints in (
+        (saving.keeper.touch, 1),
+        (saving.keeper.touch, 1),
+        (saving.keeper.touch_at_once, 2),
+    ):
+        note()
+        gevent.sleep(0)
+        assert len(saving.store.saved) == checkpoints
 
 
 def test_a_master_that_ends_without_redis_writes_its_results(master: Master) -> None:
