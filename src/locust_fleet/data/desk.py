@@ -49,6 +49,15 @@ class Desk:
         self.counted: dict[str, int] = {}
         self.entered: set[tuple[str, str]] = set()
 
+    def open(self, run: str) -> None:
+        """Begin a run in the store; nobody of this process joins it meanwhile.
+
+        Who joins a store that has just started takes it for one that has lost its memory, and
+        in a run that is there by then, nobody would be given anything for HOLD_S.
+        """
+        with self._one_at_a_time:
+            self.store.open(run)
+
     def begin(self) -> None:
         """A run begins here."""
         self.requests_made, self._session = 0, None

@@ -14,7 +14,7 @@ from typing import Any
 
 import gevent
 
-from locust_fleet.data.store import Store
+from locust_fleet.data.desk import Desk
 from locust_fleet.data.summary import summed_up
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.counts import Counts
@@ -83,7 +83,7 @@ def record(
     reports_dir: Path,
     keeper: Keeper,
     handover: Handover,
-    store: Store,
+    desk: Desk,
     wait_for_workers: Callable[[], None],
 ) -> None:
     """Follow a run from its start to its reports."""
@@ -103,7 +103,7 @@ def record(
         )
         setattr(options, RUN_OPTION, run.known())
         tell_end(environment, run)
-        observer(store.open)(run.id)
+        observer(desk.open)(run.id)
 
     @observer
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -123,7 +123,7 @@ def record(
         # A master that was away, and is not the one any more, ends here and takes nothing along.
         observer(keeper.save_now)()
         # Before the last sample: while Redis is asked, reports may come.
-        observer(_sum_up)(recorder, run, store)
+        observer(_sum_up)(recorder, run, desk)
         # Whatever becomes of the last sample, the run is closed.
         observer(cut)(runner, recorder)
         recorder.stop()
@@ -177,9 +177,9 @@ def keep(
     environment.events.test_stop.add_listener(decided)
 
 
-def _sum_up(recorder: Recorder, run: Run, store: Store) -> None:
+def _sum_up(recorder: Recorder, run: Run, desk: Desk) -> None:
     """Note what became of the shared data, where somebody used any."""
-    closed = store.close(run.id)
+    closed = desk.store.close(run.id)
     if lines := summed_up(closed):
         logger.info("shared data of run %s: %s", run.id, json.dumps(closed))
         recorder.event("shared data", lines)

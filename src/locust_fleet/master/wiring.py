@@ -166,7 +166,7 @@ class Master:
             settings.reports_dir,
             keeper,
             handover,
-            self._store,
+            self.desk,
             wait_for_workers,
         )
         keep(environment, recorder, receipts, reception, keeper)

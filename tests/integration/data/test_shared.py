@@ -117,6 +117,19 @@ def test_a_source_may_be_a_list_in_redis(start: Callable[..., Worker], client: r
     assert client.llen("my:accounts") == 2
 
 
+def test_the_first_run_after_redis_has_started_gives_records_at_once(
+    redis_settings: RedisSettings, client: redis.Redis, source: str
+) -> None:
+    # As a Redis that has just started, which knows no script.
+    client.script_flush()
+    worker = Worker(redis_settings, "w", source)
+    try:
+        worker.ask("open", RUN)
+        assert worker.ask("lease", 5) in {0, 1, 2}
+    finally:
+        worker.end()
+
+
 def test_the_records_of_a_killed_worker_are_given_to_others(start: Callable[..., Worker]) -> None:
     doomed, other = start("doomed"), start("other")
     for _ in range(3):

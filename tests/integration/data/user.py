@@ -43,7 +43,7 @@ def main(port: str, run: str, worker: str, expiry_s: str, where: str) -> None:
 def do(command: list[Any], held: list[data.Lease]) -> Any:
     match command:
         case ["open", run]:
-            return data.desks.desk.store.open(run)
+            return data.desks.desk.open(run)
         case ["close", run]:
             return data.desks.desk.store.close(run)
         case ["history", seed]:
