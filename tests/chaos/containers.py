@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psutil
 
+from tests.e2e.containers import look_at
 from tests.integration.conftest import docker
 
 # From workers to the leader, and to the Redis of the stack.
@@ -93,47 +91,10 @@ def unplugged(container: str) -> Iterator[None]:
             docker("network", "connect", *aliases, network, container)
 
 
-def look_at(*containers: str) -> Any:
-    """Return what the engine knows of each."""
-    return json.loads(docker("inspect", *containers))
-
-
 def pid_of(container: str) -> int:
     """Return the first process of a container, as the host counts them."""
     [known] = look_at(container)
     return int(known["State"]["Pid"])
-
-
-def address_of(container: str) -> str:
-    """Return where the host reaches a container; KeyError if nowhere."""
-    return addresses_of([container])[container]
-
-
-def addresses_of(containers: Sequence[str]) -> dict[str, str]:
-    """Return where the host reaches containers, without those that are in no network."""
-    found = {}
-    for container, known in (
-        zip(containers, look_at(*containers), strict=True) if containers else ()
-    ):
-        for network in known["NetworkSettings"]["Networks"].values():
-            found[container] = network["IPAddress"]
-    return {container: address for container, address in found.items() if address}
-
-
-def listens(container: str, port: int) -> bool:
-    """Whether a container takes connections at a port."""
-    try:
-        socket.create_connection((address_of(container), port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def log_of(container: str) -> str:
-    done = subprocess.run(
-        ["docker", "logs", container], capture_output=True, text=True, check=False
-    )
-    return done.stdout + done.stderr
 
 
 def _firewall(pid: int, *rule: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from tests.chaos.containers import address_of, addresses_of, log_of, look_at
+from tests.e2e.containers import address_of, addresses_of, log_of, look_at
 from tests.e2e.stack import DEMO, Stack
 from tests.integration.conftest import wait_until
 
@@ -63,7 +62,7 @@ class ChaosStack(Stack):
         """Have all services again, as many masters and workers as there were, and no run."""
         self.size()
         wait_until(lambda: any(map(self.state_at, self.masters().values())), "a leader", 90)
-        self.compose("exec", "-T", "locust-master", "locust-fleet", "stop-run")
+        self.execute("locust-master", "locust-fleet", "stop-run")
 
     def size(self, masters: int = MASTERS) -> None:
         """Change the number of masters as an operator does; returns before they are ready."""
@@ -118,16 +117,6 @@ class ChaosStack(Stack):
     def masters(self) -> dict[str, str]:
         """Return the running masters, and where the host reaches them."""
         return addresses_of(self.containers("locust-master"))
-
-    def state_at(self, address: str) -> Any:
-        """How the run stands by the word of one master; None where nobody listens."""
-        secret = (self.folder / "secrets" / "front_secret").read_text().strip()
-        headers = {"X-Fleet-Front": secret}
-        try:
-            url = f"http://{address}:8089/fleet/run"
-            return requests.get(url, headers=headers, timeout=1).json()
-        except (requests.RequestException, json.JSONDecodeError):
-            return None
 
     def wait_for_leader(self, but: str = "", timeout_s: float = 30) -> None:
         """Wait for a master, another than one, that leads all workers with all users."""

@@ -9,16 +9,9 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 import requests
 
-from tests.chaos.containers import (
-    crash,
-    killed,
-    listens,
-    look_at,
-    paused,
-    stopped,
-    unplugged,
-)
+from tests.chaos.containers import crash, killed, paused, stopped, unplugged
 from tests.chaos.stack import BUSY_S, GHOST_LIMIT_S, MASTERS, USERS, WORKERS, ChaosStack
+from tests.e2e.containers import listens, look_at
 from tests.integration.conftest import wait_until
 
 pytestmark = pytest.mark.xdist_group("chaos")

@@ -1,4 +1,4 @@
-"""One deployed stack for all end-to-end tests; each leaves it idle, with three workers."""
+"""One deployed stack for all end-to-end tests; each finds it idle, with three workers."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -38,13 +38,12 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture
-def stack(deployed: Stack) -> Iterator[Stack]:
-    """The stack, whole and idle before and after."""
+def stack(deployed: Stack, viewer: requests.Session) -> Stack:
+    """The stack, whole and idle before."""
     deployed.idle()
-    deployed.wait_for_workers(deployed.token("viewer"), 3)
+    deployed.wait_for_workers(viewer, 3)
     deployed.reset_served()
-    yield deployed
-    deployed.idle()
+    return deployed
 
 
 @pytest.fixture

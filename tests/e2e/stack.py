@@ -13,7 +13,8 @@ from typing import Any
 
 import requests
 
-from tests.integration.conftest import ROOT, free_port, wait_until
+from tests.e2e.containers import address_of, health, running
+from tests.integration.conftest import ROOT, docker, free_port, wait_until
 
 ADDRESS = "127.0.0.41"
 PASSWORD = "correct horse battery"
@@ -120,8 +121,11 @@ class Stack:
 
     def containers(self, service: str = "") -> list[str]:
         """Ids of the running containers."""
-        names = [service] if service else []
-        return sorted(self.compose("ps", "--quiet", *names).split())
+        return running(self.project, service)
+
+    def execute(self, service: str, *command: str) -> str:
+        """Run a command in a container of a service; returns what it prints."""
+        return docker("exec", self.containers(service)[0], *command)
 
     def remove(self) -> None:
         self.compose("down", "--volumes", "--timeout", "5", "--remove-orphans", check=False)
@@ -132,23 +136,15 @@ class Stack:
     def sql(self, query: str) -> list[str]:
         """Ask the results database; one line a row, columns separated by |."""
         user, database = self.env("POSTGRES_USER"), self.env("POSTGRES_DB")
-        command = ("exec", "-T", "postgres", "psql", "-U", user, "-d", database, "-At", "-c", query)
-        return self.compose(*command).splitlines()
+        command = ("psql", "-U", user, "-d", database, "-At", "-c", query)
+        return self.execute("postgres", *command).splitlines()
 
     def served(self) -> int:
         """Requests that the demo target has served, by its own count."""
-        code = (
-            "import json, urllib.request as u;"
-            "print(json.load(u.urlopen('http://127.0.0.1:8000/stats'))['total'])"
-        )
-        return int(self.compose("exec", "-T", "demo-target", "python", "-c", code))
+        return int(requests.get(self._at_target("/stats"), timeout=10).json()["total"])
 
     def reset_served(self) -> None:
-        code = (
-            "import urllib.request as u;"
-            "u.urlopen(u.Request('http://127.0.0.1:8000/stats/reset', data=b''))"
-        )
-        self.compose("exec", "-T", "demo-target", "python", "-c", code)
+        requests.post(self._at_target("/stats/reset"), timeout=10).raise_for_status()
 
     def recorded(self, run_id: str) -> int:
         """Requests of a run that are in Postgres."""
@@ -182,9 +178,7 @@ class Stack:
     def token(self, role: str) -> requests.Session:
         """Return a session with an API token of a role."""
         command = ("token", "create", "--name", f"e2e-{role}", "--role", role)
-        token = self.compose(
-            "exec", "-T", "console", "locust-fleet", *command, "--print-token-only"
-        ).strip()
+        token = self.execute("console", "locust-fleet", *command, "--print-token-only")
         session = self.stranger()
         del session.headers["Origin"]
         session.headers["Authorization"] = f"Bearer {token}"
@@ -212,13 +206,28 @@ class Stack:
             self.scale(3)
             self.compose("up", "--detach", "--no-recreate", "--no-deps", "--wait", *SERVICES)
             self._whole = self._running()
-        self.compose("exec", "-T", "locust-master", "locust-fleet", "stop-run")
+        [master] = self.containers("locust-master")
+        known = self.state_at(address_of(master))
+        if not known or known["state"] not in ("ready", "stopped"):
+            self.execute("locust-master", "locust-fleet", "stop-run")
+
+    def state_at(self, address: str) -> Any:
+        """How the run stands by the word of one master; None where nobody listens."""
+        secret = (self.folder / "secrets" / "front_secret").read_text().strip()
+        headers = {"X-Fleet-Front": secret}
+        try:
+            url = f"http://{address}:8089/fleet/run"
+            return requests.get(url, headers=headers, timeout=1).json()
+        except (requests.RequestException, json.JSONDecodeError):
+            return None
 
     def _running(self) -> Counter[str]:
         """How many containers of each service run, and how well they are."""
-        return Counter(
-            self.compose("ps", "--format", "{{.Service}} {{.State}} {{.Health}}").splitlines()
-        )
+        return Counter(health(self.project))
+
+    def _at_target(self, path: str) -> str:
+        [target] = self.containers("demo-target")
+        return f"http://{address_of(target)}:8000{path}"
 
     def scale(self, workers: int) -> None:
         """Change the number of workers as an operator does; returns before they are ready."""

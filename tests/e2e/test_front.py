@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.e2e.containers import look_at
 from tests.e2e.stack import ADDRESS, DEMO, Stack
 from tests.integration.conftest import wait_until
 
@@ -62,8 +63,8 @@ def test_a_viewer_cannot_change_anything(
     assert answer.status_code in (400, 403)
 
 
-def test_a_viewer_sees_the_run(deployed: Stack, viewer: requests.Session) -> None:
-    assert viewer.get(deployed.url + "/stats/requests", timeout=10).json()["worker_count"] == 3
+def test_a_viewer_sees_the_run(stack: Stack, viewer: requests.Session) -> None:
+    assert viewer.get(stack.url + "/stats/requests", timeout=10).json()["worker_count"] == 3
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", f"https://{ADDRESS}:1"])
@@ -125,13 +126,14 @@ def test_a_container_on_the_fleet_network_cannot_stop_a_run(
 
 
 def test_only_nginx_publishes_ports(deployed: Stack) -> None:
-    published = {
-        service
-        for service in deployed.compose("config", "--services").split()
-        if deployed.compose("ps", "--format", "{{.Publishers}}", service).count("127.0.0.41")
-    }
+    published = [known["Name"] for known in look_at(*deployed.containers()) if ports_of(known)]
 
-    assert published == {"nginx"}
+    assert published == [f"/{deployed.project}-nginx-1"]
+
+
+def ports_of(known: Any) -> list[Any]:
+    """Return where the host lets others in to a container."""
+    return [bound for bound in known["NetworkSettings"]["Ports"].values() if bound]
 
 
 def test_a_revoked_token_stops_working(deployed: Stack) -> None:
@@ -139,7 +141,7 @@ def test_a_revoked_token_stops_working(deployed: Stack) -> None:
     assert session.get(deployed.url + "/api/v1/run", timeout=10).status_code == 200
     ids = deployed.sql("SELECT max(id) FROM api_tokens")
 
-    deployed.compose("exec", "-T", "console", "locust-fleet", "token", "revoke", ids[0])
+    deployed.execute("console", "locust-fleet", "token", "revoke", ids[0])
 
     wait_until(
         lambda: session.get(deployed.url + "/api/v1/run", timeout=10).status_code == 401,

@@ -104,9 +104,13 @@ def test_a_target_outside_the_allow_list_ends_with_2_and_the_reason(stack: Stack
 
 def test_without_workers_it_ends_with_4(stack: Stack, operator: requests.Session) -> None:
     stack.scale(0)
-    stack.wait_for_workers(operator, 0)
+    try:
+        stack.wait_for_workers(operator, 0)
+        done = run_test(stack, "--run-time=5s")
+    finally:
+        stack.scale(3)
 
-    assert run_test(stack, "--run-time=5s").returncode == 4
+    assert done.returncode == 4, done.stderr
 
 
 def test_a_target_that_is_away_ends_with_4(stack: Stack) -> None:
