@@ -133,9 +133,15 @@ run_layer() {
     # What teams may copy runs where what it shows runs. Most of this layer waits, for
     # leases to end and workers to be missed: more processes than cores.
     integration)
-      pytest -q --numprocesses 5 --dist loadgroup tests/integration tests/examples "$@"
+      pytest -q --numprocesses 6 --no-loadscope-reorder tests/integration tests/examples "$@"
       ;;
-    *) pytest -q --numprocesses 2 --dist loadgroup "tests/$layer" "$@" ;;
+    # The tests of a file share what they deploy.
+    e2e)
+      pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/e2e "$@"
+      ;;
+    # These measure times, so nothing runs beside them.
+    chaos) pytest -q tests/chaos "$@" ;;
+    *) pytest -q --numprocesses 2 "tests/$layer" "$@" ;;
   esac
 }
 

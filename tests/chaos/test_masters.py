@@ -14,8 +14,6 @@ from tests.chaos.stack import BUSY_S, GHOST_LIMIT_S, MASTERS, USERS, WORKERS, Ch
 from tests.e2e.containers import listens, look_at
 from tests.integration.conftest import wait_until
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 Fault = Callable[[str], AbstractContextManager[None]]
 
 

@@ -6,15 +6,12 @@ import os
 import random
 import time
 
-import pytest
 import requests
 
 from tests.chaos.faults import Chaos
 from tests.chaos.leaks import Holdings, holdings_of, leaks
 from tests.chaos.stack import USERS, WORKERS, ChaosStack
 from tests.integration.conftest import wait_until
-
-pytestmark = pytest.mark.xdist_group("chaos")
 
 SOAK_S = float(os.environ.get("CHAOS_SOAK_S", "30"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(1 << 32))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 
-import pytest
 import requests
 
 from tests.chaos.containers import unplugged
 from tests.chaos.stack import BUSY_S, USERS, WORKERS, ChaosStack
 from tests.integration.conftest import wait_until
-
-pytestmark = pytest.mark.xdist_group("chaos")
 
 AWAY_S = 20
 # HEARTBEAT_LIVENESS of 5 signs of life at 1 s, and 5 s more.

@@ -22,9 +22,6 @@ from tests.e2e.stack import ADDRESS, Stack
 from tests.integration.conftest import ROOT, docker, free_port, wait_until
 from tests.integration.notify.vendors import SECRET, Vendor, serve
 
-# One deployment for all of them.
-pytestmark = pytest.mark.xdist_group("own parts")
-
 LOCUSTFILE = """
 import inflection
 from locust import FastHttpUser, HttpUser, constant, task

@@ -17,9 +17,6 @@ from tests.e2e.stack import DEMO, Stack
 from tests.e2e.test_deploy import changed
 from tests.integration.conftest import INTERRUPTIBLE
 
-# Long ones, which leave a stack of another version.
-pytestmark = pytest.mark.xdist_group("updates")
-
 USERS = 30
 WORKERS = 3
 # As a version of ours that does not work may be.

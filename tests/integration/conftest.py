@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from locust_fleet import postgres
 from locust_fleet.errors import StoreUnavailable
@@ -26,6 +28,19 @@ START_TIMEOUT_S = 60.0
 # A shell cannot trap a signal that was ignored when it started, as in what a script runs in the
 # background; the tests may be such a thing.
 INTERRUPTIBLE = ("env", "--default-signal=INT,TERM")
+
+
+class ByScenario(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives the tests of a scenario of users to one process, which plays it once for all."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        place, _, scenario = nodeid.partition("[")
+        return scenario if "/users/" in place and scenario else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByScenario:
+    """Say which process runs which tests."""
+    return ByScenario(config, log)
 
 
 def docker(*arguments: str) -> str:

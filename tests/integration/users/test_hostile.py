@@ -9,8 +9,6 @@ import pytest
 from tests.integration.users.attacks import DANGERS, Verdict
 from tests.integration.users.conftest import Siege
 
-pytestmark = pytest.mark.xdist_group("hostile-users")
-
 # The timeout of the user, and what a busy machine may add.
 PATIENCE_S = 2.5
 # The largest answer that the user takes, a few times over.

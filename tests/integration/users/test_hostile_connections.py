@@ -11,8 +11,6 @@ from tests.integration.users.conftest import Siege
 from tests.integration.users.player import Player
 from tests.integration.users.recorder import Recorder
 
-pytestmark = pytest.mark.xdist_group("hostile-users")
-
 # The timeout of the user is 0.5 s; a busy machine may add to it.
 PATIENCE_S = 2.5
 

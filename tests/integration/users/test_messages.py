@@ -16,8 +16,6 @@ from tests.integration.users.messages import Message, messages, nonsense, strang
 from tests.integration.users.player import Player
 from tests.integration.users.speaker import Speaker
 
-pytestmark = pytest.mark.xdist_group("hostile-users")
-
 METHODS = ("GET", "HEAD", "POST")
 # All of it at once: interim answers, header fields of all kinds, chunks, and trailers.
 WHOLE = Message(

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 import requests
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.users.player import Player
 from tests.integration.users.recorder import Recorder
-
-pytestmark = pytest.mark.xdist_group("hostile-users")
 
 ODD = "aZ09-._~!$&'()*+,;=:@/?%#[]<>{}|\\^`\" \t\x00\x7fäß€你🚀"
 words = st.text(ODD, max_size=8)

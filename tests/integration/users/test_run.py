@@ -7,12 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.integration.users.player import Player
 from tests.integration.users.recorder import Recorder
-
-pytestmark = pytest.mark.xdist_group("hostile-users")
 
 USERS, TASKS = 10, 40
 # They end by themselves: who is stopped may be just about to ask.
