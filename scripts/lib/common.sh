@@ -31,3 +31,10 @@ compose() (
 )
 
 has() { command -v "$1" >/dev/null 2>&1; }
+
+# version_at_least 26.1.5+dfsg1 20.10
+version_at_least() {
+  [[ ${1#v} =~ ^([0-9]+)\.([0-9]+) ]] || return 1
+  local major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
+  ((major > ${2%%.*} || (major == ${2%%.*} && minor >= ${2#*.})))
+}

@@ -64,13 +64,6 @@ ensure_program() {
   fi
 }
 
-# version_at_least 26.1.5+dfsg1 20.10
-version_at_least() {
-  [[ ${1#v} =~ ^([0-9]+)\.([0-9]+) ]] || return 1
-  local major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
-  ((major > ${2%%.*} || (major == ${2%%.*} && minor >= ${2#*.})))
-}
-
 # ensure_engine install|no-install: install what is missing, and start the engine.
 ensure_engine() {
   local state problem is_root=no

@@ -25,12 +25,13 @@ grafana grafana/grafana.ini grafana/provisioning grafana/dashboards secrets/read
 
 # mounted_labels ENV_FILE: print a Compose file with the labels of all services.
 mounted_labels() {
-  local file=$1 service paths
+  local file=$1 service paths look
+  look=$(first_look)
   echo '# Written by deploy.sh: what each service read when it started.'
   echo 'services:'
   while read -r service paths; do
     # shellcheck disable=SC2086  # several paths
-    [[ -z $service ]] || mounted_label "$file" "$service" $paths
+    [[ -z $service ]] || mounted_label "$file" "$look" "$service" $paths
   done < <(
     printf '%s\n' "$mounted"
     [[ $(setting MONITORING_ENABLED) == false ]] || printf '%s\n' "$mounted_by_monitoring"
@@ -49,12 +50,22 @@ refreshed_labels() {
   done <"$file"
 }
 
-# mounted_label ENV_FILE SERVICE PATH...: those that run the scenario say which, so that an update
-# can tell whether it is still the same.
+# mounted_label ENV_FILE FIRST_LOOK SERVICE PATH...: those that run the scenario say which, so that
+# an update can tell whether it is still the same.
 mounted_label() {
-  local scenario=''
-  [[ $2 != locust-* ]] || scenario=", fleet.scenario: \"$(scenario_hash "$1")\""
-  printf '  %s: {labels: {fleet.mounted: "%s"%s}}\n' "$2" "$(mounted_hash "${@:3}")" "$scenario"
+  local look=$2 scenario=''
+  [[ $3 != locust-* ]] || scenario=", fleet.scenario: \"$(scenario_hash "$1")\""
+  # It ends when it has done its work, and nobody waits for its health.
+  [[ $3 != migrate ]] || look=''
+  printf '  %s: {labels: {fleet.mounted: "%s"%s}%s}\n' "$3" "$(mounted_hash "${@:4}")" "$scenario" "$look"
+}
+
+# first_look: print what lets the engine see within a second that a container is well, not within
+# five; deployments and updates wait for that of one service after the other. Older ones refuse it.
+first_look() {
+  ! version_at_least "$(docker version --format '{{.Server.Version}}')" 25.0 ||
+    ! version_at_least "$(docker compose version --short)" 2.21 ||
+    echo ', healthcheck: {start_interval: 1s}'
 }
 
 # scenario_label SERVICE FILE: print the label in a file of mounted_labels.

@@ -161,6 +161,25 @@ def test_what_a_service_reads_at_start_decides_whether_it_is_recreated(deployed:
     assert [line.split(":")[0].strip() for line in changed] == ["nginx"]
 
 
+@pytest.mark.parametrize(
+    ("engine", "compose", "quickly"),
+    [("26.1.5", "2.26.1", True), ("24.0.9", "2.26.1", False), ("26.1.5", "2.20.3", False)],
+)
+def test_containers_are_looked_at_each_second_at_first_where_the_engine_can(
+    configured: Checkout, engine: str, compose: str, quickly: bool
+) -> None:
+    configured.fake("engine", engine)
+    configured.fake("compose", compose)
+
+    assert configured.deploy().returncode == 0
+
+    labels = (configured.folder / ".deploy" / "mounted.yml").read_text()
+    looks = [line for line in labels.splitlines() if "healthcheck: {start_interval: 1s}" in line]
+    services = [line for line in labels.splitlines() if "fleet.mounted" in line]
+    assert len(looks) == (len(services) - 1 if quickly else 0)
+    assert not [line for line in looks if "migrate" in line]
+
+
 def test_as_many_workers_as_there_are_stay(deployed: Checkout) -> None:
     deployed.fake("workers", "8")
 
