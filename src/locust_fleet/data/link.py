@@ -14,13 +14,22 @@ from typing import Any
 from gevent.event import AsyncResult
 from gevent.queue import Queue
 
-from locust_fleet.data.store import Fenced, Handout, Holder, OnHold, Order, Restarted, Store
+from locust_fleet.data.store import (
+    Fenced,
+    Handout,
+    Holder,
+    Late,
+    OnHold,
+    Order,
+    Restarted,
+    Store,
+)
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
 from locust_fleet.seams import replace
 
 ASK, ANSWER = "data", "data_answer"
 PATIENCE_S = 3.0
-ERRORS = {error.__name__: error for error in (DataError, Fenced, OnHold, StoreUnavailable)}
+ERRORS = {error.__name__: error for error in (DataError, Fenced, Late, OnHold, StoreUnavailable)}
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +86,8 @@ class Remote:
         state, records = self._ask("exchange", holder, source, order)
         return Handout(state, [(key, text) for key, text in records])
 
-    def held(self, holder: Holder, source: str) -> Sequence[str]:
-        return list(self._ask("held", holder, source))
+    def held(self, holder: Holder, source: str, number: int) -> Sequence[str]:
+        return list(self._ask("held", holder, source, number))
 
     def put(
         self, holder: Holder, source: str, token: int, first: int, texts: Sequence[str]

@@ -17,6 +17,7 @@ from locust_fleet.data.store import (
     Fenced,
     Handout,
     Holder,
+    Late,
     OnHold,
     Order,
 )
@@ -44,6 +45,8 @@ class Run:
     memory: str = field(default_factory=lambda: secrets.token_hex(8))
     expires: dict[str, float] = field(default_factory=dict)
     held: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    # Of each identity: source -> number of the last question carried out.
+    questions: dict[str, dict[str, int]] = field(default_factory=dict)
     piles: dict[str, Pile] = field(default_factory=dict)
     loading: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
@@ -112,7 +115,7 @@ class Memory:
         }
 
     def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
-        run = self._known(holder)
+        run = self._known_in_time(holder, source, order.number)
         mine, pile = run.held.setdefault(holder.name, set()), run.piles.get(source)
         for key in (*order.give, *order.use_up):
             if pile and (source, key) in mine:
@@ -140,8 +143,9 @@ class Memory:
             return Handout("used up", [])
         return Handout("open", [(key, pile.records[key]) for key in keys])
 
-    def held(self, holder: Holder, source: str) -> Sequence[str]:
-        mine = self._known(holder).held.get(holder.name, set())
+    def held(self, holder: Holder, source: str, number: int) -> Sequence[str]:
+        run = self._known_in_time(holder, source, number)
+        mine = run.held.get(holder.name, set())
         return [key for of, key in mine if of == source]
 
     def put(
@@ -220,6 +224,14 @@ class Memory:
             raise Fenced("the identity of this worker has expired")
         return run
 
+    def _known_in_time(self, holder: Holder, source: str, number: int) -> Run:
+        run = self._known(holder)
+        questions = run.questions.setdefault(holder.name, {})
+        if number <= questions.get(source, 0):
+            raise Late("a later question was carried out")
+        questions[source] = number
+        return run
+
     def _lives(self, run: Run, name: str) -> bool:
         return run.expires.get(name, 0.0) > self._clock()
 
@@ -247,5 +259,6 @@ class Memory:
         things = run.held.pop(name, set())
         for source, key in sorted(things):
             run.piles[source].free.append(key)
+        run.questions.pop(name, None)
         run.expires.pop(name, None)
         return things

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from locust.exception import StopUser
 
+import itertools
 import logging
 import time
 from collections import deque
@@ -19,7 +20,7 @@ import gevent
 from gevent.event import AsyncResult, Event
 
 from locust_fleet.data.source import Source
-from locust_fleet.data.store import Fenced, OnHold, Order, Restarted
+from locust_fleet.data.store import Fenced, Late, OnHold, Order, Restarted
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Pool:
         # What is to be given back, and whether it is used up.
         self._back: dict[str, bool] = {}
         self._in_doubt = False
+        # Of the questions: the store carries out none after a later one.
+        self._numbers = itertools.count(1)
         self._away_since: float | None = None
         self._pause_s = ASK_AGAIN_S
         self._wake = Event()
@@ -126,6 +129,9 @@ class Pool:
         except StoreUnavailable as error:
             self._in_doubt = True
             self._away(error)
+        except Late:
+            # It was asked twice on the way, and the first answer was lost.
+            self._in_doubt = True
         except OnHold:
             # It has taken back first.
             self._pause(ASK_SELDOM_S)
@@ -138,7 +144,7 @@ class Pool:
     def _compare(self) -> None:
         """Find out what became of a question whose answer was lost."""
         holder, store = self._session.holder, self._session.store
-        known = set(store.held(holder, self._source.name))
+        known = set(store.held(holder, self._source.name, next(self._numbers)))
         if not self._held <= known:
             raise Fenced("the store has forgotten what this worker holds")
         self._back |= dict.fromkeys(known - self._held - set(self._back), False)
@@ -151,10 +157,9 @@ class Pool:
         want = min(len(self._waiting), BATCH)
         if not back and not want:
             return
+        order = Order(give, use_up, want, when_empty, next(self._numbers))
         try:
-            handout = self._session.store.exchange(
-                self._session.holder, self._source.name, Order(give, use_up, want, when_empty)
-            )
+            handout = self._session.store.exchange(self._session.holder, self._source.name, order)
         except OnHold:
             self._forget(back)
             raise

@@ -7,6 +7,7 @@ key                       type    content
 ``<run>:keys``            set     the keys below that live as long as the run
 ``<run>:holders``         zset    identity -> when it expires, in ms of Redis's clock
 ``<run>:held:<identity>`` set     "source, newline, id" of each record that it holds
+``<run>:questions:<identity>``  hash  source -> number of the last question carried out
 ``<run>:records:<source>``  hash  id -> text of the record
 ``<run>:free:<source>``   list    ids of the records that nobody holds
 ``<run>:used:<source>``   list    ids of the records that are used up
@@ -52,7 +53,7 @@ local function put_back(name)
     redis.call('RPUSH', run .. ':free:' .. source, id)
     redis.call('PEXPIRE', run .. ':free:' .. source, LIFE)
   end
-  redis.call('DEL', mine)
+  redis.call('DEL', mine, run .. ':questions:' .. name)
   redis.call('ZREM', run .. ':holders', name)
   return things
 end
@@ -73,6 +74,17 @@ local function refused(name, memory)
   if not is[1] or not lives(name) then return redis.error_reply('FENCED') end
   if is[1] ~= memory then return redis.error_reply('RESTARTED ' .. is[1]) end
   hold = is[3] and tonumber(is[3]) > now
+end
+
+-- What nobody waits for any more may come after what was asked later, and must change nothing then.
+local function late(name, source, number)
+  local questions = run .. ':questions:' .. name
+  if tonumber(number) <= tonumber(redis.call('HGET', questions, source) or '0') then
+    return redis.error_reply('LATE')
+  end
+  if redis.call('HSET', questions, source, number) == 1 then
+    redis.call('PEXPIRE', questions, LIFE)
+  end
 end
 """
 
@@ -125,7 +137,9 @@ if ARGV[3] ~= '' then
   redis.call('HSET', run .. ':requests', ARGV[3], ARGV[5])
 end
 bury()
-redis.call('PEXPIRE', run .. ':held:' .. ARGV[1], LIFE)
+for _, kind in ipairs({'held', 'questions'}) do
+  redis.call('PEXPIRE', run .. ':' .. kind .. ':' .. ARGV[1], LIFE)
+end
 for _, key in ipairs(redis.call('SMEMBERS', run .. ':keys')) do redis.call('PEXPIRE', key, LIFE) end
 """
 
@@ -165,21 +179,22 @@ return cjson.encode({
 })
 """
 
-# ARGV: name, memory, source, want, what to do when empty, how many of the ids are given back, ids
+# ARGV: name, memory, source, number, want, what to do when empty, how many of the ids are given
+# back, ids
 EXCHANGE = """
-local no = refused(ARGV[1], ARGV[2])
+local no = refused(ARGV[1], ARGV[2]) or late(ARGV[1], ARGV[3], ARGV[4])
 if no then return no end
-local me, source, want, when_empty = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local me, source, want, when_empty = ARGV[1], ARGV[3], tonumber(ARGV[5]), ARGV[6]
 local mine, free = run .. ':held:' .. me, run .. ':free:' .. source
 local used, records = run .. ':used:' .. source, run .. ':records:' .. source
 local queue, asked = run .. ':queue:' .. source, run .. ':asked:' .. source
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   -- What was taken away from this identity is not put down twice.
   if redis.call('SREM', mine, source .. '\\n' .. ARGV[i]) == 1 then
-    redis.call('RPUSH', i < 7 + ARGV[6] and free or used, ARGV[i])
+    redis.call('RPUSH', i < 8 + ARGV[7] and free or used, ARGV[i])
   end
 end
-if #ARGV > 6 then
+if #ARGV > 7 then
   redis.call('PEXPIRE', free, LIFE)
   redis.call('PEXPIRE', used, LIFE)
 end
@@ -225,8 +240,10 @@ redis.call('HINCRBY', run .. ':tally', source .. '\\nleases', #ids)
 return {'open', ids, redis.call('HMGET', records, unpack(ids))}
 """
 
-# ARGV: name, memory, source
+# ARGV: name, memory, source, number
 HELD = """
+local no = refused(ARGV[1], ARGV[2]) or late(ARGV[1], ARGV[3], ARGV[4])
+if no then return no end
 local ids = {}
 for _, thing in ipairs(redis.call('SMEMBERS', run .. ':held:' .. ARGV[1])) do
   local source, id = string.match(thing, '^([^\\n]*)\\n(.*)$')

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from locust_fleet.data import scripts
-from locust_fleet.data.store import HOLD_S, Fenced, Handout, Holder, OnHold, Order, Restarted
+from locust_fleet.data.store import HOLD_S, Fenced, Handout, Holder, Late, OnHold, Order, Restarted
 from locust_fleet.errors import DataError, StoreUnavailable
 from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.stores import redis_client
@@ -59,13 +59,13 @@ class Shared:
 
     def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
         back = (*order.give, *order.use_up)
-        how = order.when_empty, len(order.give)
-        state, given, texts = self._ask(scripts.EXCHANGE, holder, source, order.want, *how, *back)
+        how = order.number, order.want, order.when_empty, len(order.give)
+        state, given, texts = self._ask(scripts.EXCHANGE, holder, source, *how, *back)
         pairs = zip(map(text, given), map(text, texts), strict=True)
         return Handout(text(state), list(pairs))  # type: ignore[arg-type]
 
-    def held(self, holder: Holder, source: str) -> Sequence[str]:
-        return texts_of(self._ask(scripts.HELD, holder, source))
+    def held(self, holder: Holder, source: str, number: int) -> Sequence[str]:
+        return texts_of(self._ask(scripts.HELD, holder, source, number))
 
     def put(
         self, holder: Holder, source: str, token: int, first: int, texts: Sequence[str]
@@ -150,6 +150,8 @@ class Shared:
                 return Fenced("the identity of this worker has expired")
             case "RESTARTED":
                 return Restarted(rest)
+            case "LATE":
+                return Late("a later question was carried out")
             case "HOLD":
                 return OnHold("Redis has started anew")
             case "OVER":

@@ -39,6 +39,10 @@ class Restarted(FleetError):
         self.memory = memory
 
 
+class Late(FleetError):
+    """A later question of this identity was carried out, or this one twice: compare."""
+
+
 class OnHold(FleetError):
     """The store has just lost its memory; ask again in a moment."""
 
@@ -52,12 +56,17 @@ class Holder(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What a worker wants of a source, and what it gives back, in one question."""
+    """What a worker wants of a source, and what it gives back, in one question.
+
+    ``number`` grows with each question of an identity about a source. One that nobody waits for any
+    more may still reach the store, which refuses it once it has carried out a later one.
+    """
 
     give: Sequence[str]
     use_up: Sequence[str]
     want: int
     when_empty: WhenEmpty
+    number: int
 
 
 class Handout(NamedTuple):
@@ -95,10 +104,10 @@ class Store(Protocol):
         """End a run; returns its counters, requests and sources, to be summed up."""
 
     def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
-        """Take back, then hand out; OnHold after the loss of memory."""
+        """Take back, then hand out; OnHold after the loss of memory, Late as Order says."""
 
-    def held(self, holder: Holder, source: str) -> Sequence[str]:
-        """Return the ids of the records that the identity holds."""
+    def held(self, holder: Holder, source: str, number: int) -> Sequence[str]:
+        """Return the ids of the records that the identity holds; ``number`` is as in Order."""
 
     def put(
         self, holder: Holder, source: str, token: int, first: int, texts: Sequence[str]

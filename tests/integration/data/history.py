@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -9,7 +10,8 @@ from redis import Redis
 
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.source import WhenEmpty
-from locust_fleet.data.store import Fenced, Holder, Order, Store
+from locust_fleet.data.store import Fenced, Holder, Late, Order, Store
+from locust_fleet.errors import FleetError
 
 RECORDS = [str(number) for number in range(10)]
 STEPS = 1000
@@ -29,29 +31,37 @@ def live(store: Store, seed: int) -> int:
     lives = dict.fromkeys("abcd", 0)
     holders = {name: _join(store, f"{name}:0") for name in lives}
     held: dict[str, set[str]] = {name: set() for name in lives}
+    numbers, delayed = itertools.count(1), list[tuple[Holder, Order]]()
     lent = 0
     for _ in range(STEPS):
         name = chance.choice("abcd")
         back = sorted(held[name])[: chance.randint(1, 3)]
         step = chance.random()
         if step < 0.5:
-            order = Order([], [], chance.randint(1, 4), chance.choice(POLICIES))
+            want, policy = chance.randint(1, 4), chance.choice(POLICIES)
+            order = Order([], [], want, policy, next(numbers))
             got = {key for key, _ in store.exchange(holders[name], "s", order).records}
             held[name] |= got
             lent += len(got)
-        elif step < 0.9:
-            used_up = step > 0.8
-            order = Order([], back, 0, "wait") if used_up else Order(back, [], 0, "wait")
-            store.exchange(holders[name], "s", order)
+        elif step < 0.8:
+            given, used_up = (back, []) if step < 0.7 else ([], back)
+            store.exchange(holders[name], "s", Order(given, used_up, 0, "wait", next(numbers)))
             held[name] -= set(back)
-        else:
+        elif step < 0.85:
+            # It is on its way for long; the worker asks what became of it, and goes on.
+            delayed.append((holders[name], Order(back, [], 2, "recycle", next(numbers))))
+            assert set(store.held(holders[name], "s", next(numbers))) == held[name]
+        elif step < 0.9 and delayed:
+            assert _is_refused(store, *delayed.pop(), Late, Fenced)
+        elif step >= 0.9:
             # Its time is over; it wakes up, and can neither take nor give back nor live on.
             former, lost = holders[name], held[name]
             redis.zadd(f"fleet:data:{RUN}:holders", {former.name: 1})
             lives[name] += 1
             holders[name], held[name] = _join(store, f"{name}:{lives[name]}"), set()
-            assert _is_fenced(store, former, Order(sorted(lost), [], 0, "wait"))
-            assert _is_fenced(store, former, Order([], [], 1, "wait"))
+            for back, want in ((sorted(lost), 0), ([], 1)):
+                order = Order(back, [], want, "wait", next(numbers))
+                assert _is_refused(store, former, order, Fenced)
         out = [key for mine in held.values() for key in mine]
         assert len(out) == len(set(out)), out
         assert _places(redis) == sorted(RECORDS)
@@ -70,10 +80,10 @@ def _load(store: Store) -> None:
     store.leave(RUN, "loader", "loader", 0)
 
 
-def _is_fenced(store: Store, holder: Holder, order: Order) -> bool:
+def _is_refused(store: Store, holder: Holder, order: Order, *why: type[FleetError]) -> bool:
     try:
         store.exchange(holder, "s", order)
-    except Fenced:
+    except why:
         return True
     return False
 

@@ -15,7 +15,16 @@ from gevent.pool import Group
 from locust_fleet.data import link
 from locust_fleet.data.link import Answers, Remote
 from locust_fleet.data.memory import Memory
-from locust_fleet.data.store import Fenced, Handout, Holder, OnHold, Order, Restarted, Store
+from locust_fleet.data.store import (
+    Fenced,
+    Handout,
+    Holder,
+    Late,
+    OnHold,
+    Order,
+    Restarted,
+    Store,
+)
 from locust_fleet.errors import DataError, StoreUnavailable
 
 
@@ -95,13 +104,23 @@ def load(store: Store, holder: Holder) -> None:
 
 def test_records_are_borrowed_and_given_back(store: Store) -> None:
     holder = join(store, "a")
-    assert store.exchange(holder, "s", Order([], [], 1, "wait")).state == "unloaded"
+    assert store.exchange(holder, "s", Order([], [], 1, "wait", 1)).state == "unloaded"
     load(store, holder)
 
-    assert store.exchange(holder, "s", Order([], [], 1, "wait")).records == [("0", '"é"')]
-    assert store.held(holder, "s") == ["0"]
-    assert store.exchange(holder, "s", Order([], ["0"], 0, "wait")) == Handout("open", [])
-    assert store.held(holder, "s") == []
+    assert store.exchange(holder, "s", Order([], [], 1, "wait", 2)).records == [("0", '"é"')]
+    assert store.held(holder, "s", 3) == ["0"]
+    assert store.exchange(holder, "s", Order([], ["0"], 0, "wait", 4)) == Handout("open", [])
+    assert store.held(holder, "s", 5) == []
+
+
+def test_a_question_after_a_later_one_is_refused(store: Store) -> None:
+    holder = join(store, "a")
+    load(store, holder)
+    store.held(holder, "s", 2)
+    with pytest.raises(Late):
+        store.exchange(holder, "s", Order([], [], 1, "wait", 1))
+    with pytest.raises(Late):
+        store.held(holder, "s", 2)
 
 
 def test_numbers_members_and_requests_are_shared(store: Store) -> None:
@@ -127,7 +146,7 @@ def test_a_leader_that_knows_nothing_gives_nothing_at_first(store: Store, leader
     leader._runs.clear()
     holder = join(store, "a")
     with pytest.raises(OnHold):
-        store.exchange(holder, "s", Order([], [], 1, "wait"))
+        store.exchange(holder, "s", Order([], [], 1, "wait", 1))
 
 
 def test_a_store_that_started_anew_says_what_it_is_called_now(

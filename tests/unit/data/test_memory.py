@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.source import WhenEmpty
-from locust_fleet.data.store import Fenced, Holder, Order
+from locust_fleet.data.store import Fenced, Holder, Late, Order
 
 EXPIRY_S = 10.0
 WORKERS = ("a", "b", "c")
@@ -18,7 +20,20 @@ WORKERS = ("a", "b", "c")
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(WORKERS),
-        st.sampled_from(["lease", "return", "use up", "renew", "die", "leave", "time", "replay"]),
+        st.sampled_from(
+            [
+                "lease",
+                "return",
+                "use up",
+                "renew",
+                "die",
+                "leave",
+                "time",
+                "replay",
+                "delay",
+                "late",
+            ]
+        ),
         st.integers(1, 4),
     ),
     max_size=120,
@@ -35,12 +50,17 @@ class Worker:
         self.holder = Holder("r", "", "")
         self.held: set[str] = set()
         self.until = 0.0
+        self.numbers = itertools.count(1)
+
+    def order(self, give: list[str], use_up: list[str], want: int, when_empty: WhenEmpty) -> Order:
+        return Order(give, use_up, want, when_empty, next(self.numbers))
 
     def join(self, now: float) -> None:
         self._lives += 1
         name = f"{self._name}:{self._lives}"
         memory = self._store.join("r", name, self._name, int(EXPIRY_S * 1000), {})
         self.holder, self.held, self.until = Holder("r", name, memory), set(), now + EXPIRY_S
+        self.numbers = itertools.count(1)
 
 
 @settings(max_examples=300)
@@ -55,6 +75,7 @@ def test_no_record_is_ever_in_two_places(
     workers = {name: Worker(store, name) for name in WORKERS}
     for worker in workers.values():
         worker.join(now[0])
+    delayed: list[tuple[Holder, Order]] = []
 
     for name, event, number in events:
         worker = workers[name]
@@ -66,18 +87,27 @@ def test_no_record_is_ever_in_two_places(
             worker.join(now[0])
             continue
         back = sorted(worker.held)[:number]
-        with contextlib.suppress(Fenced):
+        with contextlib.suppress(Fenced, Late):
             if event == "lease":
-                handout = store.exchange(worker.holder, "s", Order([], [], number, when_empty))
+                order = worker.order([], [], number, when_empty)
+                handout = store.exchange(worker.holder, "s", order)
                 worker.held |= {key for key, _ in handout.records}
             elif event in ("return", "replay"):
-                store.exchange(worker.holder, "s", Order(back, [], 0, when_empty))
+                store.exchange(worker.holder, "s", worker.order(back, [], 0, when_empty))
                 worker.held -= set(back)
                 if event == "replay":
                     # The answer was lost, so it says so again.
-                    store.exchange(worker.holder, "s", Order(back, [], 0, when_empty))
+                    store.exchange(worker.holder, "s", worker.order(back, [], 0, when_empty))
+            elif event == "delay":
+                # It is still on its way; meanwhile the worker asks what became of it, and again.
+                delayed.append((worker.holder, worker.order(back, [], number, when_empty)))
+                assert worker.held <= set(store.held(worker.holder, "s", next(worker.numbers)))
+                store.exchange(worker.holder, "s", worker.order(back, [], 0, when_empty))
+                worker.held -= set(back)
+            elif event == "late" and delayed:
+                store.exchange(delayed[0][0], "s", delayed.pop(0)[1])
             elif event == "use up":
-                store.exchange(worker.holder, "s", Order([], back, 0, when_empty))
+                store.exchange(worker.holder, "s", worker.order([], back, 0, when_empty))
                 worker.held -= set(back)
             elif event == "renew":
                 store.renew(worker.holder, name, int(EXPIRY_S * 1000), 0)
@@ -88,20 +118,36 @@ def test_no_record_is_ever_in_two_places(
         check(store, workers, now[0])
 
 
+def test_a_question_that_comes_late_changes_nothing() -> None:
+    store = Memory()
+    store.open("r")
+    load(store, ["0", "1"])
+    holder = Holder("r", "a", store.join("r", "a", "a", 10**6, {}))
+    store.exchange(holder, "s", Order([], [], 1, "wait", 1))
+    delayed = Order(["0"], [], 1, "wait", 2)
+    assert store.held(holder, "s", 3) == ["0"]
+    store.exchange(holder, "s", Order(["0"], [], 2, "wait", 4))
+
+    with pytest.raises(Late):
+        store.exchange(holder, "s", delayed)
+
+    assert sorted(store.held(holder, "s", 5)) == ["0", "1"]
+
+
 def test_a_worker_that_finds_none_gets_the_next_one_though_another_asks_all_the_time() -> None:
     now = [0.0]
     store = Memory(lambda: now[0])
     store.open("r")
     load(store, ["0"])
     greedy, patient = (Holder("r", name, store.join("r", name, name, 10**6, {})) for name in "gp")
-    store.exchange(greedy, "s", Order([], [], 1, "wait"))
-    store.exchange(patient, "s", Order([], [], 1, "wait"))
+    store.exchange(greedy, "s", Order([], [], 1, "wait", 1))
+    store.exchange(patient, "s", Order([], [], 1, "wait", 1))
 
     turns = []
-    for _ in range(10):
+    for turn in range(2, 12):
         now[0] += 0.2
-        turns.append(len(store.exchange(greedy, "s", Order(["0"], [], 1, "wait")).records))
-        if store.exchange(patient, "s", Order([], [], 1, "wait")).records:
+        turns.append(len(store.exchange(greedy, "s", Order(["0"], [], 1, "wait", turn)).records))
+        if store.exchange(patient, "s", Order([], [], 1, "wait", turn)).records:
             break
 
     assert turns == [1, 1, 0]
@@ -111,6 +157,9 @@ def check(store: Memory, workers: dict[str, Worker], now: float) -> None:
     sure = [key for worker in workers.values() if now < worker.until for key in worker.held]
     assert len(sure) == len(set(sure))
     run = store._runs["r"]
+    for worker in workers.values():
+        if now < worker.until:
+            assert {("s", key) for key in worker.held} <= run.held.get(worker.holder.name, set())
     pile = run.piles["s"]
     held = [key for mine in run.held.values() for _, key in mine]
     assert sorted([*pile.free, *pile.used, *held]) == sorted(pile.records)
