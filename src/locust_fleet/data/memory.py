@@ -62,15 +62,17 @@ class Memory:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._runs: dict[str, Run] = {}
+        self._opened: str | None = None
         self._closed: str | None = None
 
     def open(self, run: str) -> None:
-        self._runs, self._closed = {run: Run(hold_until=0.0)}, None
+        self._runs, self._opened, self._closed = {run: Run(hold_until=0.0)}, run, None
 
     def join(
         self, run: str, name: str, worker: str, expiry: int, counters: Mapping[str, int]
     ) -> str:
-        if run == self._closed:
+        # A new leader has opened none, and learns from the workers which run goes on.
+        if run == self._closed or self._opened not in (None, run):
             raise DataError("the run is over; use shared data in the tasks of users")
         if run not in self._runs:
             self._runs = {run: Run(hold_until=self._clock() + HOLD_S)}

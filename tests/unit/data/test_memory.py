@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.source import WhenEmpty
-from locust_fleet.data.store import Fenced, Holder, Late, Order
+from locust_fleet.data.store import Fenced, Holder, Late, OnHold, Order
+from locust_fleet.errors import DataError
 
 EXPIRY_S = 10.0
 WORKERS = ("a", "b", "c")
@@ -132,6 +133,26 @@ def test_a_question_that_comes_late_changes_nothing() -> None:
         store.exchange(holder, "s", delayed)
 
     assert sorted(store.held(holder, "s", 5)) == ["0", "1"]
+
+
+def test_a_worker_of_a_former_run_takes_nothing_from_the_present_one() -> None:
+    store = Memory()
+    store.open("former")
+    store.open("r")
+    load(store, ["0"])
+
+    with pytest.raises(DataError, match="the run is over"):
+        store.join("former", "late", "late", 10**6, {})
+
+    holder = Holder("r", "a", store.join("r", "a", "a", 10**6, {}))
+    assert store.exchange(holder, "s", Order([], [], 1, "wait", 1)).records == [("0", "0")]
+
+
+def test_a_new_leader_learns_from_a_worker_which_run_goes_on() -> None:
+    store = Memory()
+    holder = Holder("r", "a", store.join("r", "a", "a", 10**6, {"orders": 7}))
+    with pytest.raises(OnHold):
+        store.count(holder, "orders", 1)
 
 
 def test_a_worker_that_finds_none_gets_the_next_one_though_another_asks_all_the_time() -> None:
