@@ -155,9 +155,8 @@ class Desk:
             self._expiry_s,
             lambda: self.requests_made,
             self.counted,
+            self.entered,
         )
-        for group, member in sorted(self.entered):
-            self.store.enter(session.holder, group, member)
         if former is not None and former.holder.run == run:
             logger.warning("this worker was silent for too long, and what it held is lost")
             session.stopping = former.stopping

@@ -26,6 +26,7 @@ class Lock(local):
         self._name = name
         self._expiry_s = expiry_s
         self._session: Session | None = None
+        self._memory = ""
         self._token = 0
         self._until = 0.0
 
@@ -45,9 +46,9 @@ class Lock(local):
         deadline = None if wait_s is None else time.monotonic() + wait_s
         while True:
             began = boottime()
-            session, token = self._desk.ask(self._ask)
+            session, memory, token = self._desk.ask(self._ask)
             if token:
-                self._session, self._token = session, token
+                self._session, self._memory, self._token = session, memory, token
                 self._until = began + SAFE * self._expiry_s
                 return True
             if deadline is not None and time.monotonic() >= deadline:
@@ -67,6 +68,12 @@ class Lock(local):
         if self._session is None:
             raise DataError(f"the lock {self._name} is not held; acquire it first")
         self._session.check(f"the lock {self._name}")
+        # Redis may have forgotten that it gave this lock away in its last second.
+        if self._session.holder.memory != self._memory:
+            raise LeaseLost(
+                f"the lock {self._name} may be in other hands: Redis has started anew; acquire it"
+                " again"
+            )
         if boottime() >= self._until:
             raise LeaseLost(
                 f"the lock {self._name} was held for longer than its {self._expiry_s:g} s;"
@@ -90,6 +97,6 @@ class Lock(local):
         finally:
             self.release()
 
-    def _ask(self, session: Session) -> tuple[Session, int]:
-        expiry_ms = int(self._expiry_s * 1000)
-        return session, session.store.acquire(session.holder, self._name, expiry_ms)
+    def _ask(self, session: Session) -> tuple[Session, str, int]:
+        holder, expiry_ms = session.holder, int(self._expiry_s * 1000)
+        return session, holder.memory, session.store.acquire(holder, self._name, expiry_ms)

@@ -122,9 +122,7 @@ class Pool:
         """Ask the store once, and do what follows from its answer."""
         self._wake.clear()
         try:
-            if self._in_doubt:
-                self._compare()
-            self._exchange()
+            self._ask()
             self._away_since = None
         except StoreUnavailable as error:
             self._in_doubt = True
@@ -135,11 +133,17 @@ class Pool:
         except OnHold:
             # It has taken back first.
             self._pause(ASK_SELDOM_S)
-        except Restarted as error:
-            self._session.doubt(error.memory)
         except Fenced:
             self._session.lost = True
             raise
+
+    def _ask(self) -> None:
+        try:
+            if self._in_doubt:
+                self._compare()
+            self._exchange()
+        except Restarted as error:
+            self._session.doubt(error.memory)
 
     def _compare(self) -> None:
         """Find out what became of a question whose answer was lost."""

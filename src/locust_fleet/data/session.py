@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+
+from gevent.lock import BoundedSemaphore
 
 from locust_fleet.data.pool import Pool
 from locust_fleet.data.source import Source
-from locust_fleet.data.store import Fenced, Holder, Store
+from locust_fleet.data.store import Fenced, Holder, Restarted, Store
 from locust_fleet.errors import LeaseLost
 
 # Of the expiry: several may go unheard.
@@ -33,8 +36,13 @@ class Session:
         expiry_s: float,
         requests: Callable[[], int],
         counters: Mapping[str, int],
+        entered: Collection[tuple[str, str]],
     ) -> None:
-        """Join a run; raises StoreUnavailable where there is nobody to tell."""
+        """Join a run; raises StoreUnavailable where there is nobody to tell.
+
+        How far counters got here, and which groups were entered, is read again whenever a store
+        has to be told.
+        """
         self.store = store
         self.lost = False
         self.stopping = False
@@ -42,10 +50,11 @@ class Session:
         self._worker = worker
         self._expiry_s = expiry_s
         self._requests = requests
+        self._counters = counters
+        self._entered = entered
+        self._one_at_a_time = BoundedSemaphore()
         self._asked = boottime()
-        name = f"{worker}:{secrets.token_hex(8)}"
-        memory = store.join(run, name, worker, self._expiry_ms, counters)
-        self.holder = Holder(run, name, memory)
+        self.holder = self._join(run, f"{worker}:{secrets.token_hex(8)}")
 
     @property
     def alive(self) -> bool:
@@ -80,10 +89,18 @@ class Session:
         self._asked = asked
 
     def doubt(self, memory: str) -> None:
-        """Go on with a store that started anew, once it is clear that it has forgotten nothing."""
-        self.holder = self.holder._replace(memory=memory)
-        for pool in self.pools.values():
-            pool.doubt()
+        """Tell a store that started anew what it may have forgotten, and compare what is held.
+
+        Until that is done, the memory is the former one, so that the next question begins it again.
+        """
+        with self._one_at_a_time:
+            # Somebody else may have been quicker.
+            if self.holder.memory == memory or not self.alive:
+                return
+            with suppress(Fenced, Restarted):
+                self.holder = self._join(self.holder.run, self.holder.name)
+                for pool in self.pools.values():
+                    pool.doubt()
 
     def stop_waiting(self) -> None:
         """Let nobody wait for a record any more: the run is stopping."""
@@ -95,6 +112,14 @@ class Session:
         """Give everything back."""
         self.lost = True
         self.store.leave(self.holder.run, self.holder.name, self._worker, self._requests())
+
+    def _join(self, run: str, name: str) -> Holder:
+        expiry = self._expiry_ms
+        memory = self.store.join(run, name, self._worker, expiry, self._counters)
+        holder = Holder(run, name, memory)
+        for group, member in sorted(self._entered):
+            self.store.enter(holder, group, member)
+        return holder
 
     @property
     def pause_s(self) -> float:

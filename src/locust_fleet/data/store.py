@@ -32,7 +32,10 @@ class Fenced(FleetError):
 
 
 class Restarted(FleetError):
-    """The store may have forgotten something: compare what it knows, then go on with ``memory``."""
+    """The store may have forgotten something: join again, and compare what it knows.
+
+    Its memory is called ``memory`` now.
+    """
 
     def __init__(self, memory: str) -> None:
         super().__init__(memory)
@@ -88,7 +91,7 @@ class Store(Protocol):
     def join(
         self, run: str, name: str, worker: str, expiry: int, counters: Mapping[str, int]
     ) -> str:
-        """Make an identity known; returns the memory of the store.
+        """Make an identity known, also one that is known already; returns the memory of the store.
 
         A counter that the store has forgotten goes on from what the worker saw last. Without
         a name for the worker, as the master has none, it is no active worker.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
@@ -21,10 +22,7 @@ RUN = "history"
 
 def live(store: Store, seed: int) -> int:
     """Go through a history; returns how many records were lent. AssertionError when it is wrong."""
-    assert isinstance(store, Shared)
-    # To look at it, and to let time pass, more is needed than a worker may.
-    reached = store._redis.connection_pool.connection_kwargs
-    redis = Redis(host=reached["host"], port=reached["port"], password="test")
+    redis = _all_rights(store)
     store.open(RUN)
     _load(store)
     chance = random.Random(seed)
@@ -56,7 +54,7 @@ def live(store: Store, seed: int) -> int:
         elif step >= 0.9:
             # Its time is over; it wakes up, and can neither take nor give back nor live on.
             former, lost = holders[name], held[name]
-            redis.zadd(f"fleet:data:{RUN}:holders", {former.name: 1})
+            _expire(redis, former)
             lives[name] += 1
             holders[name], held[name] = _join(store, f"{name}:{lives[name]}"), set()
             for back, want in ((sorted(lost), 0), ([], 1)):
@@ -66,6 +64,28 @@ def live(store: Store, seed: int) -> int:
         assert len(out) == len(set(out)), out
         assert _places(redis) == sorted(RECORDS)
     return lent
+
+
+def rejoin(store: Store) -> Sequence[str]:
+    """Return what an identity holds that joins again after its end."""
+    store.open(RUN)
+    _load(store)
+    holder, other = _join(store, "a:0"), _join(store, "b:0")
+    assert store.exchange(holder, "s", Order([], [], 2, "wait", 1)).records
+    _expire(_all_rights(store), holder)
+    store.renew(other, "b", 60_000, 0)
+    return store.held(_join(store, "a:0"), "s", 2)
+
+
+def _all_rights(store: Store) -> Redis:
+    """Return a client: to look at it, and to let time pass, more is needed than a worker may."""
+    assert isinstance(store, Shared)
+    reached = store._redis.connection_pool.connection_kwargs
+    return Redis(host=reached["host"], port=reached["port"], password="test")
+
+
+def _expire(redis: Redis, holder: Holder) -> None:
+    redis.zadd(f"fleet:data:{RUN}:holders", {holder.name: 1})
 
 
 def _join(store: Store, name: str) -> Holder:

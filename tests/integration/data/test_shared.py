@@ -259,6 +259,34 @@ def test_an_emptied_redis_gives_nothing_away_until_every_lease_has_ended(
     assert other.ask("count", 1) == 42
 
 
+def test_what_redis_lost_with_its_last_second_is_told_again(
+    start: Callable[..., Worker], client: redis.Redis
+) -> None:
+    one, other = start("one"), start("other")
+    one.ask("count", 3)
+    one.ask("enter", "anna")
+    assert one.ask("lock", 1)
+    one.ask("count", 2)
+
+    # As Redis is after it started anew: what came last is gone, and it knows no script.
+    client.hset(f"fleet:data:{RUN}:counters", "orders", "3")
+    client.hdel(f"fleet:data:{RUN}:group:buyers", "anna")
+    client.hdel(f"fleet:data:{RUN}:locks", "cleanup")
+    client.script_flush()
+
+    # No number comes twice, and nobody has a lock that another may get.
+    assert other.ask("count", 1) == 6
+    assert other.ask("buyers") == ["anna"]
+    assert "Redis has started anew" in one.ask("check lock")["text"]
+    assert other.ask("lock", 5)
+
+
+def test_an_identity_that_joins_again_after_its_end_has_lost_what_it_held(
+    start: Callable[..., Worker],
+) -> None:
+    assert start("w").ask("rejoin") == []
+
+
 def test_whatever_a_run_leaves_in_redis_expires(
     start: Callable[..., Worker], client: redis.Redis
 ) -> None:

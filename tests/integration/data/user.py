@@ -15,6 +15,7 @@ import gevent
 
 from locust_fleet import data
 from locust_fleet.data.desk import Desk
+from locust_fleet.data.lock import Lock
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.source import Source
 from locust_fleet.errors import FleetError
@@ -32,15 +33,16 @@ def main(port: str, run: str, worker: str, expiry_s: str, where: str) -> None:
     data.desks.declare(Source("accounts", where, "wait"))
     gevent.spawn(desk.watch)
     held: list[data.Lease] = []
+    locks: list[Lock] = []
     say("ready")
     for line in iter(lambda: gevent.get_hub().threadpool.apply(sys.stdin.readline), ""):
         try:
-            say(do(json.loads(line), held))
+            say(do(json.loads(line), held, locks))
         except FleetError as error:
             say({"error": type(error).__name__, "text": str(error)})
 
 
-def do(command: list[Any], held: list[data.Lease]) -> Any:
+def do(command: list[Any], held: list[data.Lease], locks: list[Lock]) -> Any:
     match command:
         case ["open", run]:
             return data.desks.desk.open(run)
@@ -48,6 +50,8 @@ def do(command: list[Any], held: list[data.Lease]) -> Any:
             return data.desks.desk.store.close(run)
         case ["history", seed]:
             return history.live(data.desks.desk.store, seed)
+        case ["rejoin"]:
+            return history.rejoin(data.desks.desk.store)
         case ["lease", timeout_s]:
             held.append(data.lease("accounts", timeout_s).__enter__())
             return held[-1].value
@@ -60,7 +64,14 @@ def do(command: list[Any], held: list[data.Lease]) -> Any:
         case ["members"]:
             return list(data.members("active_workers"))
         case ["lock", wait_s]:
-            return data.lock("cleanup").acquire(wait_s)
+            locks.append(data.lock("cleanup"))
+            return locks[-1].acquire(wait_s)
+        case ["check lock"]:
+            return locks[-1].check()
+        case ["enter", member]:
+            return data.members("buyers").join(member)
+        case ["buyers"]:
+            return list(data.members("buyers"))
         case ["leave"]:
             return data.desks.desk.end()
         case ["requests", number]:

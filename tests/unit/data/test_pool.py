@@ -57,7 +57,7 @@ def pool(store: Way, source: Source) -> Iterator[Pool]:
 
 
 def worker(store: Way, name: str) -> Session:
-    return Session(store, "r", name, 60.0, lambda: 0, {})
+    return Session(store, "r", name, 60.0, lambda: 0, {}, set())
 
 
 def test_a_question_that_comes_late_takes_nothing_away(

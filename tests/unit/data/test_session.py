@@ -1,0 +1,144 @@
+"""An identity in a store that starts anew and has forgotten what it was told last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gevent
+import pytest
+
+from locust_fleet.data.counter import Counter
+from locust_fleet.data.desk import Desk
+from locust_fleet.data.lease import Lease
+from locust_fleet.data.lock import Lock
+from locust_fleet.data.members import Members
+from locust_fleet.data.memory import Memory, Run
+from locust_fleet.data.session import Session
+from locust_fleet.data.source import Source
+from locust_fleet.data.store import Holder, Restarted
+from locust_fleet.errors import LeaseLost, StoreUnavailable
+
+EXPIRY_S = 60.0
+
+
+class Forgetful(Memory):
+    """A store that can start anew, as Redis does."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.silent = 0
+        super().__init__(lambda: self.now)
+
+    def start_anew(self) -> None:
+        run = self._runs["r"]
+        run.memory += "+"
+        run.counters.clear()
+        run.locks.clear()
+        run.groups.clear()
+
+    def enter(self, holder: Holder, group: str, member: str) -> None:
+        if self.silent:
+            self.silent -= 1
+            raise StoreUnavailable("it does not answer")
+        super().enter(holder, group, member)
+
+    def _known(self, holder: Holder) -> Run:
+        run = super()._known(holder)
+        if run.memory != holder.memory:
+            raise Restarted(run.memory)
+        return run
+
+
+@pytest.fixture
+def store() -> Forgetful:
+    store = Forgetful()
+    store.open("r")
+    return store
+
+
+@pytest.fixture
+def desk(store: Forgetful) -> Desk:
+    return worker(store, "one")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    file = tmp_path / "numbers.jsonl"
+    file.write_text("0\n")
+    return Source("numbers", str(file), "wait")
+
+
+def worker(store: Forgetful, name: str) -> Desk:
+    return Desk(store, lambda: "r", lambda: name, EXPIRY_S)
+
+
+def test_a_counter_goes_on_from_what_any_worker_has_seen(store: Forgetful, desk: Desk) -> None:
+    Counter(desk, "orders").add(5)
+    store.start_anew()
+    desk.ask(Session.renew)
+    assert Counter(worker(store, "other"), "orders").next() == 6
+
+
+def test_members_of_groups_are_in_them_again(store: Forgetful, desk: Desk) -> None:
+    Members(desk, "buyers").join("anna")
+    store.start_anew()
+    desk.ask(Session.renew)
+    assert list(Members(desk, "buyers")) == ["anna"]
+
+
+def test_what_could_not_be_told_is_told_again(store: Forgetful, desk: Desk) -> None:
+    Members(desk, "buyers").join("anna")
+    store.start_anew()
+    store.silent = 1
+    with pytest.raises(StoreUnavailable):
+        desk.ask(Session.renew)
+    desk.ask(Session.renew)
+    assert list(Members(desk, "buyers")) == ["anna"]
+
+
+def test_users_wait_for_records_while_the_store_cannot_be_told(
+    store: Forgetful, desk: Desk, source: Source
+) -> None:
+    Members(desk, "buyers").join("anna")
+    store.start_anew()
+    store.silent = 1
+    with Lease(desk, source, 5) as lease:
+        assert lease.value == 0
+
+
+def test_records_outlive_it(store: Forgetful, desk: Desk, source: Source) -> None:
+    with Lease(desk, source, 5) as lease:
+        store.start_anew()
+        desk.ask(Session.renew)
+        assert lease.value == 0
+
+
+def test_a_lock_does_not_outlive_it(store: Forgetful, desk: Desk) -> None:
+    lock = Lock(desk, "cleanup", 30)
+    lock.acquire()
+    store.start_anew()
+    desk.ask(Session.renew)
+    with pytest.raises(LeaseLost, match="Redis has started anew"):
+        lock.check()
+
+
+def test_an_identity_that_was_buried_meanwhile_has_lost_what_it_held(
+    store: Forgetful, desk: Desk, source: Source
+) -> None:
+    lease = Lease(desk, source, 5)
+    lease.__enter__()
+    store.now += 2 * EXPIRY_S
+    with Lease(worker(store, "other"), source, 5):
+        store.start_anew()
+        # The answer that it has started anew was on its way while the identity expired.
+        session = desk.session()
+        session.doubt(store._runs["r"].memory)
+        wait_for_the_end(session)
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+
+def wait_for_the_end(session: Session) -> None:
+    with gevent.Timeout(5):
+        while session.alive:
+            gevent.sleep(0.01)
