@@ -53,11 +53,13 @@ class Presence:
         attendance: Attendance,
         active_run: Callable[[], str | None],
         want_reports: Callable[[str], None],
+        tell_settings: Callable[[str], None],
     ) -> None:
         self._runner = runner
         self._attendance = attendance
         self._active_run = active_run
         self._want_reports = want_reports
+        self._tell_settings = tell_settings
         self._handle = runner.handle_message
         self._asked: dict[str, float] = {}
         self.users: dict[str, Mapping[str, int]] = {}
@@ -94,6 +96,7 @@ class Presence:
             # It was cut off for a moment; what it was told meanwhile it did not hear.
             runner.clients[worker].user_classes_count = says["user_classes_count"]
             self._want_reports(worker)
+            self._tell_settings(worker)
             return
         node = WorkerNode(worker, says["state"], runners.HEARTBEAT_LIVENESS)
         node.user_classes_count = says["user_classes_count"]

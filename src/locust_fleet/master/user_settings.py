@@ -33,7 +33,9 @@ class UserSettings:
     def attach(self) -> None:
         """From now on, keep what is set, and tell it to workers that come."""
         replace(self._environment, UPDATE, self._set)
-        self._environment.events.worker_connect.add_listener(observer(self._tell))
+        self._environment.events.worker_connect.add_listener(
+            observer(lambda client_id, **_: self.tell(client_id))
+        )
 
     def remember(self) -> Mapping[str, Settings]:
         """Return what the next leader needs; plain data."""
@@ -46,10 +48,11 @@ class UserSettings:
             if name in known:
                 self._set(settings)
 
+    def tell(self, worker: str) -> None:
+        """Tell a worker all that is set."""
+        for settings in self._of.values():
+            self._runner.send_message(UPDATE, settings, worker)
+
     def _set(self, settings: Settings) -> None:
         self._update(settings)
         self._of.setdefault(settings[CLASS], {}).update(settings)
-
-    def _tell(self, client_id: str, **_: Any) -> None:
-        for settings in self._of.values():
-            self._runner.send_message(UPDATE, settings, client_id)

@@ -118,12 +118,12 @@ class Master:
         receipts = Receipts()
         reception = Reception(runner, receipts)
         reception.attach()
-        presence = Presence(runner, attendance, self._run_id, reception.want)
+        user_settings = UserSettings(environment, runner)
+        user_settings.attach()
+        presence = Presence(runner, attendance, self._run_id, reception.want, user_settings.tell)
         presence.attach()
         arrivals = Arrivals(environment, runner, self._run_id, balance.told_of_classes)
         arrivals.attach()
-        user_settings = UserSettings(environment, runner)
-        user_settings.attach()
         resume = Resume(
             environment,
             runner,

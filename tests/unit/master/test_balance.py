@@ -101,7 +101,7 @@ class Fleet:
         self.runner.stop = lambda: None  # type: ignore[method-assign, assignment, misc]
         events = self.runner.environment.events
         events.worker_report.add_listener(self._count)
-        Presence(self.runner, Attendance(), lambda: None, lambda _: None).attach()
+        Presence(self.runner, Attendance(), lambda: None, lambda _: None, lambda _: None).attach()
         self.balance = Balance(self.runner, Weights("WEIGHTED", 0))
         self.balance.attach(self.runner.environment)
         self.join()
