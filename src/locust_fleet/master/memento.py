@@ -18,6 +18,7 @@ def load_of(environment: Environment, runner: MasterRunner) -> dict[str, Any]:
     """Return what the load should be, how far it is, and who carries it."""
     clients = runner.clients
     shape = environment.shape_class
+    shapes = environment.available_shape_classes or {}
     return {
         "state": runner.state,
         "users": runner.target_user_count,
@@ -28,9 +29,21 @@ def load_of(environment: Environment, runner: MasterRunner) -> dict[str, Any]:
         "user_classes": [user.__name__ for user in environment.user_classes],
         "workers": [node.id for node in clients.ready + clients.spawning + clients.running],
         "missing": [node.id for node in clients.missing],
+        # By these, workers share out what they do.
+        "worker_indexes": dict(runner.worker_indexes),
+        # None where there is no shape, "" for one that the locustfile made itself.
+        "shape": next((name for name, one in shapes.items() if one is shape), shape and ""),
         # Seconds; the shape's own clock starts anew with each process.
         "shape_began": time.time() - shape.get_run_time() if shape else None,
     }
+
+
+def as_before(former: Mapping[str, Any], load: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a load whose workers are being taken over, so that the next leader knows them all."""
+    workers = set(former["workers"]) | set(load["workers"])
+    missing = set(former.get("missing", ())) | set(load["missing"])
+    kept = {name: former[name] for name in ("state", "shape_began")}
+    return {**load, **kept, "workers": sorted(workers), "missing": sorted(missing - workers)}
 
 
 def statistics_of(stats: RequestStats) -> dict[str, Any]:
@@ -72,6 +85,15 @@ def restore_load(environment: Environment, runner: MasterRunner, saved: Mapping[
     environment.user_classes = picked or environment.user_classes
     runner.target_user_count = saved["users"]
     runner.spawn_rate = saved["spawn_rate"]
+    # A version before this one had neither of these.
+    runner.worker_indexes = dict(saved.get("worker_indexes", {}))
+    runner.worker_index_max = max(runner.worker_indexes.values(), default=-1) + 1
+    name = saved.get("shape", "")
+    if name is None:
+        environment.shape_class = None
+    elif shape := (environment.available_shape_classes or {}).get(name):
+        shape.runner = runner
+        environment.shape_class = shape
     own = argument_parser.default_args_dict()
     vars(environment.parsed_options).update(
         {name: value for name, value in saved["options"].items() if name not in own}

@@ -21,7 +21,7 @@ from locust.web import WebUI
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -78,6 +78,8 @@ class Resume:
         self._user_settings = user_settings
         # Of this master.
         self._name = name
+        # The load of the former one, until its workers are taken over.
+        self._former: Mapping[str, Any] = {}
         self._done = Event()
         self._done.set()
 
@@ -89,8 +91,9 @@ class Resume:
     def state(self) -> State:
         """Return all that is needed to go on; plain data."""
         environment, runner = self._environment, self._runner
+        load = memento.load_of(environment, runner)
         return {
-            "load": memento.load_of(environment, runner),
+            "load": load if self.done else memento.as_before(self._former, load),
             "recorder": self._recorder.remember(),
             "receipts": self._receipts.counted(),
             "weights": self._weights.remember(),
@@ -106,6 +109,7 @@ class Resume:
         """Make everything what it was; no other greenlet may run before this returns."""
         self._done.clear()
         runner, load = self._runner, state["load"]
+        self._former = load
         memento.restore_load(self._environment, runner, load)
         if state["statistics"]:
             memento.restore_statistics(runner.stats, state["statistics"])
@@ -135,9 +139,9 @@ class Resume:
     def _go_on(self, run: Run, load: Any) -> None:
         began, users = time.monotonic(), 0
         try:
-            known = set(load["workers"])
-            if self._wait_for_workers(known):
-                self._miss(known.union(load.get("missing", ())))
+            known, missing = set(load["workers"]), set(load.get("missing", ()))
+            if self._wait_for_workers(known, missing):
+                self._miss(known | missing)
                 users = self._take_over_users(load)
             else:
                 self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
@@ -161,21 +165,22 @@ class Resume:
         else:
             self._runner.spawning_completed = True
 
-    def _wait_for_workers(self, known: set[str]) -> bool:
+    def _wait_for_workers(self, known: set[str], missing: set[str]) -> bool:
         """Wait for those that were there, all or at least one; returns whether one is.
 
-        Only new ones are none: with all its workers gone a run is over, and it must not load a
-        target again because somebody starts the stack again.
+        Those that were missed are waited for where nobody else was there. Only new ones are none:
+        with all its workers gone a run is over, and it must not load a target again because
+        somebody starts the stack again.
         """
         clients, beat_s = self._runner.clients, runners.HEARTBEAT_INTERVAL
         began = time.monotonic()
         all_by, one_by = began + runners.HEARTBEAT_LIVENESS * beat_s, began + ALONE_BEATS * beat_s
-        while not known <= set(clients) and time.monotonic() < all_by:
+        while not (known or missing) <= set(clients) and time.monotonic() < all_by:
             gevent.sleep(LOOK_EVERY_S)
         self._attendance.recall(known)
-        while not known & set(clients) and time.monotonic() < one_by:
+        while not (known | missing) & set(clients) and time.monotonic() < one_by:
             gevent.sleep(LOOK_EVERY_S)
-        return bool(known & set(clients))
+        return bool((known | missing) & set(clients))
 
     def _miss(self, known: set[str]) -> None:
         """Expect those who are not there: they may come back with reports."""
