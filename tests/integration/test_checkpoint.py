@@ -54,6 +54,35 @@ def test_nothing_is_written_under_an_epoch_that_redis_has_forgotten(
     assert master.load() is None
 
 
+def test_a_master_that_tells_redis_its_epoch_anew_does_not_take_itself_for_another(
+    redis_settings: RedisSettings,
+) -> None:
+    saved: list[type[Exception]] = []
+
+    class Slow(Lease):
+        """Its answer is still on its way when the checkpoint is written."""
+
+        def rise(self, epoch: int, to: int) -> bool:
+            risen = super().rise(epoch, to)
+            with pytest.raises(StoreUnavailable) as refused:
+                checkpoints.save({"by": "m"})
+            saved.append(refused.type)
+            return risen
+
+    lease = Slow(redis_settings, "m", lambda: "m:5557", priority=0, timeout_s=5)
+    epoch = lease.take(1)
+    assert epoch is not None
+    reign = Reign(lease, epoch, 1)
+    checkpoints = Checkpoints(redis_settings, reign)
+    flush(redis_settings)
+
+    reign._beat(lease)
+
+    assert saved == [StoreUnavailable]
+    checkpoints.save({"by": "m"})
+    assert checkpoints.load() == {"by": "m"}
+
+
 def test_redis_away_is_an_error_of_its_own() -> None:
     away = Checkpoints(RedisSettings(ADDRESS, free_port(ADDRESS), "test"), Reign(None, 1, 1))
 

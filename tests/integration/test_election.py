@@ -180,6 +180,23 @@ def test_a_master_that_ends_after_all_its_workers_ends_the_run(
     assert fleet.served() == recorded(connection)
 
 
+def test_a_run_ends_with_its_stack_though_another_master_stood_by(
+    fleet: Fleet, connection: psycopg.Connection
+) -> None:
+    fleet.start("w1")
+    fleet.start_standby("m2")
+    fleet.swarm(10)
+    fleet.wait_for_requests(50)
+
+    fleet.end("w1")
+    # All masters are told to end together, and who stands by has nothing to do first.
+    fleet.signal("master", "m2")
+    wait_until(lambda: fleet.exit_code("master") is not None, "the end of the leader", 20)
+
+    wait_for_end(connection, "stopped")
+    assert fleet.served() == recorded(connection)
+
+
 def test_the_preferred_standby_leads_next_and_drives_nobody_out(fleet: Fleet) -> None:
     fleet.start_master("m1")
     fleet.start_standby("m2", MASTER_PRIORITY="1")

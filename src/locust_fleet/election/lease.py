@@ -73,10 +73,11 @@ return 1
 GIVE_AWAY = """
 if redis.call('HGET', KEYS[2], 'epoch') == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
+# ARGV: milliseconds for which what they said must still be valid.
 COUNT = f"""{NOW}
 local count = 0
 for _, standby in ipairs(redis.call('HVALS', KEYS[3])) do
-    if cjson.decode(standby)[2] >= now then count = count + 1 end
+    if cjson.decode(standby)[2] >= now + ARGV[1] then count = count + 1 end
 end
 return count
 """
@@ -143,9 +144,10 @@ class Lease:
         """Let the next one take the lease at once."""
         self._run(GIVE_AWAY, str(epoch))
 
-    def standbys(self) -> int:
-        """Return how many masters stand by."""
-        return int(self._run(COUNT))
+    def standbys(self, within_s: float | None = None) -> int:
+        """Return how many masters stand by, or of those, how many have looked within some time."""
+        left_ms = 0 if within_s is None else int(self._valid_ms) - round(within_s * 1000)
+        return int(self._run(COUNT, str(left_ms)))
 
     def _text(self, epoch: int) -> str:
         return json.dumps({"epoch": epoch, "holder": self.holder, "address": self._address})

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 
+import gevent
 from gevent.event import Event
 
 from locust_fleet.election.candidate import clock_ms
@@ -24,6 +25,8 @@ class Reign:
 
     def __init__(self, lease: Lease | None, epoch: int, heartbeat_s: float) -> None:
         self.epoch = epoch
+        # The epoch that Redis is being told, or the present one.
+        self.rising = epoch
         # Called when Redis has lost what it knew.
         self.on_rise: Callable[[], None] = lambda: None
         self._lease = lease
@@ -60,6 +63,14 @@ class Reign:
         """Whether another master waits; raises StoreUnavailable when nobody can tell."""
         return self._lease is not None and self._lease.standbys() > 0
 
+    def has_living_standby(self) -> bool:
+        """Whether one waits that was not told to end with this one; takes two heartbeats to say."""
+        if not self.has_standby():
+            return False
+        # One that has ended is counted until its last look is old.
+        gevent.sleep(2 * self._heartbeat_s)
+        return self._lease is not None and self._lease.standbys(self._heartbeat_s) > 0
+
     def give_away(self) -> None:
         """Let the next master lead; raises StoreUnavailable when it cannot be told."""
         if self._lease is not None:
@@ -82,7 +93,7 @@ class Reign:
                 pass
 
     def _rise(self, lease: Lease) -> None:
-        to = next_epoch(max(self.epoch, self._heard), clock_ms())
+        self.rising = to = next_epoch(max(self.epoch, self._heard), clock_ms())
         if lease.rise(self.epoch, to):
             logger.warning("Redis knew less than epoch %d; leads on under %d", self.epoch, to)
             self.epoch = to

@@ -74,9 +74,9 @@ class Checkpoints:
             highest = int(self._redis.eval(SAVE, 1, MEMORY, str(epoch), packed))
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
-        if highest > epoch:
+        if highest > max(epoch, self._reign.rising):
             raise LeadershipLost(f"epoch {epoch} is over since {highest}")
-        if highest < epoch:
+        if highest != epoch:
             raise StoreUnavailable(f"Redis has forgotten epoch {epoch}; it is told again")
 
 

@@ -65,6 +65,6 @@ class Handover:
         """
         if not self._reign.has_lease:
             return False
-        if self._reign.has_standby():
-            return True
-        return self._recorder.active is not None and self._runner.worker_count > 0
+        if self._recorder.active is not None:
+            return self._runner.worker_count > 0 or self._reign.has_living_standby()
+        return self._reign.has_standby()
