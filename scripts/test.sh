@@ -133,7 +133,7 @@ run_layer() {
     # What teams may copy runs where what it shows runs. Most of this layer waits, for
     # leases to end and workers to be missed: more processes than cores.
     integration)
-      pytest -q --numprocesses 6 --no-loadscope-reorder tests/integration tests/examples "$@"
+      pytest -q --numprocesses 5 --no-loadscope-reorder tests/integration tests/examples "$@"
       ;;
     # The tests of a file share what they deploy.
     e2e)

@@ -16,8 +16,6 @@ ADDRESS = "127.0.0.85"
 MASTERS, WORKERS, USERS = 3, 4, 40
 # Short enough to wait for it, and longer than any fault that leaves no leader.
 GHOST_LIMIT_S = 20
-# Seconds that a machine with other work may add to what is promised; 0 holds it to the promise.
-BUSY_S = float(os.environ.get("CHAOS_BUSY_S", "5"))
 # Some requests are always under way. A user says when it ends, so nobody can miss that.
 SHOPPERS = """
 from locust import HttpUser, constant, task

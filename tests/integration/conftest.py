@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "postgres" / "migrations"
 ADDRESS = "127.0.0.31"
 START_TIMEOUT_S = 60.0
+# Seconds that a machine with other work may add to what is promised; 0 holds it to the promise.
+BUSY_S = float(os.environ.get("BUSY_S", "5"))
 # A shell cannot trap a signal that was ignored when it started, as in what a script runs in the
 # background; the tests may be such a thing.
 INTERRUPTIBLE = ("env", "--default-signal=INT,TERM")

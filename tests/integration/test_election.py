@@ -16,7 +16,7 @@ import redis
 from locust_fleet.election.lease import MEMORY
 from locust_fleet.election.reign import YIELDED
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.integration.conftest import wait_until
+from tests.integration.conftest import BUSY_S, wait_until
 from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.test_resume import (
     SHOPPERS,
@@ -114,7 +114,7 @@ def test_requests_made_are_counted_once_whenever_the_leader_is_killed(
     wait_for_end(connection, "stopped")
     assert runs(connection) == [(run_id, "stopped")]
     assert fleet.served() == fleet.state()["totals"]["requests"] == recorded(connection)
-    assert min(times) < TAKES_OVER_WITHIN_S
+    assert min(times) < TAKES_OVER_WITHIN_S + BUSY_S
 
 
 def test_a_leader_that_is_told_to_end_hands_its_run_over(
@@ -135,7 +135,7 @@ def test_a_leader_that_is_told_to_end_hands_its_run_over(
     wait_for_end(connection, "stopped")
     assert stopped_users(fleet, "w1", "w2") == 20
     assert fleet.served() == recorded(connection)
-    assert min(times) < HANDS_OVER_WITHIN_S
+    assert min(times) < HANDS_OVER_WITHIN_S + BUSY_S
 
 
 def test_workers_are_kept_when_a_leader_without_a_run_is_told_to_end(fleet: Fleet) -> None:
@@ -259,8 +259,8 @@ def test_a_leader_elsewhere_is_found(fleet: Fleet, connection: psycopg.Connectio
     wait_for_end(connection, "stopped")
     assert stopped_users(fleet, "w1", "w2") == 20
     assert fleet.served() == recorded(connection)
-    assert times[0] < TAKES_OVER_WITHIN_S
-    assert min(times[1:]) < HANDS_OVER_WITHIN_S
+    assert times[0] < TAKES_OVER_WITHIN_S + BUSY_S
+    assert min(times[1:]) < HANDS_OVER_WITHIN_S + BUSY_S
 
 
 def test_nobody_is_elected_while_redis_is_away(
