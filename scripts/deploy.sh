@@ -66,7 +66,8 @@ main() {
 
   use_settings_file_alone
   trap 'on_exit "$?"' EXIT
-  trap 'exit 130' INT TERM
+  # A connection that is lost hangs up, or breaks the pipe to who reads this.
+  trap 'exit 130' INT TERM HUP PIPE
   check_everything "$version" "$install"
   if [[ $check == yes ]]; then
     log "everything is as it should be; nothing was changed"
@@ -179,7 +180,7 @@ finish() {
 on_exit() {
   local code=$1
   trap - EXIT ERR
-  trap '' INT TERM
+  trap '' INT TERM HUP PIPE
   set +e
   stop_ticking
   # Before we have the lock, it is that of another deployment.

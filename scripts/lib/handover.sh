@@ -2,11 +2,11 @@
 # before an old one leaves. What Compose sees before and after is a stack as it should be.
 
 # hand_over PROJECT: workers first, then masters; 1 when a new container is unfit, which is gone again.
-# Also called from a trap, where a bare `return` says how things stood before it: hence `return 0`.
+# Also called from a trap, where a bare `return` says how things stood before it: hence a number at each.
 hand_over() {
   local first=locust-worker then=locust-master
   # Compose recreates whatever depends on what it recreates: all but those two must be as it should be.
-  compose --progress quiet up --detach migrate >&2 || return
+  compose --progress quiet up --detach migrate >&2 || return 1
   # Workers are tried by the word of the leader.
   if ! wait_for_leader "$1" 10; then
     first=locust-master then=locust-worker
@@ -25,23 +25,23 @@ replace_one_by_one() {
   local project=$1 service=$2 count=$3 there old spare new tried=' '
   [[ -n $(containers "$project" "$service") ]] || return 0
   while :; do
-    drop_stopped "$project" "$service" || return
+    drop_stopped "$project" "$service" || return 1
     there=$(containers "$project" "$service" '{{.Names}}')
-    spare=$(create_spare "$project" "$service" "$there") || return
+    spare=$(create_spare "$project" "$service" "$there") || return 1
     old=$(unlike "$project" "$service" "$spare")
     if [[ -z $old ]] || (($(wc -l <<<"$there") > count)); then
-      docker rm "$spare" >/dev/null || return
+      docker rm "$spare" >/dev/null || return 1
       [[ -n $old ]] || return 0
     else
       log "$spare starts"
-      docker start "$spare" >/dev/null || return
+      docker start "$spare" >/dev/null || return 1
       there+=$'\n'$spare
     fi
     for new in $(comm -23 <(sort <<<"$there") <(sort <<<"$old")); do
-      [[ $tried == *" $new "* ]] || try_container "$project" "$service" "$new" || return
+      [[ $tried == *" $new "* ]] || try_container "$project" "$service" "$new" || return 1
       tried+="$new "
     done
-    let_leave "$project" "$service" "$(leaves_first "$service" "$old")" || return
+    let_leave "$project" "$service" "$(leaves_first "$service" "$old")" || return 1
   done
 }
 
@@ -49,7 +49,7 @@ replace_one_by_one() {
 drop_stopped() {
   local name
   while read -r name; do
-    docker rm "$name" >/dev/null || return
+    docker rm "$name" >/dev/null || return 1
   done < <(containers "$1" "$2" '{{.State}} {{.Names}}' | sed -n 's/^\(exited\|dead\|created\) //p')
 }
 
@@ -88,14 +88,14 @@ try_container() {
 
 # What it needs to stand by is all that can be known of it.
 try_master() {
-  wait_until_up "$1" || return
+  wait_until_up "$1" || return 1
   log "$1 stands by"
 }
 
 # try_worker PROJECT NAME: wait until it has its part of the run, and its first requests were made.
 try_worker() {
   local project=$1 name=$2 host words master code until=$((SECONDS + 120))
-  wait_until_up "$name" || return
+  wait_until_up "$name" || return 1
   host=$(docker inspect --format '{{.Config.Hostname}}' "$name")
   while :; do
     code=0
@@ -114,7 +114,7 @@ try_worker() {
 wait_until_up() {
   local until=$((SECONDS + 120))
   until docker exec "$1" locust-fleet healthcheck >/dev/null 2>&1; do
-    has_not_ended "$1" || return
+    has_not_ended "$1" || return 1
     if ((SECONDS > until)); then
       log "error: $1 is not ready after 120 s; its last lines:"
       docker logs --tail 20 "$1" >&2
@@ -154,7 +154,7 @@ let_leave() {
   local project=$1 service=$2 name=$3 began=$SECONDS led=no
   [[ $service != locust-master ]] || ! leads "$name" || led=yes
   log "$name leaves"
-  docker stop "$name" >/dev/null || return
+  docker stop "$name" >/dev/null || return 1
   [[ $(docker inspect --format '{{.State.ExitCode}}' "$name") != 137 ]] ||
     log "warning: $name was not done in its time; the events of the run say what that cost"
   # Well within GHOST_LIMIT, so that users go on until one leads again.
@@ -162,7 +162,7 @@ let_leave() {
     lead_again "$project" "$name"
     return 1
   fi
-  docker rm "$name" >/dev/null || return
+  docker rm "$name" >/dev/null || return 1
   log "$name has left after $((SECONDS - began)) s"
 }
 
@@ -182,7 +182,7 @@ lead_again() {
 wait_for_leader() {
   local until=$((SECONDS + $2))
   until leader_answers "$1"; do
-    ((SECONDS <= until)) || return
+    ((SECONDS <= until)) || return 1
     sleep 0.5
   done
 }

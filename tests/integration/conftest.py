@@ -29,7 +29,7 @@ START_TIMEOUT_S = 60.0
 BUSY_S = float(os.environ.get("BUSY_S", "5"))
 # A shell cannot trap a signal that was ignored when it started, as in what a script runs in the
 # background; the tests may be such a thing.
-INTERRUPTIBLE = ("env", "--default-signal=INT,TERM")
+INTERRUPTIBLE = ("env", "--default-signal=INT,TERM,HUP")
 
 
 class ByScenario(LoadScopeScheduling):  # type: ignore[misc]

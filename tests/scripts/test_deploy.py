@@ -364,29 +364,45 @@ def test_two_deployments_at_once_are_refused(configured: Checkout) -> None:
 
 @pytest.mark.parametrize("at", ["build ", "check-locustfile", "--wait postgres", "smoke-test"])
 def test_an_interrupted_deployment_can_be_repeated(configured: Checkout, at: str) -> None:
-    reached = configured.docker / "reached"
-    configured.program(
+    words = interrupt(configured, at, signal.SIGINT)
+
+    assert "interrupted" in words or "could not be built" in words or "cannot be used" in words
+    done = configured.deploy()
+    assert done.returncode == 0, done.stderr
+    assert not (configured.folder / ".deploy" / "candidate.env").exists()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGPIPE])
+def test_a_lost_connection_is_an_interruption_and_no_failure(
+    deployed: Checkout, sign: signal.Signals
+) -> None:
+    words = interrupt(deployed, "smoke-test", sign)
+
+    assert "interrupted; repeat the deployment to finish it" in words
+    assert "going back" not in words
+
+
+def interrupt(checkout: Checkout, at: str, sign: signal.Signals) -> str:
+    """Deploy, and send a signal at a step; returns what was said."""
+    reached = checkout.docker / "reached"
+    checkout.program(
         "docker",
         f'case "$*" in *"{at}"*) if [ ! -e {reached} ]; then touch {reached}; exec sleep 60; fi;;'
-        f" esac\n{(configured.bin / 'docker').read_text().splitlines()[1]}",
+        f" esac\n{(checkout.bin / 'docker').read_text().splitlines()[1]}",
     )
     process = subprocess.Popen(
-        [*INTERRUPTIBLE, configured.folder / "scripts" / "deploy.sh", "production"],
-        env=configured.env(),
+        [*INTERRUPTIBLE, checkout.folder / "scripts" / "deploy.sh", "production"],
+        env=checkout.env(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     wait_until(reached.exists, f"{at} reached")
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, sign)
     _, words = process.communicate(timeout=60)
-
     assert process.returncode != 0
-    assert "interrupted" in words or "could not be built" in words or "cannot be used" in words
-    done = configured.deploy()
-    assert done.returncode == 0, done.stderr
-    assert not (configured.folder / ".deploy" / "candidate.env").exists()
+    return words
 
 
 def test_variables_of_the_shell_do_not_win_over_the_settings(configured: Checkout) -> None:
