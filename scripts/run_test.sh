@@ -16,8 +16,8 @@
 #
 # The run is started through the front with a token of its own; FLEET_TOKEN in the environment is
 # used instead if it is set. Ctrl-C stops the run. Prints the folder of the reports on stdout.
-# Exit codes: 0 good, 1 more failures than allowed, 2 bad arguments, 3 refused: a run is active and
-# the locustfile would change, 4 the test could not be carried out, 130 interrupted.
+# Exit codes: 0 good, 1 more failures than allowed, 2 bad arguments, 3 refused: a run is or may be
+# active and the locustfile would change, 4 the test could not be carried out, 130 interrupted.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -236,7 +236,8 @@ use_locustfile() {
   refreshed_labels "$root/.deploy/mounted.yml" "$candidate" locust-master locust-worker >"$labels"
   if [[ $name != "$(setting LOCUSTFILE)" ]] || ! cmp -s "$labels" "$root/.deploy/mounted.yml"; then
     [[ $(run_state "$project") == none ]] ||
-      die 3 "a run is active with $(setting LOCUSTFILE); wait for its end, or stop it with scripts/stop_run.sh"
+      die 3 "a run is active, or no master says that there is none; wait for its end," \
+        "or stop it with scripts/stop_run.sh"
     check_locustfile "$candidate" || die 2 "$name cannot be used; nothing was changed"
     switch_locustfile "$project" "$name" "$labels"
   fi

@@ -31,11 +31,11 @@ run_state() {
   for master in $masters; do
     ! timeout 30 docker exec "$master" sh -c "$ask_run" 2>/dev/null || return 0
   done
-  if [[ -z $masters ]]; then
-    echo none
-  elif [[ $(docker inspect --format '{{.State.Health.Status}}' "$master") == starting &&
-  -z $(running_containers "$1" locust-worker) ]]; then
-    # A master that does not answer yet, and nobody who could carry a run of the one before.
+  # No master, or one that does not answer yet: of the one before, workers may carry a run.
+  if [[ -n $(running_containers "$1" locust-worker) ]]; then
+    echo unknown
+  elif [[ -z $masters ||
+    $(docker inspect --format '{{.State.Health.Status}}' "$master") == starting ]]; then
     echo none
   else
     echo unknown

@@ -4,7 +4,7 @@
 # The folder is FAKE_DOCKER. What a test wants to be different it says with a file there: `engine`
 # and `compose` (versions), `down` (the engine does not answer), `recreate` (services that `up`
 # would recreate), `run` (the state of the run), `fails` (words; a call that holds one of them
-# fails), `stopped` (containers that have exited), `started` (when containers started). In `added`,
+# fails), `stopped` and `restarting` (containers that do not run), `started` (when containers started). In `added`,
 # `removed` and `images` it notes those itself.
 #
 # A deployment calls this some sixty times, so it starts no program.
@@ -80,8 +80,8 @@ compose() {
 # containers CALL TEMPLATE: list what runs, as `docker ps` does.
 containers() {
   [[ -e $folder/up ]] || return 0
-  local service name line stopped recreate added scenario
-  stopped=" $(words stopped) " recreate=" $(words recreate) " added=" $(words added) "
+  local service name line stopped restarting recreate added scenario
+  stopped=" $(words stopped) " restarting=" $(words restarting) " recreate=" $(words recreate) " added=" $(words added) "
   scenario=$(scenario)
   for service in "${services[@]}"; do
     if [[ $1 == *compose.service=* && "$1 " != *".service=$service "* ]]; then
@@ -91,6 +91,8 @@ containers() {
       local state=running status='Up 1 second (healthy)' hash=new
       if [[ $service == migrate || $stopped == *" $name "* ]]; then
         state=exited status='Exited (0) 1 second ago'
+      elif [[ $restarting == *" $name "* ]]; then
+        state=restarting status='Restarting (1) 1 second ago'
       fi
       [[ $recreate != *" $service "* || $added == *" $name "* ]] || hash=old
       line=${2//'{{.ID}}'/"$service-$((${name##*-} - 1))"}

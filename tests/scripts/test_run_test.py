@@ -164,6 +164,19 @@ def test_the_locustfile_of_an_active_run_stays(deployed: Checkout) -> None:
     assert deployed.state() == before
 
 
+def test_the_locustfile_stays_while_workers_may_carry_a_run_of_a_master_that_starts_again(
+    deployed: Checkout,
+) -> None:
+    deployed.fake("restarting", "fake-locust-master-1")
+    before = deployed.state()
+
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", "production_test.py")
+
+    assert done.returncode == 3
+    assert "a run is active, or no master says that there is none" in done.stderr
+    assert deployed.state() == before
+
+
 def test_a_locustfile_elsewhere_is_refused_with_the_folder_to_use(deployed: Checkout) -> None:
     elsewhere = deployed.docker / "mine.py"
     elsewhere.write_text("")
