@@ -13,7 +13,7 @@
 # Everything is checked before anything is changed. When a deployment fails, the former one is
 # brought back; data is never touched. An active run goes on. Prints where the stack is on stdout.
 # Exit codes: 0 done, 1 a step failed, 2 bad arguments or settings, 3 refused: another deployment
-# is under way, or an active run stands on what would have to change.
+# is under way, an active run stands on what would have to change, or one began meanwhile.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -119,12 +119,17 @@ deploy() {
   phase=changing
   step "the database"
   commit_candidate
-  bring_up_stores "$project" "$recreated"
+  # Stores may be recreated already here; all else that a run stands on, only below.
+  if grep -qx 'redis\|postgres' <<<"$recreated"; then
+    make_way "$project" "$recreated" "$end_run" "$manner"
+    bring_up_stores "$project" "$recreated"
+  else
+    bring_up_stores "$project" "$recreated"
+    make_way "$project" "$recreated" "$end_run" "$manner"
+  fi
   step "the containers"
   if [[ $manner == one_by_one ]]; then
     hand_over "$project" || die 1 "the update is stopped; the reason is above"
-  elif grep -qx locust-master <<<"$recreated"; then
-    stop_workers
   fi
   bring_up || die 1 "the containers did not all become healthy"
   reload_certificate
@@ -190,8 +195,8 @@ on_exit() {
   elif ((code == 130)); then
     log "interrupted; nothing was changed"
   elif [[ $phase == changing ]]; then
-    go_back
-    code=1
+    # Refused, because of a run that began meanwhile, it is 3.
+    if ! go_back || ((code != 3)); then code=1; fi
   fi
   if [[ $phase == looking || $phase == deciding ]] && [[ -n ${FLEET_CAME_FROM:-} ]] && ((code)); then
     check_out "$FLEET_CAME_FROM"
@@ -199,6 +204,7 @@ on_exit() {
   exit "$code"
 }
 
+# go_back: 1 if the former deployment does not start either.
 go_back() {
   local project workers
   project=$(setting COMPOSE_PROJECT_NAME)
@@ -206,7 +212,7 @@ go_back() {
   show_failing "$project"
   if [[ ! -d $deploy_dir/deployed ]]; then
     log "the deployment failed, and there is no former one; repeat it once the cause is removed"
-    return
+    return 0
   fi
   log "the deployment failed: going back to the former one; this one is kept in .deploy/failed"
   [[ -z ${FLEET_CAME_FROM:-} ]] || check_out "$FLEET_CAME_FROM"
@@ -219,6 +225,7 @@ go_back() {
   else
     show_failing "$project"
     log "error: the former deployment does not start either; see the lines above"
+    return 1
   fi
 }
 

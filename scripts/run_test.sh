@@ -235,14 +235,20 @@ use_locustfile() {
   env_set "$candidate" LOCUSTFILE "$name"
   refreshed_labels "$root/.deploy/mounted.yml" "$candidate" locust-master locust-worker >"$labels"
   if [[ $name != "$(setting LOCUSTFILE)" ]] || ! cmp -s "$labels" "$root/.deploy/mounted.yml"; then
-    [[ $(run_state "$project") == none ]] ||
-      die 3 "a run is active, or no master says that there is none; wait for its end," \
-        "or stop it with scripts/stop_run.sh"
+    require_no_run "$project"
     check_locustfile "$candidate" || die 2 "$name cannot be used; nothing was changed"
+    # That took seconds, in which somebody may have started one.
+    require_no_run "$project"
     switch_locustfile "$project" "$name" "$labels"
   fi
   rm -f -- "$candidate" "$labels"
   release_lock
+}
+
+require_no_run() {
+  [[ $(run_state "$1") == none ]] ||
+    die 3 "a run is active, or no master says that there is none; wait for its end," \
+      "or stop it with scripts/stop_run.sh"
 }
 
 # switch_locustfile PROJECT NAME LABELS

@@ -135,9 +135,7 @@ choose_manner() {
   if [[ $state == none ]]; then
     printf '%s\n' "$wanted"
   elif [[ $end_run == yes ]]; then
-    log "ending the run: $state"
-    stop_run "$project" >&2 ||
-      log "warning: the master does not answer; going on, because --end-run was given"
+    end_run "$project" "$state"
     printf '%s\n' "$wanted"
   elif reason=$(reason_to_refuse "$project" "$recreated" "$state" "$wanted"); then
     restore_image_names
@@ -145,6 +143,35 @@ choose_manner() {
   else
     log "beside the run ${state#active }: workers and masters are replaced one by one"
     echo one_by_one
+  fi
+}
+
+# end_run PROJECT STATE
+end_run() {
+  log "ending the run: $2"
+  stop_run "$1" >&2 ||
+    log "warning: the master does not answer; going on, because --end-run was given"
+}
+
+# make_way PROJECT RECREATED END_RUN MANNER: the last look before a run would lose what it stands on;
+# somebody may have started one since the manner was chosen. Without workers nobody can.
+make_way() {
+  local project=$1 recreated=$2 state
+  if [[ $4 == one_by_one ]] || ! grep -qx "$of_a_run" <<<"$recreated"; then
+    return 0
+  fi
+  state=$(run_state "$project")
+  if [[ $state != none && $3 == yes ]]; then
+    end_run "$project" "$state"
+  elif [[ $state == unknown ]]; then
+    die 3 "no master says any more whether a run is active; if one is, nothing of it was touched;" \
+      "repeat with --one-by-one, which keeps a run if there is one, or with --end-run"
+  elif [[ $state != none ]]; then
+    die 3 "the run ${state#active } began meanwhile, and nothing of it was touched;" \
+      "repeat, which replaces workers and masters one by one beside it, or with --end-run"
+  fi
+  if grep -qx locust-master <<<"$recreated"; then
+    stop_workers
   fi
 }
 

@@ -3,7 +3,8 @@
 #
 # The folder is FAKE_DOCKER. What a test wants to be different it says with a file there: `engine`
 # and `compose` (versions), `down` (the engine does not answer), `recreate` (services that `up`
-# would recreate), `run` (the state of the run), `fails` (words; a call that holds one of them
+# would recreate), `run` (the state of the run), `begins` (words; a call that holds them is when
+# somebody starts the run of `then_run`), `fails` (words; a call that holds one of them
 # fails), `stopped` and `restarting` (containers that do not run), `started` (when containers started). In `added`,
 # `removed` and `images` it notes those itself.
 #
@@ -18,6 +19,9 @@ readonly services=(
 main() {
   local call=$*
   note calls "$call"
+  if [[ -e $folder/begins && $call == *"$(say begins)"* ]]; then
+    say then_run >"$folder/run"
+  fi
   if [[ $call == 'compose version'* ]]; then
     say compose 2.26.1
   elif [[ -e $folder/down ]]; then

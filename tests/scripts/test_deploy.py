@@ -251,6 +251,63 @@ def test_a_run_is_ended_in_order_when_that_is_wanted(deployed: Checkout) -> None
     assert found == sorted(found)
 
 
+@pytest.fixture
+def begun(deployed: Checkout) -> Checkout:
+    """Deployed, and when it is again, a run begins while the database is migrated."""
+    deployed.fake("recreate", "migrate locust-master")
+    deployed.fake("content", "2")
+    deployed.fake("begins", "-T migrate")
+    deployed.fake("then_run", "active 20260101-000000-abcd")
+    return deployed
+
+
+def test_a_run_that_begins_meanwhile_is_spared_and_the_former_files_are_back(
+    begun: Checkout,
+) -> None:
+    before = begun.state()
+
+    done = begun.deploy()
+
+    assert done.returncode == 3
+    assert "the run 20260101-000000-abcd began meanwhile, and nothing of it was" in done.stderr
+    assert "the former deployment runs again" in done.stderr
+    assert not [call for call in begun.calls() if "stop locust-worker" in call]
+    passing = (".deploy/built", ".deploy/failed", "backups")
+    after = {name: text for name, text in begun.state().items() if not name.startswith(passing)}
+    assert after == {name: before[name] for name in before if not name.startswith(passing)}
+
+
+def test_while_no_master_says_any_more_that_there_is_no_run_nothing_is_replaced(
+    begun: Checkout,
+) -> None:
+    begun.fake("then_run", "unknown")
+
+    done = begun.deploy()
+
+    assert done.returncode == 3
+    assert "no master says any more whether a run is active" in done.stderr
+
+
+def test_a_run_that_begins_meanwhile_is_ended_in_order_when_that_is_wanted(begun: Checkout) -> None:
+    done = begun.deploy("--end-run")
+
+    assert done.returncode == 0, done.stderr
+    order = ("-T migrate", "locust-fleet stop-run", "stop locust-worker", "--remove-orphans")
+    found = positions(begun.calls(), *order)
+    assert found == sorted(found)
+
+
+def test_nobody_begins_a_run_on_stores_that_are_being_replaced(deployed: Checkout) -> None:
+    deployed.fake("recreate", "migrate locust-master redis")
+
+    done = deployed.deploy()
+
+    assert done.returncode == 0, done.stderr
+    order = ("stop locust-worker", "up --detach --wait postgres redis", "--remove-orphans")
+    found = positions(deployed.calls(), *order)
+    assert found == sorted(found)
+
+
 def test_changed_scenario_settings_count_as_a_change_of_the_workers(deployed: Checkout) -> None:
     deployed.fake("run", "active 20260101-000000-abcd")
     with (deployed.folder / ".env").open("a") as file:

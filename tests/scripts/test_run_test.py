@@ -164,6 +164,18 @@ def test_the_locustfile_of_an_active_run_stays(deployed: Checkout) -> None:
     assert deployed.state() == before
 
 
+def test_a_run_that_begins_while_the_locustfile_is_checked_is_spared(deployed: Checkout) -> None:
+    deployed.fake("begins", "check-locustfile")
+    deployed.fake("then_run", "active 20260101-000000-abcd")
+    before = deployed.state()
+
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", "production_test.py")
+
+    assert done.returncode == 3
+    assert deployed.state() == before
+    assert not [call for call in deployed.calls() if "stop locust-worker" in call]
+
+
 def test_the_locustfile_stays_while_workers_may_carry_a_run_of_a_master_that_starts_again(
     deployed: Checkout,
 ) -> None:
