@@ -234,7 +234,9 @@ use_locustfile() {
   cp -p -- "$root/.env" "$candidate"
   env_set "$candidate" LOCUSTFILE "$name"
   refreshed_labels "$root/.deploy/mounted.yml" "$candidate" locust-master locust-worker >"$labels"
-  if [[ $name != "$(setting LOCUSTFILE)" ]] || ! cmp -s "$labels" "$root/.deploy/mounted.yml"; then
+  # After a switch that failed, the files say what containers do not run yet.
+  if [[ $name != "$(setting LOCUSTFILE)" ]] || ! cmp -s "$labels" "$root/.deploy/mounted.yml" ||
+    ! run_with "$labels" "$project" locust-master || ! run_with "$labels" "$project" locust-worker; then
     require_no_run "$project"
     check_locustfile "$candidate" || die 2 "$name cannot be used; nothing was changed"
     # That took seconds, in which somebody may have started one.

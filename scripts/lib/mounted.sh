@@ -69,7 +69,19 @@ first_look() {
 }
 
 # scenario_label SERVICE FILE: print the label in a file of mounted_labels.
-scenario_label() { sed -n "s/^  $1: .*fleet\\.scenario: \"\\([^\"]*\\)\".*/\\1/p" "$2"; }
+scenario_label() { label_in "$2" "$1" scenario; }
+
+# label_in FILE SERVICE NAME
+label_in() { sed -n "s/^  $2: .*fleet\\.$3: \"\\([^\"]*\\)\".*/\\1/p" "$1"; }
+
+# run_with FILE PROJECT SERVICE: whether all containers of it run, and with the labels in a file of
+# mounted_labels. Another LOCUSTFILE changes only that of the scenario.
+run_with() {
+  local labels
+  labels="$(label_in "$1" "$3" mounted) $(label_in "$1" "$3" scenario)"
+  ! containers "$2" "$3" '{{.State}} {{.Label "fleet.mounted"}} {{.Label "fleet.scenario"}}' |
+    grep -vx "running $labels" >/dev/null
+}
 
 # scenario_hash ENV_FILE
 scenario_hash() {

@@ -6,7 +6,7 @@
 # would recreate), `run` (the state of the run), `begins` (words; a call that holds them is when
 # somebody starts the run of `then_run`), `fails` (words; a call that holds one of them
 # fails), `stopped` and `restarting` (containers that do not run), `started` (when containers started). In `added`,
-# `removed` and `images` it notes those itself.
+# `removed`, `images` and `labels` (those of the last `up`) it notes those itself.
 #
 # A deployment calls this some sixty times, so it starts no program.
 set -Eeuo pipefail
@@ -75,18 +75,26 @@ compose() {
       done
       ;;
     *' create '*) scale_up "$1" ;;
-    *' up '*) : >"$folder/up" ;;
+    *' up '*) bring_up "$1" ;;
     *psql*) echo 1 ;;
     *pg_dump*) echo 'a dump' ;;
   esac
 }
 
+# bring_up CALL: containers of the scenario have the labels that the files say now.
+bring_up() {
+  : >"$folder/up"
+  if [[ -e .deploy/mounted.yml && ($1 == *--remove-orphans* || $1 == *' locust-master '*) ]]; then
+    echo "$(<.deploy/mounted.yml)" >"$folder/labels"
+  fi
+}
+
 # containers CALL TEMPLATE: list what runs, as `docker ps` does.
 containers() {
   [[ -e $folder/up ]] || return 0
-  local service name line stopped restarting recreate added scenario
+  local service name line stopped restarting recreate added labels
   stopped=" $(words stopped) " restarting=" $(words restarting) " recreate=" $(words recreate) " added=" $(words added) "
-  scenario=$(scenario)
+  labels=$(say labels)
   for service in "${services[@]}"; do
     if [[ $1 == *compose.service=* && "$1 " != *".service=$service "* ]]; then
       continue
@@ -104,7 +112,10 @@ containers() {
       line=${line//'{{.State}}'/"$state"}
       line=${line//'{{.Status}}'/"$status"}
       line=${line//'{{.Label "com.docker.compose.service"}}'/"$service"}
-      line=${line//'{{.Label "fleet.scenario"}}'/"$scenario"}
+      if [[ $line == *fleet.* ]]; then
+        line=${line//'{{.Label "fleet.mounted"}}'/"$(label mounted "$service" "$labels")"}
+        line=${line//'{{.Label "fleet.scenario"}}'/"$(label scenario "$service" "$labels")"}
+      fi
       line=${line//'{{.Label "com.docker.compose.config-hash"}}'/"$hash"}
       echo "$line"
     done
@@ -138,10 +149,12 @@ scale_up() {
   done
 }
 
-# The label that the last deployment gave.
-scenario() {
-  [[ ! -e .deploy/mounted.yml || ! $(<.deploy/mounted.yml) =~ fleet.scenario:\ \"([^\"]*) ]] ||
-    echo "${BASH_REMATCH[1]}"
+# label NAME SERVICE LABELS: print what the last `up` gave it.
+label() {
+  local line pattern="^  $2: .*fleet\\.$1: \"([^\"]*)"
+  while IFS= read -r line; do
+    [[ ! $line =~ $pattern ]] || echo "${BASH_REMATCH[1]}"
+  done <<<"$3"
 }
 
 remove() {

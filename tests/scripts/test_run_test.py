@@ -143,6 +143,40 @@ def test_a_changed_locustfile_is_used_too(deployed: Checkout) -> None:
     assert [call for call in deployed.calls() if "check-locustfile" in call]
 
 
+@pytest.mark.parametrize("step", ["stop locust-worker", "--scale locust-worker=3"])
+@pytest.mark.parametrize("name", ["production_test.py", "demo_shop.py"])
+def test_a_switch_that_failed_is_made_up_for(deployed: Checkout, name: str, step: str) -> None:
+    client(deployed, "echo 20260101-000000-abcd")
+    (deployed.folder / "locustfiles" / "demo_shop.py").write_text("# changed\n")
+    deployed.fake("fails", step)
+    assert deployed.run("run_test.sh", *GOOD, "--locustfile", name).returncode in (1, 4)
+    deployed.fake("fails")
+    (deployed.docker / "calls").unlink()
+
+    done = deployed.run("run_test.sh", *GOOD, "--locustfile", name)
+
+    assert done.returncode == 0, done.stderr
+    assert [call for call in deployed.calls() if "--scale locust-worker=3 locust-master" in call]
+
+
+def test_workers_that_do_not_run_are_started_for_a_locustfile(deployed: Checkout) -> None:
+    client(deployed, "echo 20260101-000000-abcd")
+    deployed.fake("stopped", "fake-locust-worker-2")
+
+    deployed.run("run_test.sh", *GOOD, "--locustfile", "demo_shop.py")
+
+    assert [call for call in deployed.calls() if "--scale locust-worker=3 locust-master" in call]
+
+
+def test_no_workers_at_all_are_no_reason_to_start_anything_again(deployed: Checkout) -> None:
+    client(deployed, "echo 20260101-000000-abcd")
+    deployed.fake("workers", "0")
+
+    deployed.run("run_test.sh", *GOOD, "--locustfile", "demo_shop.py")
+
+    assert not [call for call in deployed.calls() if " up " in call]
+
+
 def test_a_locustfile_that_does_not_import_changes_nothing(deployed: Checkout) -> None:
     deployed.fake("fails", "check-locustfile")
     before = deployed.state()
