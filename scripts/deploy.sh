@@ -219,7 +219,7 @@ go_back() {
   restore_deployed
   # As many as there were before this deployment, which is not as many as after the former one.
   env_set "$root/.env" LOCUST_WORKERS "$workers"
-  if { [[ $manner == at_once ]] || hand_over "$project"; } && bring_up; then
+  if { [[ $manner == at_once ]] || hand_over "$project" back; } && bring_up; then
     rm -f -- "$deploy_dir/in_progress"
     log "the former deployment runs again"
   else

@@ -1,7 +1,8 @@
 # Replace the containers of a service one by one, beside a run: each new one has its part of the work
 # before an old one leaves. What Compose sees before and after is a stack as it should be.
 
-# hand_over PROJECT: workers first, then masters; 1 when a new container is unfit, which is gone again.
+# hand_over PROJECT [back]: workers first, then masters; 1 when a new container is unfit, which is gone
+# again. On the way back, those of the former version that are there have proved themselves.
 # Also called from a trap, where a bare `return` says how things stood before it: hence a number at each.
 hand_over() {
   local first=locust-worker then=locust-master
@@ -11,24 +12,27 @@ hand_over() {
   if ! wait_for_leader "$1" 10; then
     first=locust-master then=locust-worker
   fi
-  replace_one_by_one "$1" "$first" "$(wanted_of "$first")" &&
-    replace_one_by_one "$1" "$then" "$(wanted_of "$then")" &&
+  replace_one_by_one "$1" "$first" "$(wanted_of "$first")" "${2:-}" &&
+    replace_one_by_one "$1" "$then" "$(wanted_of "$then")" "${2:-}" &&
     no_leader_is_an_error "$1"
 }
 
 # wanted_of SERVICE: print how many there are to be.
 wanted_of() { if [[ $1 == locust-master ]]; then setting LOCUST_MASTERS; else setting LOCUST_WORKERS; fi; }
 
-# replace_one_by_one PROJECT SERVICE COUNT: goes by what is there, so that an update which was
+# replace_one_by_one PROJECT SERVICE COUNT [back]: goes by what is there, so that an update which was
 # interrupted is finished by the next one.
 replace_one_by_one() {
-  local project=$1 service=$2 count=$3 there old spare new tried=' '
+  local project=$1 service=$2 count=$3 back=${4:-} there old spare new tried=' '
   [[ -n $(containers "$project" "$service") ]] || return 0
   while :; do
     drop_stopped "$project" "$service" || return 1
     there=$(containers "$project" "$service" '{{.Names}}')
     spare=$(create_spare "$project" "$service" "$there") || return 1
     old=$(unlike "$project" "$service" "$spare")
+    if [[ $back == back ]]; then
+      tried+="$(without "$there" "$old" | paste -sd ' ') " back=done
+    fi
     if [[ -z $old ]] || (($(wc -l <<<"$there") > count)); then
       docker rm "$spare" >/dev/null || return 1
       [[ -n $old ]] || return 0
@@ -37,13 +41,16 @@ replace_one_by_one() {
       docker start "$spare" >/dev/null || return 1
       there+=$'\n'$spare
     fi
-    for new in $(comm -23 <(sort <<<"$there") <(sort <<<"$old")); do
+    for new in $(without "$there" "$old"); do
       [[ $tried == *" $new "* ]] || try_container "$project" "$service" "$new" || return 1
       tried+="$new "
     done
     let_leave "$project" "$service" "$(leaves_first "$service" "$old")" || return 1
   done
 }
+
+# without NAMES OTHERS: print the names that are not among the others.
+without() { comm -23 <(sort <<<"$1") <(sort <<<"$2"); }
 
 # drop_stopped PROJECT SERVICE: those that have left already; Compose would start them again.
 drop_stopped() {
@@ -62,7 +69,7 @@ create_spare() {
     log "error: Compose cannot make one more $2; its words are above"
     return 1
   }
-  comm -23 <(containers "$1" "$2" '{{.Names}}' | sort) <(sort <<<"$3")
+  without "$(containers "$1" "$2" '{{.Names}}')" "$3"
 }
 
 # unlike PROJECT SERVICE NAME: print the names of those that are not as this one is. What Compose would
@@ -94,20 +101,31 @@ try_master() {
 
 # try_worker PROJECT NAME: wait until it has its part of the run, and its first requests were made.
 try_worker() {
-  local project=$1 name=$2 host words master code until=$((SECONDS + 120))
+  local project=$1 name=$2 host words code until=$((SECONDS + 120))
   wait_until_up "$name" || return 1
   host=$(docker inspect --format '{{.Config.Hostname}}' "$name")
   while :; do
     code=0
-    master=$(running_container "$project" locust-master)
-    # Any master asks the one that leads.
-    words=$(docker exec "$master" locust-fleet try-worker "$host" 2>&1) || code=$?
-    # Anything but a verdict: that master has ended.
-    ((code > 1 && SECONDS < until)) || break
+    words=$(ask_about_worker "$project" "$host") || code=$?
+    # Anything but a verdict: there is no master, or it has ended.
+    ((code != 0 && code != 3 && SECONDS < until)) || break
     sleep 1
   done
   log "$name: $words"
   ((code == 0)) && has_not_ended "$name"
+}
+
+# ask_about_worker PROJECT HOST: print the reason of the verdict; 0 if it is fit, 3 if it is not, or
+# another code if nobody says.
+ask_about_worker() {
+  local master
+  # Any master asks the one that leads.
+  master=$(running_container "$1" locust-master)
+  if [[ -z $master ]]; then
+    echo 'no master runs'
+    return 1
+  fi
+  docker exec "$master" locust-fleet try-worker "$2" 2>&1
 }
 
 # wait_until_up NAME

@@ -25,10 +25,12 @@ WEB_PORT = 8089
 STOP_TIMEOUT_S = 150.0
 # How often a new worker is looked at.
 LOOK_S = 0.5
+# A verdict on it, as no failure to ask ends; handover.sh knows it.
+UNFIT = 3
 
 
 def main() -> None:
-    """Run the command line; ends the process with 0 done, 1 failed, 2 bad settings."""
+    """Run the command line; ends the process with 0 done, 1 failed, 2 bad settings, 3 unfit."""
     arguments, rest = _parser().parse_known_args()
     if rest and not getattr(arguments, "takes_locust_options", False):
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
@@ -62,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("run-state", help="print how the run stands, as JSON")
     command.set_defaults(run=_run_state)
 
-    command = commands.add_parser("try-worker", help="wait until a new worker is one of the fleet")
+    command = commands.add_parser(
+        "try-worker", help="wait until a new worker is one of the fleet; 3 if it is unfit"
+    )
     command.add_argument("host", help="its host name")
     command.set_defaults(run=_try_worker)
 
@@ -185,7 +189,7 @@ def _try_worker(arguments: argparse.Namespace) -> int:
         verdict = trial.look(status, time.monotonic())
         if verdict is not Verdict.WAIT:
             print(trial.reason)
-            return 0 if verdict is Verdict.FIT else 1
+            return 0 if verdict is Verdict.FIT else UNFIT
         time.sleep(LOOK_S)
 
 

@@ -5,7 +5,8 @@
 # and `compose` (versions), `down` (the engine does not answer), `recreate` (services that `up`
 # would recreate), `run` (the state of the run), `begins` (words; a call that holds them is when
 # somebody starts the run of `then_run`), `fails` (words; a call that holds one of them
-# fails), `stopped` and `restarting` (containers that do not run), `started` (when containers started). In `added`,
+# fails), `stopped` and `restarting` (containers that do not run), `started` (when containers started), `unfit` (new
+# workers are). In `added`,
 # `removed`, `images` and `labels` (those of the last `up`) it notes those itself.
 #
 # A deployment calls this some sixty times, so it starts no program.
@@ -52,6 +53,7 @@ engine() {
     version*) say engine 26.1.5+dfsg1 ;;
     info*) echo "$folder" ;;
     'ps '*) containers "$call" "$(option --format "$@")" ;;
+    'exec '*' try-worker '*) [[ ! -e $folder/unfit ]] || return 3 ;;
     'exec '*) say run none ;;
     'inspect '*RestartCount*) echo 'running 0' ;;
     'inspect '*StartedAt*) echo "${*: -1} $(say started)" ;;

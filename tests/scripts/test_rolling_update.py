@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.conftest import Checkout
+from tests.scripts.conftest import PROJECT, Checkout
 
 RUN = "20260101-000000-abcd"
 
@@ -70,7 +70,7 @@ def test_without_a_run_workers_are_replaced_one_by_one_only_if_that_is_wanted(
 
 
 def test_an_unfit_worker_is_taken_away_and_no_other_one_leaves(running: Checkout) -> None:
-    running.fake("fails", "try-worker")
+    running.fake("unfit")
 
     done = running.run("rolling_update.sh")
 
@@ -82,7 +82,7 @@ def test_an_unfit_worker_is_taken_away_and_no_other_one_leaves(running: Checkout
 
 def test_as_many_workers_as_before_are_there_after_a_failure(running: Checkout) -> None:
     running.fake("workers", "5")
-    running.fake("fails", "try-worker")
+    running.fake("unfit")
 
     running.run("rolling_update.sh")
 
@@ -107,6 +107,50 @@ def test_an_interrupted_update_goes_on_from_what_is_there(running: Checkout) -> 
         "all else",
     ]
     assert "rm fake-locust-worker-3" in running.calls()
+
+
+def test_on_the_way_back_those_that_proved_themselves_are_not_tried_again(
+    running: Checkout,
+) -> None:
+    running.fake("added", "fake-locust-worker-4\n")
+
+    running.call("hand_over", PROJECT, "back")
+
+    assert order(running)[:5] == [
+        *("worker-3 leaves", "one more worker", "tried", "worker-2 leaves", "one more worker")
+    ]
+
+
+def test_a_failed_update_goes_back_without_trying_anybody_again(running: Checkout) -> None:
+    running.fake("fails", "stop fake-locust-worker-2")
+
+    done = running.run("rolling_update.sh")
+
+    assert done.returncode == 1
+    assert "going back to the former one" in done.stderr
+    assert order(running).count("tried") == 2
+
+
+def test_a_master_that_ends_has_given_no_verdict(running: Checkout) -> None:
+    asked = running.docker / "asked"
+    fake = (running.bin / "docker").read_text().splitlines()[1]
+    no_verdict = f"if [ ! -e {asked} ]; then touch {asked}; exit 1; fi"
+    running.program("docker", f'case "$*" in *try-worker*) {no_verdict};; esac\n{fake}')
+
+    running.call("try_worker", PROJECT, "fake-locust-worker-1")
+
+    assert order(running) == ["tried"]
+
+
+def test_without_a_running_master_nobody_is_asked_about_a_worker(running: Checkout) -> None:
+    restarting = running.docker / "restarting"
+    restarting.write_text(f"{PROJECT}-locust-master-1")
+    running.program("sleep", f"rm {restarting}")
+
+    running.call("try_worker", PROJECT, "fake-locust-worker-1")
+
+    [call] = [call for call in running.calls() if "try-worker" in call]
+    assert call.startswith("exec locust-master-0 ")
 
 
 def test_a_run_keeps_its_demo_shop_until_the_next_deployment(running: Checkout) -> None:
@@ -144,7 +188,7 @@ def test_a_failed_update_goes_back_to_the_locustfile_that_run_test_switched_to(
     test = ("--users=5", "--spawn-rate=1", "--run-time=10s", "--locustfile=production_test.py")
     assert running.run("run_test.sh", *test).returncode == 0
     running.fake("run", f"active {RUN}")
-    running.fake("fails", "try-worker")
+    running.fake("unfit")
 
     done = running.run("rolling_update.sh")
 
