@@ -18,7 +18,7 @@ def test_the_example_lends_accounts_and_counts_orders(tmp_path: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "locust", "-f", str(tmp_path / "example.py"), "--headless"),
-            *("--host", "http://127.0.0.83:9", "-u", "3", "-r", "3", "-t", "2"),
+            *("--host", "http://127.0.0.83:9", "-u", "3", "-r", "3", "-t", "6"),
         ],
         capture_output=True,
         text=True,
