@@ -5,8 +5,6 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,11 +13,11 @@ import redis
 
 from locust_fleet.election.lease import MEMORY
 from locust_fleet.election.reign import YIELDED
-from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import BUSY_S, wait_until
 from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.test_resume import (
-    SHOPPERS,
+    fleet,
     ignoring_errors,
     recorded,
     redis_env,
@@ -28,22 +26,13 @@ from tests.integration.test_resume import (
     wait_for_end,
 )
 
-__all__ = ["redis_env"]
+__all__ = ["fleet", "redis_env"]
 
 KILLS = int(os.environ.get("LEADER_KILLS", "3"))
 # Another address than that of the other masters: what hangs keeps its ports.
 ELSEWHERE = "127.0.0.81"
 TAKES_OVER_WITHIN_S = 8.0
 HANDS_OVER_WITHIN_S = 2.0
-
-
-@pytest.fixture
-def fleet(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
-) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, SHOPPERS, redis_env)
-    yield fleet
-    fleet.end_all()
 
 
 @pytest.fixture

@@ -1,25 +1,21 @@
 """What the next leader knows of the workers, whatever became of them and of leaders before it."""
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 
 from locust_fleet.election.lease import MEMORY
-from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import wait_until
 from tests.integration.fleet import Fleet
-from tests.integration.test_resume import (
-    SHOPPERS,
-    kill_and_restart,
-    redis_env,
-)
+from tests.integration.test_election import client
+from tests.integration.test_resume import SHOPPERS, fleet, kill_and_restart, redis_env
 
-__all__ = ["redis_env"]
+__all__ = ["client", "fleet", "redis_env"]
 
+WORKERS = ("w1", "w2")
 NUMBERED = """
 from locust import User, constant, task
 
@@ -47,26 +43,24 @@ class Lasts(LoadTestShape):
 )
 
 
-@pytest.fixture
-def fleet(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
-) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, SHOPPERS, redis_env)
-    yield fleet
-    fleet.end_all()
-
-
-@pytest.fixture
-def client(redis_settings: RedisSettings) -> redis.Redis:
-    return redis.Redis(
-        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
-    )
-
-
 def wait_for_checkpoint(client: redis.Redis) -> None:
     """Wait for one that is written from now on."""
     before: Any = client.hget(MEMORY, "data")
     wait_until(lambda: client.hget(MEMORY, "data") != before, "another checkpoint")
+
+
+def run_and_hang(fleet: Fleet) -> None:
+    """Let both workers of a run hang."""
+    fleet.start(*WORKERS)
+    fleet.swarm(10)
+    fleet.wait_for_users(10)
+    for worker in WORKERS:
+        fleet.freeze(worker)
+
+
+def wake(fleet: Fleet) -> None:
+    for worker in WORKERS:
+        fleet.wake(worker)
 
 
 def goes_on_with(fleet: Fleet, users: int) -> None:
@@ -78,18 +72,13 @@ def goes_on_with(fleet: Fleet, users: int) -> None:
 def test_a_leader_that_dies_before_it_knows_the_workers_loses_none_of_them(
     fleet: Fleet, client: redis.Redis
 ) -> None:
-    fleet.start("w1", "w2")
-    fleet.swarm(10)
-    fleet.wait_for_users(10)
-    for worker in ("w1", "w2"):
-        fleet.freeze(worker)
+    run_and_hang(fleet)
 
     fleet.end("master", signal.SIGKILL)
     fleet.start_master()
     wait_for_checkpoint(client)
     fleet.end("master", signal.SIGKILL)
-    for worker in ("w1", "w2"):
-        fleet.wake(worker)
+    wake(fleet)
     fleet.start_master()
 
     goes_on_with(fleet, 10)
@@ -98,18 +87,13 @@ def test_a_leader_that_dies_before_it_knows_the_workers_loses_none_of_them(
 def test_a_run_whose_workers_were_all_missed_goes_on_when_they_are_back(
     fleet: Fleet, client: redis.Redis
 ) -> None:
-    fleet.start("w1", "w2")
-    fleet.swarm(10)
-    fleet.wait_for_users(10)
-    for worker in ("w1", "w2"):
-        fleet.freeze(worker)
+    run_and_hang(fleet)
     fleet.wait_for_workers(0)
     wait_for_checkpoint(client)
 
     fleet.end("master", signal.SIGKILL)
     fleet.start_master()
-    for worker in ("w1", "w2"):
-        fleet.wake(worker)
+    wake(fleet)
 
     goes_on_with(fleet, 10)
 

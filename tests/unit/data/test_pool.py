@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import gevent
 import pytest
@@ -40,13 +39,6 @@ def store() -> Way:
     store = Way()
     store.open("r")
     return store
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    file = tmp_path / "numbers.jsonl"
-    file.write_text("0\n")
-    return Source("numbers", str(file), "wait")
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gevent
 import pytest
 
@@ -59,13 +57,6 @@ def store() -> Forgetful:
 @pytest.fixture
 def desk(store: Forgetful) -> Desk:
     return worker(store, "one")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    file = tmp_path / "numbers.jsonl"
-    file.write_text("0\n")
-    return Source("numbers", str(file), "wait")
 
 
 def worker(store: Forgetful, name: str) -> Desk:
