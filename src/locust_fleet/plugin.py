@@ -9,8 +9,10 @@ from __future__ import annotations
 import locust.main
 from locust import events, runners
 from locust.log import setup_logging
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 import math
+from collections.abc import Callable, Iterable
 
 import gevent
 
@@ -25,6 +27,7 @@ from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.users.arrival import alone
+from locust_fleet.vital import Farewell, vital
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.link import keep_to_leader
 from locust_fleet.worker.steps import count_in_steps
@@ -40,6 +43,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     keep_to_leader(settings.redis)
     alone.in_fleet = True
     worker = Worker(settings)
+    _watch(WorkerRunner, ("worker", "heartbeat", "stats_reporter"), worker.ends, worker.last_report)
     _log(settings.logs, "worker", worker.known)
     health.serve(settings.health_port, worker.readiness)
     data.desks.use(worker.desk)
@@ -61,7 +65,19 @@ def attach_master(settings: MasterSettings) -> None:
     data.desks.use(master.desk)
     events.init.add_listener(lambda **_: gevent.spawn(master.desk.watch))
     listen_after(master.ready)
+    _watch(MasterRunner, ("client_listener", "heartbeat_worker"), master.ends)
     events.init.add_listener(master.init)
+
+
+def _watch(
+    runner: type[Runner],
+    loops: Iterable[str],
+    ends: Callable[[], bool],
+    farewell: Farewell = lambda _: None,
+) -> None:
+    """Locust 2.47.0 logs that a loop of its runner has ended, and goes on without it."""
+    for name in loops:
+        replace(runner, name, vital(name, getattr(runner, name), ends, farewell))
 
 
 def _log(settings: LogSettings, process: str, known: logs.Known) -> None:

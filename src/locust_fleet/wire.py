@@ -58,6 +58,8 @@ FAREWELL = "fleet_farewell"
 # The level of zlib that takes the least time.
 QUICK = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
+# Of a report that is unpacked: ten thousand names take a tenth of it.
+MOST_BYTES = 256 << 20
 
 Row = list[Any]
 
@@ -79,14 +81,6 @@ def stamp(message: Message, epoch: int) -> Message:
     return Stamped(message, epoch)
 
 
-def take_epoch(message: Message) -> int:
-    """Return the epoch that a received message says, 0 if none; what is left is Locust's own."""
-    if not isinstance(message.node_id, list):
-        return 0
-    message.node_id, epoch = message.node_id
-    return int(epoch)
-
-
 def shorten(report: dict[str, Any]) -> None:
     """Replace Locust's statistics in a worker's report by the short form."""
     entries, total = report["stats"], report["stats_total"]
@@ -99,12 +93,21 @@ def shorten(report: dict[str, Any]) -> None:
 
 def restore(report: dict[str, Any]) -> None:
     """Replace the short form by what Locust's master and its listeners read."""
-    rows = Message.unserialize(zlib.decompress(report.pop(SHORT))).data
+    rows = Message.unserialize(_unpacked(report.pop(SHORT))).data
     entries = [_entry(row) for row in rows]
     total = entries.pop()
     if len(entries) == 1:
         total["response_times"] = dict(entries[0]["response_times"])
     report["stats"], report["stats_total"] = entries, total
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Return what was compressed; raises ValueError for more than anybody counts."""
+    unpacking = zlib.decompressobj()
+    unpacked = unpacking.decompress(packed, MOST_BYTES)
+    if not unpacking.eof:
+        raise ValueError(f"it is cut off, or has more than {MOST_BYTES} bytes")
+    return unpacked
 
 
 def _row(entry: Mapping[str, Any]) -> Row:

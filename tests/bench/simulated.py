@@ -21,6 +21,7 @@ from typing import Any
 import gevent
 import zmq.green as zmq
 
+from locust_fleet.messages import parse
 from locust_fleet.wire import (
     HERE,
     KEPT,
@@ -31,7 +32,6 @@ from locust_fleet.wire import (
     WHO,
     shorten,
     stamp,
-    take_epoch,
 )
 from locust_fleet.worker.capacity import CAPACITY
 from locust_fleet.worker.steps import count_in_steps
@@ -91,8 +91,8 @@ class Worker:
         gevent.spawn(self._beat)
         gevent.spawn(self._report, delay_s)
         while True:
-            message = Message.unserialize(self._socket.recv())
-            self._epoch = max(self._epoch, take_epoch(message))
+            message, epoch = parse(self._socket.recv())
+            self._epoch = max(self._epoch, epoch)
             self._obey(message)
 
     def _obey(self, message: Message) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from locust_fleet.master.intake import Intake
+from locust_fleet.messages import read_report
 from locust_fleet.wire import shorten
 
 
@@ -47,4 +48,5 @@ class Master:
     def take(self, report: bytes) -> None:
         """Take in a report from the wire."""
         data = Message.unserialize(report).data
+        read_report(data)
         self._events.worker_report.fire(client_id="w1", data=data)

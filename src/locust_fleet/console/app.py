@@ -29,6 +29,7 @@ from locust_fleet.console.parts import Parts, Stores
 from locust_fleet.console.roles import ANYONE, rule_for
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.settings.console import ConsoleSettings
+from locust_fleet.vital import vital
 
 __all__ = ["Stores", "build", "start"]
 
@@ -67,7 +68,9 @@ def start(app: Flask) -> Callable[[], None]:
     parts: Parts = app.extensions["fleet"]
     closing = threading.Event()
     threads = [
-        threading.Thread(target=work, args=(closing,), daemon=True, name=name)
+        threading.Thread(
+            target=vital(name, work, closing.is_set), args=(closing,), daemon=True, name=name
+        )
         for name, work in (
             ("directory", parts.directory.keep_fresh),
             ("leader", parts.leader.keep_fresh),

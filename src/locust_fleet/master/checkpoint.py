@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -39,6 +39,19 @@ if highest == ARGV[1] then redis.call('HSET', KEYS[1], 'data', ARGV[2]) end
 return highest
 """
 
+# ARGV: how many masters a checkpoint may end. Returns the one that has ended so many, and forgets
+# it.
+BLAME = """
+if redis.call('HINCRBY', KEYS[1], 'ended', 1) < tonumber(ARGV[1]) then return false end
+local data = redis.call('HGET', KEYS[1], 'data')
+redis.call('HDEL', KEYS[1], 'data', 'ended')
+return data
+"""
+# The first master may have ended for another reason.
+MOST_ENDED = 2
+# What it is called where it is set aside.
+KIND = "checkpoint"
+
 State = Mapping[str, Any]
 Parts = dict[str, bytes]
 
@@ -48,9 +61,16 @@ logger = logging.getLogger(__name__)
 class Checkpoints:
     """The checkpoint of this reign, and before that of the one before."""
 
-    def __init__(self, settings: RedisSettings, reign: Reign) -> None:
+    def __init__(
+        self,
+        settings: RedisSettings,
+        reign: Reign,
+        set_aside: Callable[[str, bytes, str], None] = lambda *_: None,
+    ) -> None:
+        """``set_aside`` keeps what no master can use: its kind, the bytes, and why."""
         self._redis: Redis = redis_client(settings, PATIENCE_S)
         self._reign = reign
+        self._set_aside = set_aside
 
     def load(self) -> State | None:
         """Return the last checkpoint; raises StoreUnavailable when Redis does not answer."""
@@ -58,7 +78,33 @@ class Checkpoints:
             packed: Any = self._redis.hget(MEMORY, "data")
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
-        return unpack(packed) if packed is not None else None
+        if packed is None:
+            return None
+        state = unpack(packed)
+        if state is None:
+            self._set_aside(KIND, packed, "it is damaged, or of another version")
+        return state
+
+    def blame(self, error: BaseException) -> None:
+        """Note that the last checkpoint ends this master; set it aside if it is not the first.
+
+        Never raises.
+        """
+        try:
+            packed: Any = self._redis.eval(BLAME, 1, MEMORY, str(MOST_ENDED))
+        except RedisError as failure:
+            logger.error("Redis cannot be told that a checkpoint is of no use: %s", failure)
+            return
+        if packed is not None:
+            why = f"it ended {MOST_ENDED} masters that took over its run: {error!r}"
+            self._set_aside(KIND, packed, why)
+
+    def absolve(self) -> None:
+        """Note that a master took over a run from the last checkpoint. Never raises."""
+        try:
+            self._redis.hdel(MEMORY, "ended")
+        except RedisError as error:
+            logger.warning("Redis cannot be told that a checkpoint is of use: %s", error)
 
     def save(self, state: State) -> None:
         """Replace the checkpoint.
@@ -105,7 +151,7 @@ def unpack(packed: bytes) -> State | None:
             logger.error("the checkpoint is of another version, so its run is lost")
             return None
         return {part: _unpacked(value) for part, value in parts.items()}
-    except (ValueError, TypeError, zlib.error) as error:
+    except Exception as error:  # whatever any bytes make of it
         logger.error("the checkpoint cannot be read, so its run is lost: %s", error)
         return None
 

@@ -1,12 +1,12 @@
 """Let a worker that connects anew be the one that it was.
 
 Locust 2.47.0 (``rpc.zmqrpc.Server``) knows a worker by its first connection as long as that is
-open, which after a cut network it is for minutes; the second one is not heard.
+open, which after a cut network it is for minutes; the second one is not heard. What a former
+connection still holds comes under a made-up name, which the inbox drops.
 """
 
 from __future__ import annotations
 
-from locust.rpc import Message
 from locust.rpc.zmqrpc import Server
 
 from collections.abc import Callable
@@ -20,18 +20,9 @@ from locust_fleet.seams import replace
 def hand_over_identities() -> None:
     """From now on, the last connection of a worker is the one that counts."""
     start: Callable[..., None] = Server.__init__
-    receive: Callable[[Server], tuple[str, Message]] = Server.recv_from_client
 
     def start_with_handover(server: Server, *args: Any) -> None:
         start(server, *args)
         server.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
 
-    def receive_from_last(server: Server) -> tuple[str, Message]:
-        while True:
-            sender, message = receive(server)
-            # What a former connection still holds comes under a made-up name.
-            if sender == message.node_id:
-                return sender, message
-
     replace(Server, "__init__", start_with_handover)
-    replace(Server, "recv_from_client", receive_from_last)

@@ -1,7 +1,7 @@
 """Take in a worker's report before anybody on the master reads it.
 
-Here steps become response times and names beyond the bound become ``(other)``, once: Locust's
-statistics, the recorder and the metrics are listeners that come later.
+Here names beyond the bound become ``(other)``, once: Locust's statistics, the recorder and the
+metrics are listeners that come later.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 from locust_fleet.master.interval import ERROR_BYTES, clean
 from locust_fleet.names import MOST_FAILURES
 from locust_fleet.stats import OTHER, TWIN, TWINS
-from locust_fleet.wire import SHORT, restore
 
 
 class Intake:
@@ -47,8 +46,6 @@ class Intake:
 
     def take(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         """Make a report what its readers expect; in place."""
-        if SHORT in data:
-            restore(data)
         twins = [entry["name"].endswith(TWIN) for entry in data["stats"]]
         for entry in data["stats"]:
             self._rename(entry)

@@ -15,6 +15,7 @@ from itertools import chain
 import gevent
 
 from locust_fleet.alerts import Thresholds
+from locust_fleet.dropped import Dropped
 from locust_fleet.exporter import family, head, process_metrics
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.counts import Counts, Endpoint
@@ -44,6 +45,7 @@ class MasterMetrics:
         names_over_limit: Callable[[], bool] = lambda: False,
         users_over_capacity: Callable[[], int] = lambda: 0,
         arrived: Callable[[], Iterable[str]] = tuple,
+        dropped: Dropped | None = None,
     ) -> None:
         self._runner = runner
         self._recorder = recorder
@@ -55,6 +57,7 @@ class MasterMetrics:
         self._names_over_limit = names_over_limit
         self._users_over_capacity = users_over_capacity
         self._arrived = arrived
+        self._dropped = dropped or Dropped()
         self._process = process_metrics()
         self._templates: dict[Endpoint, Template] = {}
         self._aggregated = Template(*AGGREGATED)
@@ -156,6 +159,7 @@ class MasterMetrics:
             "Workers that vanished without saying goodbye.",
             [({}, attendance.disconnects)],
         )
+        yield self._dropped.render("locust_messages_dropped_total")
         yield family(
             "locust_users_per_worker",
             "gauge",

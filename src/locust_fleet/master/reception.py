@@ -2,6 +2,9 @@
 
 Locust 2.47.0 (``MasterRunner.handle_message``) counts whatever arrives. It also believes at once
 that a worker has stopped, though its last reports may be on their way a second time.
+
+A report that cannot be read is not asked for again, since those after it would wait for ever: it is
+set aside, and the run says so.
 """
 
 from __future__ import annotations
@@ -11,8 +14,11 @@ from locust.runners import MasterRunner
 
 import logging
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from locust_fleet.master.receipts import Receipts, Verdict
+from locust_fleet.messages import Unreadable, read_report
 from locust_fleet.seams import replace
 from locust_fleet.wire import KEPT, NUMBER, RUN, WANTED
 
@@ -25,9 +31,16 @@ logger = logging.getLogger(__name__)
 class Reception:
     """What the workers' messages go through before Locust sees them."""
 
-    def __init__(self, runner: MasterRunner, receipts: Receipts) -> None:
+    def __init__(
+        self,
+        runner: MasterRunner,
+        receipts: Receipts,
+        lose: Callable[[str, Mapping[str, Any], Unreadable], None] = lambda *_: None,
+    ) -> None:
+        """``lose`` hears of each report that cannot be read: its worker, itself, and why."""
         self._runner = runner
         self._receipts = receipts
+        self._lose = lose
         self._handle = runner.handle_message
         self._asked: dict[str, float] = {}
         # Words of workers that they have stopped, and what they said after, until every report
@@ -85,7 +98,12 @@ class Reception:
         worker, report = message.node_id, message.data
         match self._receipts.judge(worker, report):
             case Verdict.COUNT:
-                self._handle(client_id, message)
+                try:
+                    read_report(report)
+                except Unreadable as error:
+                    self._lose(worker, report, error)
+                else:
+                    self._handle(client_id, message)
             case Verdict.KNOWN if report[NUMBER] <= self._kept.get(worker, 0):
                 self._tell(worker, report[RUN], report[NUMBER])
             case Verdict.EARLY:

@@ -31,7 +31,7 @@ from locust_fleet.master import memento
 from locust_fleet.master.arrivals import Arrivals
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import ALONE_BEATS
-from locust_fleet.master.checkpoint import State
+from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.dispatch import SteadyDispatcher, added_up
 from locust_fleet.master.losses import Losses
 from locust_fleet.master.presence import Presence
@@ -41,6 +41,7 @@ from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.user_settings import UserSettings
 from locust_fleet.master.weights import Weights
 from locust_fleet.seams import replace
+from locust_fleet.vital import vital
 
 LOOK_EVERY_S = 0.05
 
@@ -64,6 +65,7 @@ class Resume:
         arrivals: Arrivals,
         user_settings: UserSettings,
         name: str,
+        checkpoints: Checkpoints | None,
     ) -> None:
         self._environment = environment
         self._runner = runner
@@ -76,6 +78,7 @@ class Resume:
         self._losses = losses
         self._arrivals = arrivals
         self._user_settings = user_settings
+        self._checkpoints = checkpoints
         # Of this master.
         self._name = name
         # The load of the former one, until its workers are taken over.
@@ -127,7 +130,11 @@ class Resume:
         self._recorder.event(LEADER_CHANGED, {"leader": self._name})
         for name in ("start", "stop"):
             replace(runner, name, self._when_done(getattr(runner, name)))
-        gevent.spawn(self._go_on, run, load)
+        gevent.spawn(vital("takeover", self._go_on, lambda: True, self._blame), run, load)
+
+    def _blame(self, error: BaseException | None) -> None:
+        if self._checkpoints is not None and error is not None:
+            self._checkpoints.blame(error)
 
     def _when_done(self, function: Callable[..., None]) -> Callable[..., None]:
         def waiting(*args: Any, **kwargs: Any) -> None:
@@ -147,6 +154,8 @@ class Resume:
                 self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
         finally:
             self._done.set()
+        if self._checkpoints is not None:
+            self._checkpoints.absolve()
         asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
         if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
             logger.info("ends run %s, which is over", run.id)

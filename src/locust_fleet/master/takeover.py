@@ -17,17 +17,21 @@ import gevent
 import psycopg
 
 from locust_fleet import postgres
+from locust_fleet.dropped import Dropped
 from locust_fleet.election.candidate import Candidate, clock_ms
 from locust_fleet.election.lease import Lease
 from locust_fleet.election.reign import Reign
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.checkpoint import Checkpoints, State
+from locust_fleet.master.dead_letters import DeadLetters
 from locust_fleet.master.identities import hand_over_identities
+from locust_fleet.master.inbox import hear_workers
 from locust_fleet.master.link import speak_for
 from locust_fleet.seams import replace
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import RedisSettings
+from locust_fleet.vital import vital
 
 EVERYWHERE = ("*", "0.0.0.0", "")
 # Redis knows the same, unless it has lost it.
@@ -40,8 +44,10 @@ logger = logging.getLogger(__name__)
 class Takeover:
     """What this master has from the moment on in which it leads."""
 
-    def __init__(self, settings: MasterSettings) -> None:
+    def __init__(self, settings: MasterSettings, dropped: Dropped, letters: DeadLetters) -> None:
         self._settings = settings
+        self._dropped = dropped
+        self._letters = letters
         self._candidate: Candidate | None = None
         self.reign: Reign
         # Without Redis there are none.
@@ -58,6 +64,7 @@ class Takeover:
             self._wait(master_bind_host, master_bind_port)
             speak_for(self.reign)
             hand_over_identities()
+            hear_workers(self.reign.hear, self._dropped)
             return create(environment, master_bind_host, master_bind_port)
 
         replace(Environment, "create_master_runner", create_when_leading)
@@ -83,8 +90,8 @@ class Takeover:
         known = self._known_to_postgres()
         self._candidate = Candidate(lease, known, heartbeat.timeout_s, heartbeat.interval_s)
         self.reign = Reign(lease, self._candidate.wait(), heartbeat.interval_s)
-        gevent.spawn(self.reign.run_forever)
-        self.checkpoints = Checkpoints(redis, self.reign)
+        gevent.spawn(vital("lease", self.reign.run_forever))
+        self.checkpoints = Checkpoints(redis, self.reign, self._letters.put)
         self.state = self._load(self.checkpoints)
         logger.info("leads under epoch %d", self.reign.epoch)
 

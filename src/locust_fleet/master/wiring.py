@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gevent
+import msgpack
 from gevent.event import Event
 
 from locust_fleet import visitor
@@ -19,11 +20,13 @@ from locust_fleet.data.link import Answers
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, Store
+from locust_fleet.dropped import Dropped
 from locust_fleet.master.arrivals import Arrivals
 from locust_fleet.master.arrived import Arrived
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.balance import Balance
 from locust_fleet.master.counts import Counts
+from locust_fleet.master.dead_letters import DeadLetters
 from locust_fleet.master.gate import guard_start
 from locust_fleet.master.halt import make_stop_final
 from locust_fleet.master.handover import Handover
@@ -47,11 +50,17 @@ from locust_fleet.master.tallies import Tallies
 from locust_fleet.master.user_settings import UserSettings
 from locust_fleet.master.web import Front
 from locust_fleet.master.weights import Weights
+from locust_fleet.messages import Unreadable
+from locust_fleet.seams import replace
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.tuning import settle
+from locust_fleet.vital import vital
+from locust_fleet.wire import NUMBER
 
 # The event of a run that says what may be lost with a worker (losses.py).
 LOST = "worker lost"
+# The same for a report that cannot be read.
+REPORT_LOST = "report lost"
 
 
 class Master:
@@ -61,7 +70,11 @@ class Master:
         self._settings = settings
         self._runner: MasterRunner | None = None
         self._recorder: Recorder | None = None
-        self.takeover = Takeover(settings)
+        # Set as soon as this process ends in order.
+        self._ending = Event()
+        self._dropped = Dropped()
+        self._letters = DeadLetters(settings.spool_dir)
+        self.takeover = Takeover(settings, self._dropped, self._letters)
         self._store: Store = Shared(settings.redis) if settings.redis else Memory()
         # For a locustfile that does something on the master, as its own listener of test_start.
         self.desk = Desk(self._store, self._run_id, lambda: "", EXPIRY_S)
@@ -81,10 +94,24 @@ class Master:
             return self.takeover.readiness()
         return True, {"role": "leader", "workers": self._runner.worker_count}
 
+    def ends(self) -> bool:
+        """Whether this process ends in order."""
+        return self._ending.is_set()
+
     def init(
         self, environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
-        """Put the parts together; a listener of ``init``."""
+        """Put the parts together; a listener of ``init``. Locust ends when it raises."""
+        try:
+            self._put_together(environment, runner, web_ui)
+        except Exception as error:
+            if self.takeover.state and self.takeover.checkpoints:
+                self.takeover.checkpoints.blame(error)
+            raise
+
+    def _put_together(
+        self, environment: Environment, runner: MasterRunner, web_ui: WebUI | None
+    ) -> None:
         settings, self._runner = self._settings, runner
         reign, state = self.takeover.reign, self.takeover.state
         checkpoints = self.takeover.checkpoints
@@ -108,6 +135,7 @@ class Master:
             balance.problems,
             spool.problems,
             arrived.problems,
+            self._letters.problems,
         )
         shipper = Shipper(spool, settings, reign)
         wait_for_workers = make_stop_final(runner, web_ui)
@@ -116,7 +144,7 @@ class Master:
         attendance = Attendance(lambda worker: recorder.event(LOST, losses.bound(worker)))
         counts = Counts(settings.max_names)
         receipts = Receipts()
-        reception = Reception(runner, receipts)
+        reception = Reception(runner, receipts, self._lose_report)
         reception.attach()
         user_settings = UserSettings(environment, runner)
         user_settings.attach()
@@ -137,6 +165,7 @@ class Master:
             arrivals,
             user_settings,
             settings.name,
+            checkpoints,
         )
         keeper = Keeper(checkpoints, resume.state, recorder, receipts, reception)
         reign.on_rise = keeper.touch
@@ -152,10 +181,13 @@ class Master:
             lambda: intake.over_limit,
             lambda: balance.over_capacity,
             arrived.render,
+            self._dropped,
         )
         self.render = metrics.render
         measure(environment, counts, attendance, weights, losses, tallies)
         balance.attach(environment)
+        # What comes later would be outside of it.
+        replace(runner, "handle_message", self._dropped.outlive(runner.handle_message))
         guard_start(environment, runner, recorder, keeper, settings.targets)
         Answers(runner, self._store).attach()
         record(
@@ -179,16 +211,27 @@ class Master:
 
             front = Front(environment, runner, recorder, settings, problems, spool, resume, work_of)
             front.attach(web_ui.app)
-        gevent.spawn(balance.watch)
-        gevent.spawn(balance.move)
-        gevent.spawn(_look, metrics, balance, losses)
-        gevent.spawn(cut_forever, runner, recorder, problems)
-        gevent.spawn(shipper.run_forever)
-        gevent.spawn(keeper.run_forever)
+        environment.events.quitting.add_listener(lambda **_: self._ending.set())
+        self._watch("workers", balance.watch)
+        self._watch("users", balance.move)
+        self._watch("attendance", lambda: _look(metrics, balance, losses))
+        self._watch("samples", lambda: cut_forever(runner, recorder, problems))
+        self._watch("results", shipper.run_forever)
+        self._watch("checkpoints", keeper.run_forever)
         if state and recorder.active:
             resume.begin(recorder.active, state)
         settle()
         self.ready.set()
+
+    def _watch(self, name: str, loop: Callable[[], None]) -> None:
+        gevent.spawn(vital(name, loop, self.ends))
+
+    def _lose_report(self, worker: str, report: Mapping[str, Any], error: Unreadable) -> None:
+        """Count, keep and tell of a report that cannot be read: what it counted is lost."""
+        self._dropped.note(error.cause, f"a report of {worker}: {error}")
+        self._letters.put("report", msgpack.packb(report, default=repr), f"of {worker}: {error}")
+        if self._recorder is not None:
+            self._recorder.event(REPORT_LOST, {"worker": worker, "number": report.get(NUMBER)})
 
     def _run_id(self) -> str | None:
         run = self._recorder.active if self._recorder else None
@@ -199,5 +242,5 @@ def _look(metrics: MasterMetrics, balance: Balance, losses: Losses) -> None:
     """See each heartbeat which workers are there, and what they have to do."""
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
-        losses.tell(balance.told())
+        observer(losses.tell)(balance.told())
         observer(metrics.look)()

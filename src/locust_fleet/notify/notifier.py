@@ -15,6 +15,7 @@ from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import Answer, Result, decide
 from locust_fleet.notify.channels import Channel, attempt
 from locust_fleet.notify.outbox import Connect, Connection, Delivery
+from locust_fleet.vital import vital
 
 # Between two looks at an outbox in which nothing is due.
 IDLE_S = 0.5
@@ -164,7 +165,12 @@ class Notifier:
             *(Courier(connect, channel) for channel in channels),
         ]
         self._threads = [
-            threading.Thread(target=loop.run, args=(self._closing,), name=name, daemon=True)
+            threading.Thread(
+                target=vital(name, loop.run, self._closing.is_set),
+                args=(self._closing,),
+                name=name,
+                daemon=True,
+            )
             for loop, name in zip(self._loops, ["sorter", *names], strict=True)
         ]
 

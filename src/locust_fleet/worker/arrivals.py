@@ -25,6 +25,7 @@ from locust_fleet.users.arrival.corrected import count_from_intended
 from locust_fleet.users.arrival.engine import Engine, open_classes
 from locust_fleet.users.arrival.schedule import Part
 from locust_fleet.users.arrival.shape import Ramp
+from locust_fleet.vital import vital
 from locust_fleet.wire import ARRIVALS, RUN
 
 ANSWERS_KEPT = 8
@@ -59,7 +60,7 @@ class Arrivals:
         events.test_stop.add_listener(lambda **_: self._end_run(False))
         events.report_to_master.add_listener(self._report)
         self._runner.register_message(ARRIVALS, self._hear)
-        gevent.spawn(self._watch)
+        gevent.spawn(vital("arrivals", self._watch))
 
     def hand_over(self) -> None:
         """Wait until others have this worker's part, which they are told soon, or nobody does."""

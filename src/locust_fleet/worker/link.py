@@ -22,9 +22,12 @@ import gevent
 import zmq
 from gevent.queue import Queue
 
+from locust_fleet.dropped import Dropped
+from locust_fleet.messages import TO_WORKER, Cause, Unreadable, judge, parse
 from locust_fleet.seams import replace
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.wire import FAREWELL, WHO, stamp, take_epoch
+from locust_fleet.vital import vital
+from locust_fleet.wire import FAREWELL, WHO, stamp
 from locust_fleet.worker.silence import Silence
 from locust_fleet.worker.whereabouts import Address, Whereabouts, written
 
@@ -60,6 +63,8 @@ class Link:
         self._first: Message | None = None
         self._refused = 0
         self._heard = False
+        self._closed = False
+        self.dropped = Dropped()
         # The highest epoch that was heard of.
         self.epoch = 0
         self.reconnects = 0
@@ -70,7 +75,7 @@ class Link:
         self._silence = Silence(self._look_s, time.monotonic())
         self._client = self._connect()
         self._renewal: gevent.Greenlet[..., None] = gevent.Greenlet()
-        self._watch = gevent.spawn(self.watch)
+        self._watch = gevent.spawn(vital("connection", self.watch, lambda: self._closed))
 
     @property
     def leader(self) -> str:
@@ -107,6 +112,7 @@ class Link:
 
     def close(self) -> None:
         """Let go of the leader; for good."""
+        self._closed = True
         self._watch.kill(block=False)
         end(self._client)
 
@@ -156,24 +162,26 @@ class Link:
     def _connect(self) -> zmqrpc.Client:
         host, port = self._address
         client = Client(f"[{host}]" if ":" in host else host, port, self._identity)
-        gevent.spawn(self._listen, client)
+        gevent.spawn(vital("inbox", self._listen, lambda: client.socket.closed), client)
         return client
 
     def _listen(self, client: zmqrpc.Client) -> None:
         """Take in what comes at once, however long a message before takes to be carried out."""
         while True:
             try:
-                message = client.recv()
-            except Exception as error:  # whatever somebody sent; logged below
+                frames = client.socket.recv_multipart()
+            except zmq.ZMQError as error:
                 if client.socket.closed:
                     return
-                logger.error("a message of %s cannot be read: %s", self.leader, error)
+                logger.error("nothing can be received from %s: %s", self.leader, error)
                 gevent.sleep(self._look_s)
-            else:
-                self._take(message)
+                continue
+            try:
+                self._take(*read(frames))
+            except Unreadable as error:
+                self.dropped.note(error.cause, f"from {self.leader}: {error}")
 
-    def _take(self, message: Message) -> None:
-        epoch = take_epoch(message)
+    def _take(self, message: Message, epoch: int) -> None:
         if epoch < self.epoch:
             if epoch != self._refused:
                 logger.warning(
@@ -191,6 +199,15 @@ class Link:
         self._heard = True
         self._silence.hear()
         self._inbox.put((epoch, message))
+
+
+def read(frames: list[bytes]) -> tuple[Message, int]:
+    """Return a message of a master, and the epoch that it says; raises Unreadable."""
+    if len(frames) != 1:
+        raise Unreadable(Cause.FRAMES, f"it has {len(frames)} frames, not 1")
+    message, epoch = parse(frames[0])
+    judge(message, TO_WORKER)
+    return message, epoch
 
 
 def end(client: zmqrpc.Client) -> None:

@@ -83,6 +83,7 @@ class WorkerMetrics:
         }
         for name, (about, count) in counters.items():
             yield family(name, "counter", about, [({}, count)]).encode()
+        yield self._link.dropped.render("locust_worker_messages_dropped_total").encode()
         who = {
             "worker": runner.client_id,
             "node_id": self._identity.node_id,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
+from gevent.event import Event
 
 from locust_fleet import exporter
 from locust_fleet.data.desk import Desk
@@ -18,6 +20,7 @@ from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S
 from locust_fleet.seams import replace
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.tuning import settle
+from locust_fleet.vital import vital
 from locust_fleet.wire import RUN_ENDS, RUN_OPTION, TARGET_REFUSED, shorten
 from locust_fleet.worker.absence import Absence
 from locust_fleet.worker.arrivals import Arrivals
@@ -31,6 +34,9 @@ from locust_fleet.worker.present import Present
 from locust_fleet.worker.reports import keep_reporting
 from locust_fleet.worker.tidy import close_after_run
 
+# How long a last report has to leave this host.
+LAST_REPORT_S = 0.2
+
 
 class Worker:
     """A worker of the fleet, from before Locust starts."""
@@ -38,6 +44,8 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._runner: WorkerRunner | None = None
+        # Set as soon as this process ends in order.
+        self._ending = Event()
         self._remote = Remote()
         self.desk = Desk(
             Shared(settings.redis) if settings.redis else self._remote,
@@ -65,6 +73,17 @@ class Worker:
             "leader": None if link.lost else {"address": link.leader, "epoch": link.epoch},
         }
 
+    def ends(self) -> bool:
+        """Whether this process ends in order."""
+        return self._ending.is_set()
+
+    def last_report(self, _: BaseException | None = None) -> None:
+        """Send what was counted, for this process ends at once."""
+        if self._runner is not None:
+            self._runner._send_stats()
+            # A thread of its own sends it.
+            time.sleep(LAST_REPORT_S)
+
     def init(self, environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         """Put the parts together; a listener of ``init``."""
         settings, self._runner = self._settings, runner
@@ -79,6 +98,7 @@ class Worker:
         keep_reporting(runner, kept)
         leave = Leave(runner, kept, arrivals.hand_over)
         leave.attach(environment)
+        replace(runner, "handle_message", link.dropped.outlive(runner.handle_message))
         close_after_run(environment)
         beat = settings.heartbeat
         present = Present(
@@ -91,11 +111,11 @@ class Worker:
             kept,
         )
         present.attach()
-        gevent.spawn(present.watch)
+        self._watch("orphan", present.watch)
         # As long as the master waits before it counts a worker as missing.
         absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
         absence.attach()
-        gevent.spawn(absence.watch)
+        self._watch("absence", absence.watch)
         metrics = WorkerMetrics(runner, settings.identity, link)
         metrics.attach()
         exporter.serve(settings.metrics_port, metrics.render)
@@ -111,10 +131,14 @@ class Worker:
         )
         # After the run is over for this worker, so that it does not take part in it again.
         self._share(environment)
-        gevent.spawn(self.desk.watch)
+        self._watch("shared data", self.desk.watch)
+        environment.events.quitting.add_listener(lambda **_: self._ending.set())
         install(guard)
         # The locustfile is imported by now.
         settle()
+
+    def _watch(self, name: str, loop: Callable[[], None]) -> None:
+        gevent.spawn(vital(name, loop, self.ends, self.last_report))
 
     def _run_id(self) -> str | None:
         return self.known().get("run_id")

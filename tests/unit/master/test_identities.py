@@ -1,14 +1,16 @@
 """A worker that connects anew is heard and spoken to, though its former connection is open."""
 
 from locust.rpc import Message
-from locust.rpc.zmqrpc import Client, Server
+from locust.rpc.zmqrpc import BaseSocket, Client, Server
 
 from collections.abc import Iterator
 
 import gevent
 import pytest
 
+from locust_fleet.dropped import Dropped
 from locust_fleet.master.identities import hand_over_identities
+from locust_fleet.master.inbox import hear_workers
 
 ADDRESS = "127.0.0.82"
 
@@ -18,7 +20,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     for name in ("__init__", "recv_from_client"):
         # Put back after the test.
         monkeypatch.setattr(Server, name, getattr(Server, name))
+    monkeypatch.setattr(BaseSocket, "__init__", BaseSocket.__init__)
     hand_over_identities()
+    hear_workers(lambda epoch: None, Dropped())
     server = Server(ADDRESS, 0)
     yield server
     server.socket.context.destroy(linger=0)

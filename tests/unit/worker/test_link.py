@@ -11,7 +11,8 @@ from typing import Any
 import gevent
 import pytest
 
-from locust_fleet.wire import FAREWELL, WHO, stamp, take_epoch
+from locust_fleet.messages import parse
+from locust_fleet.wire import FAREWELL, WHO, stamp
 from locust_fleet.worker.link import Link
 
 ADDRESS = "127.0.0.82"
@@ -28,8 +29,8 @@ class Master:
     def hear(self) -> tuple[str, int]:
         """Return the type of the next message, and the epoch that it says."""
         with gevent.Timeout(5):
-            _, message = self._server.recv_from_client()
-        epoch = take_epoch(message)
+            _, packed = self._server.socket.recv_multipart()
+        message, epoch = parse(packed)
         return message.type, epoch
 
     def say(self, kind: str, epoch: int) -> None:
@@ -93,12 +94,12 @@ def test_a_leader_of_a_lower_epoch_is_refused(
     gevent.sleep(0.2)
 
     assert (link.epoch, next_one.ready()) == (7, False)
-    masters[0].say("spawn", 7)
-    assert next_one.get() == "spawn"
+    masters[0].say("stop", 7)
+    assert next_one.get() == "stop"
 
 
 def test_what_waits_is_refused_once_another_one_leads(link: Link, masters: list[Master]) -> None:
-    masters[0].say("spawn", 7)
+    masters[0].say("stop", 7)
     masters[0].say("ack", 8)
     wait_until(lambda: link.epoch == 8)
 
@@ -156,7 +157,7 @@ def test_a_worker_that_nobody_answered_introduces_itself_to_the_next(
 def test_what_the_leader_before_has_said_is_not_carried_out_under_the_next(
     link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    masters[0].say("spawn", 7)
+    masters[0].say("stop", 7)
     move_to(monkeypatch, masters[1])
     wait_until(lambda: link.reconnects > 0)
 

@@ -1,0 +1,67 @@
+"""Count the messages that are dropped, and say why, but not with a line for each."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from locust_fleet.exporter import family
+from locust_fleet.messages import Cause, shown
+
+# Whoever sends such messages may send thousands.
+LINE_EVERY_S = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Dropped:
+    """How many messages were dropped since this process started, by cause."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts = dict.fromkeys(Cause, 0)
+        self._silent_until: dict[Cause, float] = {}
+
+    @property
+    def counts(self) -> Mapping[Cause, int]:
+        """How many there were of each cause."""
+        return self._counts
+
+    def note(self, cause: Cause, what: str, error: BaseException | None = None) -> None:
+        """Count a message; ``what`` says whose it was and what is wrong with it.
+
+        Logs one line for each cause and minute, with the traceback of ``error`` if there is one.
+        """
+        self._counts[cause] += 1
+        now = self._clock()
+        if now >= self._silent_until.get(cause, now):
+            self._silent_until[cause] = now + LINE_EVERY_S
+            logger.error(
+                "a message is dropped (%s; %d so far): %s",
+                *(cause.value, self._counts[cause], what),
+                exc_info=error,
+            )
+
+    def outlive(self, handle: Callable[..., None]) -> Callable[..., None]:
+        """Return a handler, whose last argument is the message, that no message ends."""
+
+        def handle_message(*args: Any) -> None:
+            try:
+                handle(*args)
+            except Exception as error:  # whatever it is, the next message is heard; logged by note
+                message = args[-1]
+                what = f"{shown(message.type)} of {shown(message.node_id)}: {error!r}"
+                self.note(Cause.FAILED, what, error)
+
+        return handle_message
+
+    def render(self, name: str) -> str:
+        """Return the text of the metric."""
+        return family(
+            name,
+            "counter",
+            "Messages that were dropped, because they cannot be read or carrying them out failed.",
+            [({"cause": cause.value}, count) for cause, count in self._counts.items()],
+        )

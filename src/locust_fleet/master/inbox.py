@@ -1,0 +1,64 @@
+"""Hear from the workers what can be read, and drop what cannot.
+
+Locust 2.47.0 (``rpc.zmqrpc.Server``, ``MasterRunner.client_listener``) ends the loop in which a
+master hears its workers on nearly everything that is no message, and on a message whose fields
+are not what it expects: the master keeps the lease and hears nobody any more.
+"""
+
+from __future__ import annotations
+
+from locust.exception import RPCError
+from locust.rpc import Message
+from locust.rpc.zmqrpc import BaseSocket, Server
+
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from locust_fleet.dropped import Dropped
+from locust_fleet.messages import TO_MASTER, Cause, Unreadable, judge, parse, shown
+from locust_fleet.seams import replace
+
+# One message; who sends a larger one is cut off. Ten times the report of a worker with all names.
+MOST_BYTES = 32 << 20
+
+
+def hear_workers(hear_epoch: Callable[[int], None], dropped: Dropped) -> None:
+    """From now on, what a master receives are messages; ``hear_epoch`` is told what they say."""
+
+    def receive(server: Server) -> tuple[str, Message]:
+        while True:
+            try:
+                frames = server.socket.recv_multipart()
+            except zmq.ZMQError as error:
+                raise RPCError(f"nothing can be received: {error}") from error
+            try:
+                sender, message, epoch = read(frames)
+            except Unreadable as error:
+                dropped.note(error.cause, f"from {shown(frames[0])}: {error}")
+            else:
+                hear_epoch(epoch)
+                return sender, message
+
+    start: Callable[..., None] = BaseSocket.__init__
+
+    def start_with_limit(socket: BaseSocket, *args: Any) -> None:
+        start(socket, *args)
+        # Before it listens: later it would be too late.
+        socket.socket.setsockopt(zmq.MAXMSGSIZE, MOST_BYTES)
+
+    replace(Server, "recv_from_client", receive)
+    replace(BaseSocket, "__init__", start_with_limit)
+
+
+def read(frames: list[bytes]) -> tuple[str, Message, int]:
+    """Return who sent it, the message, and the epoch that it says; raises Unreadable."""
+    if len(frames) != 2:
+        raise Unreadable(Cause.FRAMES, f"it has {len(frames)} frames, not 2")
+    message, epoch = parse(frames[1])
+    # What a former connection of a worker still holds comes under a made-up name.
+    if message.node_id is None or message.node_id.encode("utf-8", "replace") != frames[0]:
+        raise Unreadable(Cause.SENDER, f"it says that it is of {shown(message.node_id)}")
+    judge(message, TO_MASTER)
+    return message.node_id, message, epoch

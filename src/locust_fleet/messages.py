@@ -1,0 +1,353 @@
+"""What a message between master and workers must look like. Pure.
+
+Anybody who reaches port 5557 can send anything. What is read here is a message: its type is text,
+its fields are there and of the type that its readers expect. The data of a scenario's own messages
+is the scenario's, and may be anything.
+"""
+
+from __future__ import annotations
+
+from locust.rpc import Message
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from locust_fleet.stats import ARRIVED
+from locust_fleet.wire import (
+    ARRIVALS,
+    HERE,
+    KEPT,
+    NUMBER,
+    OLDEST,
+    RUN,
+    SECONDS,
+    SHORT,
+    TARGET_REFUSED,
+    WANTED,
+    restore,
+)
+
+# What 64 bits hold with a sign; Redis and Postgres keep epochs in them.
+LARGEST = 2**63 - 1
+# An epoch is milliseconds since 1970, or a little more: none is later than the year 2200.
+HIGHEST_EPOCH = 7_258_118_400_000
+STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing")
+# How much of a wrong value is shown.
+SHOWN = 40
+
+
+class Cause(StrEnum):
+    """Why a message is dropped; a label of a metric."""
+
+    FRAMES = "frames"  # not the frames that a message has
+    BYTES = "bytes"  # nothing that msgpack reads
+    SHAPE = "shape"  # not a type, data and a sender
+    SENDER = "sender"  # of another worker than the one that it names
+    CONTENT = "content"  # a field is missing or of another type
+    FAILED = "failed"  # it reads well, and carrying it out failed
+
+
+class Unreadable(ValueError):
+    """A message cannot be used; says why."""
+
+    def __init__(self, cause: Cause, why: str) -> None:
+        super().__init__(why)
+        self.cause = cause
+
+
+# Returns what is wrong with a value, as the end of a sentence; nothing where it is right.
+Check = Callable[[object], str]
+
+
+def parse(packed: bytes) -> tuple[Message, int]:
+    """Return a message with its sender as text, and the epoch that it says (0 for none).
+
+    Raises Unreadable.
+    """
+    try:
+        parsed = Message.unserialize(packed)
+    except TypeError as error:
+        raise Unreadable(Cause.SHAPE, f"it is no message: {error}") from error
+    except Exception as error:  # whatever msgpack and Locust's decoder make of any bytes
+        raise Unreadable(Cause.BYTES, f"it cannot be unpacked: {error!r}") from error
+    node, epoch = parsed.node_id, 0
+    if isinstance(node, list):
+        if len(node) != 2 or wrong_whole(node[1], HIGHEST_EPOCH):
+            raise Unreadable(Cause.SHAPE, f"its sender and epoch are {shown(node)}")
+        node, epoch = node
+    if not isinstance(parsed.type, str) or not isinstance(node, str | None):
+        raise Unreadable(
+            Cause.SHAPE, f"its type is {shown(parsed.type)} and its sender {shown(node)}"
+        )
+    parsed.node_id = node
+    return parsed, epoch
+
+
+def judge(message: Message, checks: Mapping[str, Check]) -> None:
+    """Raise Unreadable for a message of a known type whose data is not what its readers expect."""
+    check = checks.get(message.type)
+    if check is not None and (wrong := check(message.data)):
+        raise Unreadable(Cause.CONTENT, f"its data{wrong}")
+
+
+# --- checks ---
+
+
+def shown(value: object) -> str:
+    """Return a value as a sentence may show it."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def wrong_whole(value: object, most: int = LARGEST) -> str:
+    """Check a whole number from 0 on."""
+    right = type(value) is int and 0 <= value <= most
+    return "" if right else f" is {shown(value)}, not a whole number from 0 to {most}"
+
+
+def wrong_number(value: object) -> str:
+    """Check a finite number."""
+    right = type(value) in (int, float) and -LARGEST <= value <= LARGEST  # type: ignore[operator]
+    return "" if right else f" is {shown(value)}, not a number"
+
+
+def wrong_text(value: object) -> str:
+    """Check text."""
+    return "" if isinstance(value, str) else f" is {shown(value)}, not text"
+
+
+def anything(_: object) -> str:
+    """Check nothing."""
+    return ""
+
+
+def one_of(*known: object) -> Check:
+    """Return a check for one of some values."""
+    names = ", ".join(map(str, known))
+    return lambda value: (
+        ""
+        if isinstance(value, str | int) and value in known
+        else f" is {shown(value)}, not {names}"
+    )
+
+
+def maybe(check: Check) -> Check:
+    """Return a check that also lets None pass."""
+    return lambda value: "" if value is None else check(value)
+
+
+def each(check: Check) -> Check:
+    """Return a check of all elements of a list."""
+
+    def wrong(value: object) -> str:
+        if not isinstance(value, list | tuple):
+            return f" is {shown(value)}, not a list"
+        return next(
+            (f"[{place}]{bad}" for place, one in enumerate(value) if (bad := check(one))), ""
+        )
+
+    return wrong
+
+
+def row(*checks: Check) -> Check:
+    """Return a check of a list with one check for each of its elements."""
+
+    def wrong(value: object) -> str:
+        if not isinstance(value, list | tuple) or len(value) != len(checks):
+            return f" is {shown(value)}, not a list of {len(checks)}"
+        return next(
+            (f"[{place}]{bad}" for place, one in enumerate(value) if (bad := checks[place](one))),
+            "",
+        )
+
+    return wrong
+
+
+def mapping(check: Check) -> Check:
+    """Return a check of a mapping from text."""
+
+    def wrong(value: object) -> str:
+        if not isinstance(value, dict):
+            return f" is {shown(value)}, not a mapping"
+        for key, one in value.items():
+            if not isinstance(key, str):
+                return f" has the key {shown(key)}, which is not text"
+            if bad := check(one):
+                return f"[{shown(key)}]{bad}"
+        return ""
+
+    return wrong
+
+
+def fields(needed: Mapping[str, Check], possible: Mapping[str, Check] | None = None) -> Check:
+    """Return a check of a mapping that has some fields, and may have others."""
+
+    def wrong(value: object) -> str:
+        if not isinstance(value, dict):
+            return f" is {shown(value)}, not a mapping"
+        for name, check in needed.items():
+            if name not in value:
+                return f" has no {name}"
+            if bad := check(value[name]):
+                return f".{name}{bad}"
+        for name, check in (possible or {}).items():
+            if name in value and (bad := check(value[name])):
+                return f".{name}{bad}"
+        return ""
+
+    return wrong
+
+
+def all_or_none(*names: str) -> Check:
+    """Return a check that a mapping has all of some fields, or none of them."""
+    return lambda value: (
+        ""
+        if isinstance(value, dict) and len(set(names) & set(value)) in (0, len(names))
+        else f" has not all of {', '.join(names)}"
+    )
+
+
+def both(*checks: Check) -> Check:
+    """Return a check that makes several, one after the other."""
+    return lambda value: next((bad for check in checks if (bad := check(value))), "")
+
+
+# --- the messages ---
+
+users = mapping(wrong_whole)
+capacity = fields({"weight": wrong_number, "max_users": wrong_whole})
+data_question = fields({"number": wrong_whole, "step": wrong_text, "with": each(anything)})
+arrivals_question = fields(
+    {
+        RUN: maybe(wrong_text),
+        "asked": maybe(wrong_number),
+        "position": maybe(wrong_number),
+        "doubted": maybe(wrong_number),
+    }
+)
+arrivals_answer = fields(
+    {
+        RUN: maybe(wrong_text),
+        "asked": maybe(wrong_number),
+        "position": wrong_number,
+        "ramps": mapping(each(row(wrong_number, wrong_number, wrong_number))),
+        "parts": mapping(row(wrong_number, wrong_whole, wrong_whole, wrong_whole)),
+    }
+)
+arrivals_doubt = fields({RUN: maybe(wrong_text), "doubted": wrong_number})
+# What a report says of itself; what it counted is read by read_report, once it is to be counted.
+report = both(
+    fields(
+        {"user_count": wrong_whole, "user_classes_count": users},
+        {RUN: wrong_text, NUMBER: wrong_whole, OLDEST: wrong_whole, "capacity": capacity},
+    ),
+    all_or_none(RUN, NUMBER, OLDEST),
+)
+
+# Of workers to the master; types that are not here are a scenario's.
+TO_MASTER: Mapping[str, Check] = {
+    "client_ready": lambda data: "" if data in (None, -1) else wrong_text(data),
+    "locustfile": fields({"version": maybe(wrong_text)}),
+    "client_stopped": maybe(
+        both(fields({}, {RUN: maybe(wrong_text), NUMBER: wrong_whole}), all_or_none(RUN, NUMBER))
+    ),
+    "heartbeat": fields(
+        {"state": one_of(*STATES), "current_cpu_usage": wrong_number},
+        {"current_memory_usage": wrong_number},
+    ),
+    "stats": report,
+    "spawning_complete": fields({"user_classes_count": users}),
+    "logs": fields({"worker_id": wrong_text, "logs": each(wrong_text)}),
+    "exception": fields({"msg": wrong_text, "traceback": wrong_text}),
+    HERE: fields(
+        {
+            RUN: maybe(wrong_text),
+            "state": one_of(*STATES),
+            "users": users,
+            "user_classes_count": users,
+        }
+    ),
+    "capacity": capacity,
+    ARRIVALS: arrivals_question,
+    "data": data_question,
+    TARGET_REFUSED: fields({"target": wrong_text}),
+}
+
+numbered = fields({RUN: wrong_text, NUMBER: wrong_whole})
+
+# Of the master to workers; the same.
+TO_WORKER: Mapping[str, Check] = {
+    "ack": maybe(fields({}, {"index": wrong_whole})),
+    "spawn": fields(
+        {
+            "timestamp": wrong_number,
+            "user_classes_count": users,
+            "host": maybe(wrong_text),
+            "stop_timeout": maybe(wrong_number),
+            "parsed_options": mapping(anything),
+        }
+    ),
+    "update_user_class": fields({"user_class_name": wrong_text}),
+    "spawning_complete": fields({"user_count": wrong_whole}),
+    KEPT: numbered,
+    WANTED: numbered,
+    ARRIVALS: lambda data: (
+        arrivals_doubt if isinstance(data, dict) and "doubted" in data else arrivals_answer
+    )(data),
+    "data_answer": fields({"number": wrong_whole, "error": wrong_text, "is": anything}),
+}
+
+
+# --- what a report counted ---
+
+Types = frozenset[type[object]]
+INTEGER: Types = frozenset({int})
+NUMBERS: Types = frozenset({int, float})
+MAYBE_NUMBERS: Types = frozenset({int, float, type(None)})
+MAYBE_TEXT: Types = frozenset({str, type(None)})
+COUNTS = ("num_requests", "num_none_requests", "num_failures")
+AMOUNTS = ("start_time", "total_response_time", "max_response_time", "total_content_length")
+EXTREMES = ("last_request_timestamp", "min_response_time")
+
+
+def read_report(counted: dict[str, Any]) -> None:
+    """Make a worker's report what Locust's master and its listeners read; in place.
+
+    Raises Unreadable, and then has changed nothing that anybody reads.
+    """
+    try:
+        if SHORT in counted:
+            restore(counted)
+        for entry in (*counted["stats"], counted["stats_total"]):
+            _check_entry(entry)
+        for failure in counted["errors"].values():
+            _check_failure(failure)
+        for arrived in counted.get(ARRIVED, {}).values():
+            _of_types(INTEGER, *arrived)
+    except Exception as error:  # whatever is wrong with what somebody sent
+        raise Unreadable(Cause.CONTENT, f"its statistics: {error!r}") from error
+
+
+def _check_entry(entry: Mapping[str, Any]) -> None:
+    """Raise where a reader would; the hottest function here, so by types and not by values."""
+    _of_types(MAYBE_TEXT, entry["name"], entry["method"])
+    _of_types(INTEGER, *(entry[field] for field in COUNTS))
+    _of_types(NUMBERS, *(entry[field] for field in AMOUNTS))
+    _of_types(MAYBE_NUMBERS, *(entry[field] for field in EXTREMES))
+    _of_types(NUMBERS, *entry["response_times"])
+    _of_types(INTEGER, *entry["response_times"].values())
+    for field in SECONDS:
+        _of_types(INTEGER, *entry[field], *entry[field].values())
+
+
+def _check_failure(failure: Mapping[str, Any]) -> None:
+    _of_types(MAYBE_TEXT, failure["name"], failure["method"])
+    _of_types(INTEGER, failure["occurrences"])
+    # A scenario's exception, as text.
+    _of_types(MAYBE_NUMBERS, failure.get("first_seen"), failure.get("last_seen"))
+
+
+def _of_types(known: Types, *values: object) -> None:
+    if not known.issuperset(map(type, values)):
+        raise TypeError(f"a value is of a type that no count has: {shown(values)}")
