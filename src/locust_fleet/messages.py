@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from locust.rpc import Message
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from locust_fleet.stats import ARRIVED
@@ -306,9 +307,15 @@ INTEGER: Types = frozenset({int})
 NUMBERS: Types = frozenset({int, float})
 MAYBE_NUMBERS: Types = frozenset({int, float, type(None)})
 MAYBE_TEXT: Types = frozenset({str, type(None)})
-COUNTS = ("num_requests", "num_none_requests", "num_failures")
-AMOUNTS = ("start_time", "total_response_time", "max_response_time", "total_content_length")
-EXTREMES = ("last_request_timestamp", "min_response_time")
+# Of an entry: what its fields are, and those that are mappings from numbers to counts.
+FIELDS: Mapping[str, Types] = {
+    **dict.fromkeys(("name", "method"), MAYBE_TEXT),
+    **dict.fromkeys(("num_requests", "num_none_requests", "num_failures"), INTEGER),
+    **dict.fromkeys(("start_time", "total_response_time", "max_response_time"), NUMBERS),
+    **dict.fromkeys(("last_request_timestamp", "min_response_time"), MAYBE_NUMBERS),
+    "total_content_length": NUMBERS,
+}
+COUNTED = ("response_times", *SECONDS)
 
 
 def read_report(counted: dict[str, Any]) -> None:
@@ -317,37 +324,37 @@ def read_report(counted: dict[str, Any]) -> None:
     Raises Unreadable, and then has changed nothing that anybody reads.
     """
     try:
-        if SHORT in counted:
+        if short := SHORT in counted:
             restore(counted)
-        for entry in (*counted["stats"], counted["stats_total"]):
-            _check_entry(entry)
+        entries = [*counted["stats"], counted["stats_total"]]
+        _check_entries(entries)
+        if not short:
+            # The short form has only numbers for these.
+            for field in COUNTED:
+                _check(NUMBERS, chain.from_iterable([entry[field] for entry in entries]))
         for failure in counted["errors"].values():
             _check_failure(failure)
         for arrived in counted.get(ARRIVED, {}).values():
-            _of_types(INTEGER, *arrived)
+            _check(INTEGER, arrived)
     except Exception as error:  # whatever is wrong with what somebody sent
         raise Unreadable(Cause.CONTENT, f"its statistics: {error!r}") from error
 
 
-def _check_entry(entry: Mapping[str, Any]) -> None:
-    """Raise where a reader would; the hottest function here, so by types and not by values."""
-    _of_types(MAYBE_TEXT, entry["name"], entry["method"])
-    _of_types(INTEGER, *(entry[field] for field in COUNTS))
-    _of_types(NUMBERS, *(entry[field] for field in AMOUNTS))
-    _of_types(MAYBE_NUMBERS, *(entry[field] for field in EXTREMES))
-    _of_types(NUMBERS, *entry["response_times"])
-    _of_types(INTEGER, *entry["response_times"].values())
-    for field in SECONDS:
-        _of_types(INTEGER, *entry[field], *entry[field].values())
+def _check_entries(entries: list[dict[str, Any]]) -> None:
+    """Raise where a reader would; a field of all entries at once, for there may be thousands."""
+    for field, types in FIELDS.items():
+        _check(types, [entry[field] for entry in entries])
+    for field in COUNTED:
+        _check(INTEGER, chain.from_iterable([entry[field].values() for entry in entries]))
 
 
 def _check_failure(failure: Mapping[str, Any]) -> None:
-    _of_types(MAYBE_TEXT, failure["name"], failure["method"])
-    _of_types(INTEGER, failure["occurrences"])
-    # A scenario's exception, as text.
-    _of_types(MAYBE_NUMBERS, failure.get("first_seen"), failure.get("last_seen"))
+    # What it says is made text when it is taken in.
+    _check(MAYBE_TEXT, (failure["name"], failure["method"]))
+    _check(INTEGER, (failure["occurrences"],))
+    _check(MAYBE_NUMBERS, (failure.get("first_seen"), failure.get("last_seen")))
 
 
-def _of_types(known: Types, *values: object) -> None:
+def _check(known: Types, values: Iterable[object]) -> None:
     if not known.issuperset(map(type, values)):
-        raise TypeError(f"a value is of a type that no count has: {shown(values)}")
+        raise TypeError("a field is of a type that no count has")
