@@ -186,15 +186,30 @@ def test_results_wait_while_postgres_is_away(
     assert spool.pending() == before
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"kind": "event", "id": "no uuid", "run_id": "x", "at": "never", "detail": {}}',
+        '{"kind": "sample", "run_id": []}',
+        '{"kind": {}}',
+        '{"kind": "unheard of"}',
+        "[]",
+        "5",
+        "",
+        '{"kind":',
+        "\ud800",
+    ],
+)
 def test_a_record_that_postgres_never_takes_is_put_aside_and_the_rest_goes_on(
-    recorder: Recorder, spool: Spool, shipper: Shipper, connection: psycopg.Connection
+    recorder: Recorder, spool: Spool, shipper: Shipper, connection: psycopg.Connection, text: str
 ) -> None:
-    spool.put({"kind": "event", "id": "no uuid", "run_id": "x", "at": "never", "detail": {}})
+    spool.put({})
+    spool.pending()[-1].write_bytes(text.encode("utf-8", "surrogatepass"))
     recorder.audit("alice", "", "start", "no")
 
     shipper.ship()
 
-    assert spool.pending() == []
+    assert (spool.pending(), spool.rejected()) == ([], 1)
     assert connection.execute("SELECT count(*) FROM audit_log").fetchone() == (1,)
 
 

@@ -29,7 +29,7 @@ class Problems:
 
     def _in_file(self) -> list[str]:
         try:
-            text = self._file.read_text(encoding="utf-8").strip()
+            text = self._file.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return []
         return [text] if text else []

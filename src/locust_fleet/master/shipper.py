@@ -64,9 +64,9 @@ class Shipper:
         except psycopg.errors.ProgramLimitExceeded as error:
             # The only operational error that lies in the record and not in Postgres.
             self._reject(path, error)
-        except psycopg.OperationalError:
+        except (LeadershipLost, StoreUnavailable, psycopg.OperationalError):
             raise
-        except (psycopg.Error, ValueError, KeyError) as error:
+        except Exception as error:  # whatever the record is, those behind it must not wait for it
             self._reject(path, error)
         else:
             self._spool.done(path)

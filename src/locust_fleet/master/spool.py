@@ -36,7 +36,8 @@ class Spool:
         self._rejected = folder / "rejected"
         self._ended = folder / "ended"
         # Above every record that an earlier process left, even if the clock went back since.
-        last = max((int(path.stem) for path in self.pending()), default=0)
+        places = [int(path.stem) for path in self.pending() if path.stem.isdecimal()]
+        last = max(places, default=0)
         self._places = itertools.count(max(time.time_ns(), last + 1))
 
     def put(self, record: Record) -> None:
@@ -52,7 +53,9 @@ class Spool:
 
     def ended_run(self) -> str | None:
         """Return the run whose end was noted last, if any was."""
-        return self._ended.read_text(encoding="utf-8") if self._ended.exists() else None
+        if not self._ended.is_file():
+            return None
+        return self._ended.read_text(encoding="utf-8", errors="replace")
 
     def pending(self) -> list[Path]:
         """Return the records that still wait, oldest first."""

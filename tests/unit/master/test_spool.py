@@ -50,3 +50,21 @@ def test_without_a_rejected_record_there_is_no_problem(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
 
     assert (spool.rejected(), spool.problems()) == (0, [])
+
+
+@pytest.mark.parametrize("name", ["notes.json", "9" * 30 + ".json", "-1.json", "²³.json"])
+def test_a_file_that_somebody_put_there_keeps_no_master_from_starting(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("{}")
+
+    spool = Spool(tmp_path)
+    spool.put({"n": 0})
+
+    assert {spool.read(path).get("n") for path in spool.pending()} == {None, 0}
+
+
+def test_a_note_that_is_no_text_keeps_no_master_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "ended").write_bytes(b"\xff\x00")
+
+    assert Spool(tmp_path).ended_run() is not None
