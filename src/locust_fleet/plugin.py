@@ -7,6 +7,7 @@ an error. Every later listener logs and goes on: a run is never harmed by what w
 from __future__ import annotations
 
 import locust.main
+import locust.stats
 from locust import events, runners
 from locust.log import setup_logging
 from locust.runners import MasterRunner, Runner, WorkerRunner
@@ -27,7 +28,7 @@ from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.users.arrival import alone
-from locust_fleet.vital import Farewell, vital
+from locust_fleet.vital import Farewell, persistent, vital
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.link import keep_to_leader
 from locust_fleet.worker.steps import count_in_steps
@@ -66,6 +67,8 @@ def attach_master(settings: MasterSettings) -> None:
     events.init.add_listener(lambda **_: gevent.spawn(master.desk.watch))
     listen_after(master.ready)
     _watch(MasterRunner, ("client_listener", "heartbeat_worker"), master.ends)
+    # Locust 2.47.0 would show no chart any more after one failure.
+    replace(locust.stats, "stats_history", persistent("charts", locust.stats.stats_history))
     events.init.add_listener(master.init)
 
 

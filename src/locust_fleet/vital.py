@@ -1,4 +1,4 @@
-"""End this process when a loop ends without which it is of no use.
+"""Know when a loop ends: without a vital one this process is of no use, and ends too.
 
 A process whose message loop has ended still answers /health and keeps its lease, so nobody acts.
 One that has ended is started again by the engine, and another master takes over meanwhile.
@@ -49,6 +49,23 @@ def vital(
         except BaseException as error:  # whatever it is, this process is of no use; logged there
             _end(name, farewell, error)
         _end_unless(name, ends_in_order, farewell)
+
+    return run
+
+
+def persistent(name: str, loop: Callable[..., object]) -> Callable[..., None]:
+    """Return a loop that begins anew after it has failed: nothing depends on it."""
+
+    @functools.wraps(loop)
+    def run(*args: object, **kwargs: object) -> None:
+        while True:
+            try:
+                loop(*args, **kwargs)
+            except Exception:  # what only shows something ends nothing; logged below
+                logger.exception("the loop '%s' failed; it begins anew", name)
+                gevent.sleep(GRACE_S)
+            else:
+                return
 
     return run
 

@@ -73,6 +73,17 @@ def test_a_scenario_that_exits_is_no_broken_loop() -> None:
     assert done.returncode == 3
 
 
+def test_a_loop_that_only_shows_something_begins_anew() -> None:
+    done = run(
+        "from locust_fleet.vital import persistent; tries = []\n"
+        "def show(): tries.append(1); 1 / (len(tries) - 1)\n"
+        "gevent.spawn(persistent('charts', show)).join(); print(len(tries))"
+    )
+
+    assert done.stdout.split() == ["2", *LIVES.split()]
+    assert "the loop 'charts' failed" in done.stderr
+
+
 def test_the_last_words_are_said_even_if_they_fail() -> None:
     said = run("watch(fail, lambda error: print('last words', error, flush=True))")
     failed = run("watch(fail, lambda error: 1 / 0)")

@@ -26,6 +26,7 @@ from locust_fleet.data.store import (
 )
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
 from locust_fleet.seams import replace
+from locust_fleet.vital import vital
 
 ASK, ANSWER = "data", "data_answer"
 PATIENCE_S = 3.0
@@ -62,7 +63,8 @@ class Remote:
                 handle(message)
 
         replace(runner, "handle_message", handle_message)
-        runner.greenlet.spawn(handle_others)
+        # Killed with the other loops of a worker that ends.
+        runner.greenlet.spawn(vital("messages", handle_others, lambda: True))
 
     def open(self, run: str) -> None:
         self._ask("open", run)
