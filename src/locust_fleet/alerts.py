@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+
+from locust_fleet.errors import BadInput
+from locust_fleet.limits import shown
 
 # Each alert with the unit of its threshold.
 UNITS = {
@@ -15,23 +17,31 @@ UNITS = {
     "LocustHighMemoryUsage": "bytes",
 }
 
+# Bytes of memory are the largest; what a table of alerts holds as it is.
+HIGHEST = 1e18
+
 Thresholds = Mapping[str, float]
 
 
 def read_thresholds(given: Mapping[str, object]) -> dict[str, float]:
     """Return the thresholds of a run; 0 switches an alert off.
 
-    Raises ValueError, with a sentence that names the alert and what would be right.
+    Raises BadInput, with a sentence that names the alert and what would be right.
     """
-    for alert, value in given.items():
-        if alert not in UNITS:
-            raise ValueError(f"There is no alert {alert} with a threshold; use {', '.join(UNITS)}.")
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not 0 <= float(str(value)) < math.inf:
-            raise ValueError(
-                f"The threshold of {alert} is {value}; use a number from 0 ({UNITS[alert]})."
-            )
-    return {alert: float(str(value)) for alert, value in given.items()}
+    return {alert: _threshold(alert, value) for alert, value in given.items()}
+
+
+def _threshold(alert: str, value: object) -> float:
+    if alert not in UNITS:
+        raise BadInput(
+            f"There is no alert {shown(alert)} with a threshold; use {', '.join(UNITS)}."
+        )
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= HIGHEST:  # type: ignore[operator]
+        raise BadInput(
+            f"The threshold of {alert} is {shown(value)}; use a number from 0 ({UNITS[alert]})."
+        )
+    return float(value)  # type: ignore[arg-type]
 
 
 def parse_threshold(text: str) -> tuple[str, float]:

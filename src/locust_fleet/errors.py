@@ -2,6 +2,7 @@
 
 FleetError
 ├── SettingsError      the process cannot start: fix the named setting and restart
+├── BadInput           what was sent cannot be: change the field that is named, and send it again
 ├── StoreUnavailable   Redis or Postgres did not answer: retry
 ├── LeadershipLost     another master took over: end at once, and touch nothing
 ├── MigrationError     the schema could not be brought up to date: nothing was changed
@@ -19,6 +20,10 @@ class FleetError(Exception):
 
 class SettingsError(FleetError):
     """A setting is missing or wrong; the message names it and says what would be right."""
+
+
+class BadInput(FleetError, ValueError):
+    """What somebody sent cannot be; the message names the field and says what would be right."""
 
 
 class StoreUnavailable(FleetError):

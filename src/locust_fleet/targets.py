@@ -64,8 +64,9 @@ class Targets:
 
     def allows_url(self, url: str) -> bool:
         """Tell whether a URL's origin is allowed; what cannot be read for sure is not."""
-        # A backslash, a control character or a blank is read differently by different clients.
-        if any(char <= " " or char in "\\\x7f" for char in url):
+        # A backslash, a control character or a blank is read differently by different clients, and
+        # Locust's page takes angle brackets out.
+        if not url.isprintable() or any(char in " \\<>" for char in url):
             return False
         try:
             parts = urlsplit(url)

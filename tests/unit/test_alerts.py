@@ -22,8 +22,8 @@ def test_a_threshold_that_is_no_number_is_refused_with_its_unit(value: object) -
     ("text", "words"),
     [
         ("HighErrorRate", "'HighErrorRate' is not NAME=VALUE"),
-        ("HighErrorRate=much", "threshold of HighErrorRate is much"),
-        ("Slow=1", "no alert Slow"),
+        ("HighErrorRate=much", "threshold of HighErrorRate is 'much'"),
+        ("Slow=1", "no alert 'Slow'"),
     ],
 )
 def test_an_argument_that_is_no_threshold_is_named(text: str, words: str) -> None:

@@ -101,6 +101,8 @@ def blueprint(parts: Parts) -> Blueprint:
 
 def act_on_account(parts: Parts, action: str, name: str) -> Secret | None:
     """Do what a form asks for; returns a generated password. Raises AccountError."""
+    if action != "add" and not accounts.NAME.fullmatch(name):
+        raise AccountError("There is no account of this name.")
     if action in ("add", "password"):
         return set_password(parts, action, name)
     with parts.database.connection() as connection:

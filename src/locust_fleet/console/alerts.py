@@ -18,6 +18,8 @@ from flask import Blueprint, Response, jsonify, make_response, request
 from locust_fleet.console import web
 from locust_fleet.console.database import Connection
 from locust_fleet.console.parts import Parts
+from locust_fleet.json_body import read_json
+from locust_fleet.limits import shown
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import SEVERITIES, Message
 
@@ -56,7 +58,7 @@ def blueprint(parts: Parts) -> Blueprint:
         if not _trusted(parts.alert_token):
             return web.error(401, "Alerts need the token of secrets/alert_token.")
         try:
-            alerts = read(request.get_json(force=True, silent=True))
+            alerts = read(read_json(request.get_data()))
         except ValueError as error:
             return web.error(400, f"This is no notification of Alertmanager: {error}")
         with parts.database.connection() as connection:
@@ -110,7 +112,7 @@ def _alert(alert: Mapping[str, Any]) -> Alert:
     }
     status = alert["status"]
     if status not in ("firing", "resolved"):
-        raise ValueError(f"the status {status!r} is unknown")
+        raise ValueError(f"the status {shown(status)} is unknown")
     fingerprint = _text(alert.get("fingerprint") or _digest(labels), 100)
     severity = labels.get("severity", "")
     name = labels.get("alertname", "Alert")
@@ -134,9 +136,12 @@ def _alert(alert: Mapping[str, Any]) -> Alert:
 
 
 def _moment(text: str) -> datetime:
-    """Return a time of Go's, which has up to nine digits behind the second."""
+    """Return a time of Go's, which has up to nine digits behind the second, in UTC."""
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError(f"the time {shown(text)} is in no year of UTC") from None
 
 
 def _text(value: object, longest: int) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
+from locust_fleet import limits
 from locust_fleet.alerts import Thresholds, read_thresholds
 from locust_fleet.console import web
 from locust_fleet.console.audit import read_last
@@ -16,6 +16,7 @@ from locust_fleet.console.history import NoSuchRun
 from locust_fleet.console.master import Order, StartRefused, active_run
 from locust_fleet.console.parts import Parts
 from locust_fleet.console.runs import RUN_ID
+from locust_fleet.errors import BadInput
 
 STATUS_OF_REFUSAL = {
     "bad_input": 422,
@@ -24,13 +25,7 @@ STATUS_OF_REFUSAL = {
     "no_workers": 503,
 }
 RUNS_AT_ONCE = 200
-LONGEST_NAME = 200
-RUN_TIME = re.compile(r"(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s?)?", re.ASCII)
 FIELDS = ("users", "spawn_rate", "run_time", "host", "name", "alerts")
-
-
-class BadInput(Exception):
-    """The body of a request is wrong; the message names the field and says what would be right."""
 
 
 def blueprint(parts: Parts) -> Blueprint:
@@ -66,7 +61,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @routes.post("/runs")
     def start() -> Response:
         try:
-            run_id = parts.master.start(read_order(request.get_json(silent=True)), web.me())
+            run_id = parts.master.start(read_order(web.json_body()), web.me())
         except BadInput as error:
             return web.error(422, str(error), "bad_input")
         except StartRefused as refusal:
@@ -111,20 +106,14 @@ def read_order(body: object) -> Order:
         raise BadInput("Send a JSON object with users and spawn_rate.")
     for name in body:
         if name not in FIELDS:
-            raise BadInput(f"There is no field {name}; use {', '.join(FIELDS)}.")
-    users, spawn_rate = body.get("users"), body.get("spawn_rate")
-    if not isinstance(users, int) or isinstance(users, bool) or not 1 <= users <= 10_000_000:
-        raise BadInput("users is not a whole number from 1.")
-    if not isinstance(spawn_rate, (int, float)) or isinstance(spawn_rate, bool):
-        spawn_rate = math.nan
-    if not 0 < spawn_rate < math.inf:
-        raise BadInput("spawn_rate is not a number above 0 (users per second).")
+            raise BadInput(f"There is no field {limits.shown(name)}; use {', '.join(FIELDS)}.")
+    run_time = body.get("run_time")
     return Order(
-        users=users,
-        spawn_rate=spawn_rate,
-        run_time=_run_time(body.get("run_time")),
-        host=_text(body, "host", 2000) or None,
-        name=_text(body, "name", LONGEST_NAME),
+        users=limits.users("users", body.get("users")),
+        spawn_rate=limits.spawn_rate("spawn_rate", body.get("spawn_rate")),
+        run_time=None if run_time is None else f"{limits.run_time_s('run_time', run_time)}s",
+        host=_text(body, "host", limits.LONGEST_HOST) or None,
+        name=_text(body, "name", limits.LONGEST_NAME),
         alerts=_alerts(body.get("alerts")),
     )
 
@@ -134,24 +123,9 @@ def _alerts(value: object) -> Thresholds:
         return {}
     if not isinstance(value, Mapping):
         raise BadInput('alerts is not an object such as {"HighResponseTime": 15}.')
-    try:
-        return read_thresholds(value)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
-
-
-def _run_time(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not RUN_TIME.fullmatch(value):
-        raise BadInput('run_time is not one; use "90s", "30m" or "1h30m".')
-    return value
+    return read_thresholds(value)
 
 
 def _text(body: Mapping[str, Any], name: str, longest: int) -> str:
     value = body.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
-        raise BadInput(f"{name} is not a text of one line, up to {longest} characters.")
-    return value
+    return "" if value is None else limits.line(name, value, longest)

@@ -6,6 +6,7 @@ from flask import Response, g, jsonify, make_response, redirect, render_template
 
 from locust_fleet.console.directory import Identity
 from locust_fleet.console.roles import Role, plain_path, rule_for
+from locust_fleet.json_body import read_json
 
 START_PAGE = "/"
 LONGEST_QUERY = 1000
@@ -27,6 +28,11 @@ def me() -> Identity:
 def address() -> str:
     """Return the client's address."""
     return request.headers.get("X-Real-IP", request.remote_addr or "")
+
+
+def json_body() -> object:
+    """Return the JSON of a request, None where it says that it is something else; or BadInput."""
+    return read_json(request.get_data()) if request.is_json else None
 
 
 def wants_page() -> bool:

@@ -40,7 +40,9 @@ def guard_start(
         if recorder.active and runner.state == STATE_STOPPING:
             logger.warning("not started: the run before is still stopping")
             return
-        refusal = guard.refuse_hosts(hosts_of_users(environment), targets)
+        refusal = guard.refuse_numbers(user_count, spawn_rate) or guard.refuse_hosts(
+            hosts_of_users(environment), targets
+        )
         if refusal:
             recorder.audit("autostart", "", "start a run", refusal.message)
         else:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from locust_fleet.limits import FASTEST, MOST_USERS, SLOWEST
 from locust_fleet.master.run import Run
 from locust_fleet.targets import Targets, without_credentials
-
-MOST_USERS = 10_000_000
-LONGEST_RUN_S = 366 * 86400
-# What Locust's form for user classes sends; anything else would be set on the class as it is.
-USER_SETTINGS = {"user_class_name", "host", "tasks", "weight", "fixed_count"}
 
 
 @dataclass(frozen=True)
@@ -51,31 +47,26 @@ def refuse_start(
     return refuse_hosts(hosts, targets)
 
 
-def refuse_numbers(*, users: int, run_time_s: float | None) -> Refusal | None:
-    """Judge what no run can be, and what nobody could store."""
-    if users > MOST_USERS:
-        return Refusal("bad_input", f"{users} users are too many; use at most {MOST_USERS}")
-    if run_time_s is not None and not 0 < run_time_s <= LONGEST_RUN_S:
-        return Refusal("bad_input", "the run time is not between a second and a year")
+def refuse_numbers(users: float, spawn_rate: float) -> Refusal | None:
+    """Judge what a shape or the configuration asks for, which no form has asked for."""
+    if not 0 <= users <= MOST_USERS:
+        return Refusal("bad_input", f"{users} users cannot run; use 0 to {MOST_USERS}")
+    if not SLOWEST <= spawn_rate <= FASTEST:
+        return Refusal(
+            "bad_input", f"no {spawn_rate} users start per second; use {SLOWEST} to {FASTEST}"
+        )
     return None
 
 
-def refuse_user_setting(
-    *, settings: Mapping[str, object], active: Run | None, targets: Targets
+def refuse_host_of_class(
+    host: str | None, present: str | None, active: Run | None, targets: Targets
 ) -> Refusal | None:
-    """Judge a change of a user class; None when it may be done."""
-    unknown = sorted(set(settings) - USER_SETTINGS)
-    if unknown:
-        known = ", ".join(sorted(USER_SETTINGS))
-        return Refusal("bad_input", f"{', '.join(unknown)} cannot be set; there is: {known}")
-    host = settings.get("host")
-    if host is None:
+    """Judge the host that a class of users is to have; None when it may."""
+    if host is None or host == present:
         return None
     if active is not None:
         return Refusal("run_active", "the host cannot change in a run; stop the run first")
-    if not isinstance(host, str) or not targets.allows_url(host):
-        return Refusal("target_refused", targets.refusal(str(host)))
-    return None
+    return refuse_hosts([host], targets)
 
 
 def refuse_hosts(hosts: Iterable[str | None], targets: Targets) -> Refusal | None:

@@ -1,24 +1,29 @@
 """Keep what somebody has set for classes of users.
 
 Locust 2.47.0 (``Environment.update_user_class``) sets it in this process and tells the workers that
-are there: workers that come later, and the next leader, would run with what the locustfile says.
+are there: workers that come later, and the next leader, would run with what the locustfile says. It
+also sets whatever it is given, and a worker that cannot do the same ends.
 """
 
 from __future__ import annotations
 
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from locust_fleet.errors import BadInput
 from locust_fleet.master.observer import observer
+from locust_fleet.master.user_classes import CLASS, Classes, UserClass, read_setting
 from locust_fleet.seams import replace
 
-# Of Locust's message to workers, and of the name of the class in it.
-UPDATE, CLASS = "update_user_class", "user_class_name"
+UPDATE = "update_user_class"
 
 Settings = Mapping[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 class UserSettings:
@@ -46,13 +51,46 @@ class UserSettings:
         known = self._environment.available_user_classes or {}
         for name, settings in memory.items():
             if name in known:
-                self._set(settings)
+                try:
+                    self._set(settings)
+                except BadInput as error:
+                    logger.warning("the class %s stays as its locustfile says: %s", name, error)
 
     def tell(self, worker: str) -> None:
         """Tell a worker all that is set."""
         for settings in self._of.values():
             self._runner.send_message(UPDATE, settings, worker)
 
-    def _set(self, settings: Settings) -> None:
+    def _set(self, given: Settings) -> None:
+        """Set what may be, whoever asks; BadInput says what may not."""
+        settings = judged(self._environment, given)
         self._update(settings)
         self._of.setdefault(settings[CLASS], {}).update(settings)
+
+
+def judged(environment: Environment, given: object) -> dict[str, Any]:
+    """Return what is to be set for a class; BadInput names the field that is wrong."""
+    return read_setting(given, classes_of(environment), running_classes(environment))
+
+
+def classes_of(environment: Environment) -> Classes:
+    """Return the classes of users that there are, as they stand."""
+    tasks = environment.available_user_tasks or {}
+    return {
+        name: UserClass(
+            weight=user.weight,
+            fixed_count=user.fixed_count,
+            host=user.host,
+            tasks=tuple(getattr(task, "__name__", "") for task in tasks.get(name, ())),
+        )
+        for name, user in (environment.available_user_classes or {}).items()
+    }
+
+
+def running_classes(environment: Environment) -> Collection[str]:
+    """Return the classes of the run, or of the next one where nobody picks any."""
+    runner, web_ui = environment.runner, environment.web_ui
+    in_a_run = runner is not None and runner.state in (STATE_RUNNING, STATE_SPAWNING)
+    if web_ui and web_ui.userclass_picker_is_active and not in_a_run:
+        return list(environment.available_user_classes or {})
+    return [user.__name__ for user in environment.user_classes]

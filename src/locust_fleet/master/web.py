@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from locust import argument_parser
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_STOPPING, MasterRunner
-from locust.util.timespan import parse_timespan
 
 import hmac
 import json
@@ -13,22 +13,42 @@ from typing import Any
 from urllib.parse import unquote
 
 from flask import Flask, Response, g, jsonify, request
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.exceptions import HTTPException
 
 from locust_fleet.alerts import Thresholds, read_thresholds
 from locust_fleet.csp import policy_for
+from locust_fleet.errors import BadInput
+from locust_fleet.json_body import LARGEST_BODY, read_json
+from locust_fleet.limits import LONGEST_NAME
 from locust_fleet.master import guard
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.resume import Resume
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.spool import Spool
+from locust_fleet.master.start_form import Choices, StartForm, read_form
+from locust_fleet.master.user_classes import CLASS
+from locust_fleet.master.user_settings import classes_of, judged, running_classes
 from locust_fleet.settings.master import MasterSettings
+from locust_fleet.wire import RUN_ENDS, RUN_OPTION
 
 # In a grey that can be read on Locust's light and dark background.
 CONSOLE_LINK = (
     '<a href="/console/" style="position: fixed; left: 24px; bottom: 12px; z-index: 1;'
     ' font: 14px sans-serif; color: #767676">Runs, reports and accounts</a>'
 )
+
+# What somebody gets who set something for a class; Locust's page shows nothing of it.
+STATUS_OF_REFUSAL = {"bad_input": 422, "target_refused": 403, "run_active": 409}
+# What is wrong with a request before anybody reads its fields. Locust would send pages for people.
+SENTENCES = {
+    400: "This is no request that can be read.",
+    404: "There is nothing at this address.",
+    405: "This address takes no such request.",
+    413: f"This is more than a form holds; send at most {LARGEST_BODY} bytes.",
+    415: "Send a form, or JSON to /user.",
+}
 
 Answer = Response | tuple[Response, int] | None
 
@@ -61,6 +81,9 @@ class Front:
 
     def attach(self, app: Flask) -> None:
         """Put the hooks on; the application must not serve yet."""
+        app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+        for status in SENTENCES:
+            app.register_error_handler(status, _say)
         app.before_request(self._let_in)
         app.before_request(self._judge)
         app.after_request(self._name_run)
@@ -79,7 +102,7 @@ class Front:
             case "POST", "/swarm":
                 return self._judge_start(user)
             case "POST", "/user":
-                return self._judge_user_setting(user)
+                return self._set_for_class(user)
             case "POST", "/stop" if self._recorder.active:
                 self._recorder.stopped_by = user
             case "POST", "/stats/reset":
@@ -88,70 +111,77 @@ class Front:
 
     def _judge_start(self, user: str) -> Answer:
         host = request.form.get("host")
+        try:
+            form = read_form(request.form.to_dict(flat=False), self._choices())
+            alerts = _alerts()
+        except BadInput as error:
+            return self._refuse(user, "start a run", guard.Refusal("bad_input", str(error)))
         if host is None and not self._recorder.active:
             self._environment.host = self._default_host
-        refusal = (
-            guard.refuse_start(
-                user=user,
-                host=host,
-                hosts=hosts_of_users(self._environment, host),
-                active=self._recorder.active,
-                stopping=self._runner.state == STATE_STOPPING,
-                only_new="X-Fleet-New-Run" in request.headers,
-                workers=self._runner.worker_count,
-                targets=self._targets,
-            )
-            or self._judge_numbers()
-            or _judge_alerts()
+        refusal = guard.refuse_start(
+            user=user,
+            host=host,
+            hosts=hosts_of_users(self._environment, host),
+            active=self._recorder.active,
+            stopping=self._runner.state == STATE_STOPPING,
+            only_new="X-Fleet-New-Run" in request.headers,
+            workers=self._runner.worker_count,
+            targets=self._targets,
         )
         if refusal:
             return self._refuse(user, f"start a run against {host}", refusal)
+        # Locust reads what was judged, and nothing else.
+        request.form = ImmutableMultiDict(form.fields())
+        run_time_s = _planned_run_time_s(form)
         if self._recorder.active:
-            change = {key: request.form.get(key) for key in ("user_count", "spawn_rate")}
+            change = {"user_count": form.users, "spawn_rate": form.spawn_rate}
             self._recorder.event("users changed", {"by": user, **change})
-            g.replan = True
+            g.replan = run_time_s
             return None
         self._recorder.expect(
             started_by=user,
-            name=unquote(request.headers.get("X-Fleet-Run-Name", ""))[:200],
-            run_time_s=self._planned_run_time_s(),
-            alerts=_alerts(),
+            name=unquote(request.headers.get("X-Fleet-Run-Name", ""))[:LONGEST_NAME],
+            run_time_s=run_time_s,
+            alerts=alerts,
         )
         return None
 
-    def _planned_run_time_s(self) -> float | None:
-        # A shape decides for itself how long it takes.
-        if self._environment.shape_class:
-            return None
-        return _run_time_s(request.form.get("run_time"))
+    def _choices(self) -> Choices:
+        environment, web_ui = self._environment, self._environment.web_ui
+        options = vars(environment.parsed_options) if environment.parsed_options else {}
+        own = {*argument_parser.default_args_dict(), RUN_OPTION, RUN_ENDS}
+        return Choices(
+            classes=classes_of(environment),
+            running=running_classes(environment),
+            shapes=list(environment.available_shape_classes or {}),
+            shaped=environment.shape_class is not None,
+            picker=bool(web_ui and web_ui.userclass_picker_is_active),
+            in_a_run=self._recorder.active is not None,
+            arguments={name: value for name, value in options.items() if name not in own},
+            options=own,
+        )
 
-    def _judge_numbers(self) -> guard.Refusal | None:
+    def _set_for_class(self, user: str) -> Answer:
+        """Set something for a class of users, in place of Locust, which would read it once more."""
         try:
-            run_time_s = _run_time_s(request.form.get("run_time"))
-        except (ValueError, OverflowError):
-            return guard.Refusal(
-                "bad_input",
-                f"run time '{request.form['run_time']}' is not one; use 60, 90s, 30m or 1h30m",
+            settings = judged(self._environment, read_json(request.get_data()))
+        except BadInput as error:
+            refusal: guard.Refusal | None = guard.Refusal("bad_input", str(error))
+        else:
+            refusal = guard.refuse_host_of_class(
+                settings.get("host"),
+                classes_of(self._environment)[settings[CLASS]].host,
+                self._recorder.active,
+                self._targets,
             )
-        users = request.form.get("user_count", "0")
-        # What is no number is Locust's to refuse.
-        return guard.refuse_numbers(
-            users=int(users) if users.isascii() and users.isdigit() else 0, run_time_s=run_time_s
-        )
-
-    def _judge_user_setting(self, user: str) -> Answer:
-        settings = request.get_json(force=True, silent=True)
-        if not isinstance(settings, dict):
-            return jsonify({"error": "send a JSON object"}), 400
-        refusal = guard.refuse_user_setting(
-            settings=settings, active=self._recorder.active, targets=self._targets
-        )
         if refusal:
-            return self._refuse(user, "change a user's host", refusal)
+            answer = self._refuse(user, "set something for a class of users", refusal)
+            return answer, STATUS_OF_REFUSAL[refusal.code]
+        self._environment.update_user_class(settings)
         self._recorder.event("user settings changed", {"by": user, "settings": settings})
-        return None
+        return jsonify({}), 201
 
-    def _refuse(self, user: str, action: str, refusal: guard.Refusal) -> Answer:
+    def _refuse(self, user: str, action: str, refusal: guard.Refusal) -> Response:
         if refusal.code in ("target_refused", "run_active"):
             address = request.headers.get("X-Real-IP", "")
             self._recorder.audit(user, address, action, refusal.message)
@@ -160,14 +190,17 @@ class Front:
 
     def _name_run(self, response: Response) -> Response:
         """Add the run's id to the answer of a start, and a code to what Locust itself refuses."""
-        if request.path != "/swarm" or not response.is_json:
+        if request.path != "/swarm":
             return response
-        body: dict[str, Any] = response.get_json()
+        body = response.get_json(silent=True)
+        if not isinstance(body, dict):
+            self._recorder.expect_nothing()
+            return response
         if body.get("success"):
             body["run_id"] = self._recorder.expected_run_id
             if "replan" in g:
                 # Locust has dropped the old run time by now.
-                self._recorder.replan(self._planned_run_time_s(), utc_now())
+                self._recorder.replan(g.replan, utc_now())
         else:
             body.setdefault("code", "bad_input")
             self._recorder.expect_nothing()
@@ -227,25 +260,28 @@ def _finish_page(response: Response) -> Response:
     return response
 
 
-def _judge_alerts() -> guard.Refusal | None:
-    try:
-        _alerts()
-    except ValueError as error:
-        return guard.Refusal("bad_input", str(error))
-    return None
+def _say(error: HTTPException) -> tuple[Response, int]:
+    """Answer a request that cannot be read with one sentence."""
+    status = error.code or 500
+    answer = jsonify({"error": SENTENCES[status], "code": "bad_input"})
+    for name, value in error.get_headers():
+        # Such as Allow of a 405; the page that this replaces has its own type and length.
+        if name not in ("Content-Type", "Content-Length"):
+            answer.headers[name] = value
+    return answer, status
 
 
 def _alerts() -> Thresholds:
-    """Return the thresholds that a run brings; ValueError says what is wrong with them."""
-    given = json.loads(request.headers.get("X-Fleet-Run-Alerts", "{}"))
+    """Return the thresholds that a run brings; BadInput says what is wrong with them."""
+    given = read_json(request.headers.get("X-Fleet-Run-Alerts", "{}"))
     if not isinstance(given, dict):
-        raise ValueError("The thresholds of alerts are not a JSON object.")
+        raise BadInput("The thresholds of alerts are not a JSON object.")
     return read_thresholds(given)
 
 
-def _run_time_s(text: str | None) -> float | None:
-    """Return a run time in seconds; ValueError when it is not one, None when none is given."""
-    return float(parse_timespan(text)) if text else None
+def _planned_run_time_s(form: StartForm) -> float | None:
+    # A shape decides for itself how long it takes.
+    return None if form.shaped or form.run_time_s is None else float(form.run_time_s)
 
 
 def _percentile(total: Any, fraction: float) -> float | None:

@@ -46,7 +46,7 @@ def run(requests: int = 100, failures: int = 0, *, state: str = "finished", erro
 
 def test_a_threshold_that_is_none_is_a_bad_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(Namespace(alert=["HighResponseTime=15", "Slow=1"])) == BAD_ARGUMENTS
-    assert "--alert: There is no alert Slow with a threshold" in capsys.readouterr().err
+    assert "--alert: There is no alert 'Slow' with a threshold" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,16 @@
 """Who may start or change a run, and where to."""
 
+import math
 from datetime import UTC, datetime
 
 import pytest
 
 from locust_fleet.master.guard import (
     Refusal,
+    refuse_host_of_class,
     refuse_hosts,
     refuse_numbers,
     refuse_start,
-    refuse_user_setting,
 )
 from locust_fleet.master.run import Run
 from locust_fleet.targets import Targets
@@ -91,19 +92,16 @@ def test_nobody_may_change_the_host_of_a_run() -> None:
 
 
 def test_a_user_class_cannot_be_sent_elsewhere() -> None:
-    refusal = refuse_user_setting(
-        settings={"host": "http://evil.example"}, active=None, targets=TARGETS
-    )
-
-    assert refusal is not None
+    assert refuse_host_of_class("http://evil.example", None, None, TARGETS) is not None
 
 
 def test_a_user_class_cannot_be_sent_elsewhere_in_a_run_even_to_an_allowed_target() -> None:
-    assert refuse_user_setting(settings={"host": SHOP}, active=ALICES, targets=TARGETS) is not None
+    assert refuse_host_of_class(SHOP, None, ALICES, TARGETS) is not None
 
 
-def test_other_settings_of_a_user_class_may_change() -> None:
-    assert refuse_user_setting(settings={"weight": 2}, active=ALICES, targets=TARGETS) is None
+@pytest.mark.parametrize("host", [None, SHOP])
+def test_a_user_class_keeps_its_host_in_a_run(host: str | None) -> None:
+    assert refuse_host_of_class(host, SHOP, ALICES, TARGETS) is None
 
 
 def test_a_run_that_is_stopping_is_not_changed_by_an_impatient_start() -> None:
@@ -113,23 +111,27 @@ def test_a_run_that_is_stopping_is_not_changed_by_an_impatient_start() -> None:
     assert "is stopping" in refusal.message
 
 
-@pytest.mark.parametrize("name", ["proxy_host", "client", "__class__"])
-def test_nothing_but_known_settings_of_a_user_class_can_be_set(name: str) -> None:
-    refusal = refuse_user_setting(settings={name: "x"}, active=None, targets=TARGETS)
-
-    assert refusal is not None
-    assert name in refusal.message
-
-
 @pytest.mark.parametrize(
-    ("users", "run_time_s"), [(10_000_001, None), (1, 1e12), (1, 0.0), (1, -1.0)]
+    ("users", "spawn_rate"),
+    [
+        (10_000_001, 1),
+        (-1, 1),
+        (math.nan, 1),
+        (math.inf, 1),
+        (1, 0),
+        (1, -1),
+        (1, 1e-9),
+        (1, math.nan),
+        (1, math.inf),
+    ],
 )
-def test_numbers_that_no_run_can_have_are_refused(users: int, run_time_s: float | None) -> None:
-    assert refuse_numbers(users=users, run_time_s=run_time_s) is not None
+def test_numbers_that_no_run_can_have_are_refused(users: float, spawn_rate: float) -> None:
+    assert refuse_numbers(users, spawn_rate) is not None
 
 
-def test_numbers_of_a_run_are_not_refused() -> None:
-    assert refuse_numbers(users=1000, run_time_s=1800.0) is None
+@pytest.mark.parametrize("users", [0, 1000, 2.5, 10_000_000])
+def test_numbers_of_a_run_are_not_refused(users: float) -> None:
+    assert refuse_numbers(users, 0.5) is None
 
 
 def test_one_wrong_host_among_the_users_is_enough() -> None:
