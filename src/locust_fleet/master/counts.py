@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from locust_fleet.master.interval import METHOD_BYTES, NAME_BYTES, clean, finite
+from locust_fleet.master.bounds import METHOD_BYTES, NAME_BYTES, clean, finite
 from locust_fleet.stats import OTHER
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

@@ -11,7 +11,7 @@ from locust.stats import RequestStats, StatsError
 
 from typing import Any
 
-from locust_fleet.master.interval import ERROR_BYTES, clean
+from locust_fleet.master.bounds import ERROR_BYTES, clean
 from locust_fleet.names import MOST_FAILURES
 from locust_fleet.stats import OTHER, TWIN, TWINS
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from locust_fleet.master.bounds import (
+    ERROR_BYTES,
+    METHOD_BYTES,
+    MOST_BYTES,
+    NAME_BYTES,
+    clean,
+    count,
+    duration,
+    histogram,
+)
 from locust_fleet.stats import ARRIVED, OTHER, TWINS, add_times, merge
 
-# Together they fit into a key of Postgres, which holds 2704 bytes.
-METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
 # Of one interval; what is beyond is counted as OTHER.
 ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
 
@@ -37,7 +43,7 @@ class Interval:
         # The same counts by the names that reports have, which are longer or stranger.
         self._reported: dict[tuple[str | None, str], Counts] = {}
         self._failures: dict[tuple[str, str, str], int] = {
-            (method, name, error): count for method, name, error, count in known.get("failures", ())
+            (method, name, error): met for method, name, error, met in known.get("failures", ())
         }
         # Of each class of users: iterations that were to begin, and those of them that did not.
         self._arrivals: dict[str, tuple[int, int]] = {
@@ -52,11 +58,11 @@ class Interval:
             add(self._reported.get(key) or self._counts(*key), entry)
         for twin in report.get(TWINS, ()):
             if counts := self._reported.get((twin["method"], twin["name"])):
-                add_times(counts["corrected"], twin["response_times"])
+                add_times(counts["corrected"], histogram(twin["response_times"]))
         for name, (arrivals, dropped) in report.get(ARRIVED, {}).items():
             user_class = clean(name, NAME_BYTES)
             before = self._arrivals.get(user_class, (0, 0))
-            self._arrivals[user_class] = before[0] + arrivals, before[1] + dropped
+            self._arrivals[user_class] = before[0] + count(arrivals), before[1] + count(dropped)
         for error in report["errors"].values():
             failure = (
                 clean(error["method"] or "", METHOD_BYTES),
@@ -65,7 +71,7 @@ class Interval:
             )
             if failure not in self._failures and len(self._failures) >= FAILURES_LIMIT:
                 failure = ("", OTHER, OTHER)
-            self._failures[failure] = self._failures.get(failure, 0) + error["occurrences"]
+            self._failures[failure] = self._failures.get(failure, 0) + count(error["occurrences"])
 
     def sample(self) -> dict[str, Any]:
         """Return what was counted, for the record of a sample."""
@@ -88,7 +94,7 @@ class Interval:
         """Return all that another one needs to go on; it changes with this one."""
         return {
             "endpoints": [[*key, counts] for key, counts in self._endpoints.items()],
-            "failures": [[*key, count] for key, count in self._failures.items()],
+            "failures": [[*key, met] for key, met in self._failures.items()],
             "arrivals": self._arrivals,
         }
 
@@ -119,34 +125,17 @@ def none() -> Counts:
 
 def add(counts: Counts, entry: Mapping[str, Any]) -> None:
     """Add a worker's entry to the counts of its endpoint; times are milliseconds."""
-    counts["requests"] += entry["num_requests"]
-    counts["failures"] += entry["num_failures"]
-    counts["sum_ms"] += finite(entry["total_response_time"])
-    counts["response_bytes"] += entry["total_content_length"]
-    times: Mapping[float, int] = entry["response_times"]
+    counts["requests"] += count(entry["num_requests"])
+    counts["failures"] += count(entry["num_failures"])
+    counts["sum_ms"] += duration(entry["total_response_time"])
+    counts["response_bytes"] += count(entry["total_content_length"], MOST_BYTES)
+    times = histogram(entry["response_times"])
     if not times:
         # It has no part in minimum and maximum.
         return
-    shortest, longest = finite(entry["min_response_time"]), finite(entry["max_response_time"])
+    shortest, longest = duration(entry["min_response_time"]), duration(entry["max_response_time"])
     if counts["min_ms"] is None or shortest < counts["min_ms"]:
         counts["min_ms"] = shortest
     if counts["max_ms"] is None or longest > counts["max_ms"]:
         counts["max_ms"] = longest
     add_times(counts["histogram"], times)
-
-
-def clean(text: str, longest_bytes: int) -> str:
-    """Return text that Postgres can store: without NUL or half characters, and not too long.
-
-    What is cut ends in a mark of the whole, so that two long texts stay two.
-    """
-    raw = text.replace("\x00", "\ufffd").encode("utf-8", "replace")
-    if len(raw) <= longest_bytes:
-        return raw.decode("utf-8")
-    mark = f"…{hashlib.sha256(raw).hexdigest()[:8]}"
-    return raw[: longest_bytes - len(mark.encode())].decode("utf-8", "ignore") + mark
-
-
-def finite(number: float) -> float:
-    """Return a number that JSON can hold; a response time that is none counts as zero."""
-    return number if math.isfinite(number) else 0.0

@@ -15,7 +15,9 @@ from datetime import datetime
 from typing import Any
 
 from locust_fleet.alerts import Thresholds
-from locust_fleet.master.interval import NAME_BYTES, Interval, clean
+from locust_fleet.limits import LONGEST_RUN_S, MOST_USERS
+from locust_fleet.master.bounds import HOST_BYTES, NAME_BYTES, clean, count, detail
+from locust_fleet.master.interval import Interval
 from locust_fleet.master.run import Request, Run, new_run_id, utc_now
 from locust_fleet.master.spool import Record, Spool
 
@@ -27,7 +29,6 @@ LEADER_CHANGED = "leader changed"
 Memory = Mapping[str, Any]
 # About an hour of samples, should the disk be full for that long.
 UNSAVED_LIMIT = 1000
-HOST_BYTES = 2000
 
 logger = logging.getLogger(__name__)
 
@@ -129,9 +130,9 @@ class Recorder:
             started_by=clean(asked.started_by, NAME_BYTES),
             locustfile=clean(locustfile, NAME_BYTES),
             host=clean(host, HOST_BYTES),
-            users=users,
+            users=count(users, MOST_USERS),
             spawn_rate=spawn_rate,
-            run_time_s=asked.run_time_s,
+            run_time_s=asked.run_time_s and min(asked.run_time_s, LONGEST_RUN_S),
             started_at=now,
             alerts=asked.alerts,
         )
@@ -172,8 +173,8 @@ class Recorder:
                 "run_id": run.id,
                 "seq": self._seq,
                 "at": utc_now().isoformat(),
-                "users": users,
-                "target_users": target_users,
+                "users": count(users, MOST_USERS),
+                "target_users": count(target_users, MOST_USERS),
                 "workers": len(present),
                 **counted,
             }
@@ -195,7 +196,7 @@ class Recorder:
         )
         self.run = replace(self.active, state=state)
 
-    def event(self, event: str, detail: Mapping[str, Any]) -> None:
+    def event(self, event: str, told: Mapping[str, Any]) -> None:
         """Note that something happened to the run; without a run there is nothing to note."""
         run = self.active
         if run is not None:
@@ -206,7 +207,7 @@ class Recorder:
                     "run_id": run.id,
                     "at": utc_now().isoformat(),
                     "event": event,
-                    "detail": dict(detail),
+                    "detail": detail(told),
                 }
             )
 

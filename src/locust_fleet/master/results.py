@@ -197,7 +197,7 @@ def _sum_up(connection: Connection, run_id: str) -> None:
         INSERT INTO run_totals (run_id, method, name, requests, failures, sum_ms, min_ms, max_ms,
             response_bytes, histogram, corrected)
         SELECT %(run_id)s, method, name, sum(requests), sum(failures), sum(sum_ms), min(min_ms),
-            max(max_ms), sum(response_bytes),
+            max(max_ms), least(sum(response_bytes), 9223372036854775807),
             coalesce(min(histograms.histogram::text), '{}')::jsonb,
             nullif(histogram_merge(corrected) FILTER (WHERE corrected IS NOT NULL), '{}')
         FROM run_samples LEFT JOIN histograms USING (method, name)

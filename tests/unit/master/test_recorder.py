@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.master.interval import ENDPOINTS_LIMIT, NAME_BYTES
+from locust_fleet.master.bounds import NAME_BYTES
+from locust_fleet.master.interval import ENDPOINTS_LIMIT
 from locust_fleet.master.recorder import UNSAVED_LIMIT, Recorder
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.spool import Spool
