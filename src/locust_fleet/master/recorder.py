@@ -213,16 +213,19 @@ class Recorder:
 
     def audit(self, actor: str, address: str, action: str, reason: str) -> None:
         """Note a refusal in the audit log; what was allowed is noted by the console."""
-        logger.warning("refused %s by %s: %s", action, actor, reason)
+        entry = {
+            "actor": clean(actor, NAME_BYTES),
+            "address": clean(address, NAME_BYTES),
+            "action": clean(action, HOST_BYTES),
+            "detail": {"reason": clean(reason, HOST_BYTES)},
+        }
+        logger.warning("refused %(action)s by %(actor)s: %(detail)s", entry)
         self._save(
             {
                 "kind": "audit",
                 "id": str(uuid.uuid4()),
                 "at": utc_now().isoformat(),
-                "actor": clean(actor, NAME_BYTES),
-                "address": clean(address, NAME_BYTES),
-                "action": clean(action, HOST_BYTES),
-                "detail": {"reason": clean(reason, HOST_BYTES)},
+                **entry,
                 "allowed": False,
             }
         )

@@ -76,6 +76,15 @@ def test_an_unknown_action_changes_nothing(
     assert [allowed for _, _, allowed in audit_of(console, database)] == [True, False]
 
 
+@pytest.mark.parametrize("action", ["disable", "enable", "remove", "role", "password"])
+@pytest.mark.parametrize("name", ["vera\x00", "", "x" * 5000, "v e r a"])
+def test_a_name_that_no_account_can_have_is_refused(adam: Front, action: str, name: str) -> None:
+    answer = post(adam, "accounts", action=action, name=name, role="viewer", password=PASSWORD)
+
+    assert answer.status_code == 422
+    assert "There is no account" in answer.text
+
+
 @pytest.mark.parametrize("action", ["disable", "remove", "role"])
 def test_the_last_admin_stays(database: Connection, adam: Front, action: str) -> None:
     answer = post(adam, "accounts", action=action, name="adam", role="viewer")

@@ -161,6 +161,9 @@ def test_an_alert_belongs_to_the_run_that_goes_on(console: Flask, database: Conn
         {"alerts": [alert(startsAt="soon")]},
         {"alerts": [alert(status="maybe")]},
         {"alerts": [alert(labels=[])]},
+        {"alerts": [alert(startsAt="0001-01-01T00:00:00+14:00")]},
+        {"alerts": [alert(startsAt="9999-12-31T23:59:59-14:00")]},
+        {"alerts": [alert(startsAt=10**30)]},
     ],
 )
 def test_what_is_no_notification_is_refused(
@@ -168,6 +171,13 @@ def test_what_is_no_notification_is_refused(
 ) -> None:
     assert send(console, body).status_code == 400
     assert told(database) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[" * 100_000, b'{"alerts": [], "alerts": []}'])
+def test_a_body_that_has_no_one_meaning_is_refused(body: bytes, console: Flask) -> None:
+    headers = {"Authorization": f"Bearer {ALERT_TOKEN}"}
+
+    assert Client(console).post("/alerts", data=body, headers=headers).status_code == 400
 
 
 def test_a_group_of_a_thousand_alerts_is_taken(console: Flask, database: Connection) -> None:

@@ -270,8 +270,12 @@ def test_a_run_brings_its_own_thresholds(olga: Front, master: Master) -> None:
 @pytest.mark.parametrize(
     ("alerts", "words"),
     [
-        ({"Slow": 1}, "There is no alert Slow with a threshold; use HighErrorRate"),
-        ({"LowThroughput": "many"}, "The threshold of LowThroughput is many; use a number from 0"),
+        ({"Slow": 1}, "There is no alert 'Slow' with a threshold; use HighErrorRate"),
+        (
+            {"LowThroughput": "many"},
+            "The threshold of LowThroughput is 'many'; use a number from 0",
+        ),
+        ({"LowThroughput": 10**400}, "The threshold of LowThroughput is 1000"),
         ([], "alerts is not an object"),
     ],
 )
@@ -305,7 +309,16 @@ def test_a_second_start_asks_the_master_not_to_change_the_first(
     assert headers["X-Fleet-New-Run"] == "1"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"users": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 60_000, b'{"a":' * 12_000),
+        *(b'{"users": 1}', b'{"users": 1, "users": 1, "spawn_rate": 1}'),
+        *(b'{"users": 1, "spawn_rate": NaN}', b'{"users": 1, "spawn_rate": 1e999}'),
+        *(b'{"users": 1, "spawn_rate": 1' + b"0" * 400 + b"}",),
+        *(b'{"users": 1, "spawn_rate": 1, "name": "\\ud800"}', b'{"\\ud800": 1}'),
+    ],
+)
 def test_a_start_that_is_no_order_is_422(olga: Front, body: bytes) -> None:
     answer = olga.ask(
         "POST",
