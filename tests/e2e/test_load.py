@@ -7,8 +7,17 @@ import subprocess
 import pytest
 import requests
 
+from tests.e2e.containers import look_at
 from tests.e2e.stack import DEMO, Stack
 from tests.integration.conftest import wait_until
+
+WRONG_SETTINGS = (
+    '{"user_class_name": "Nope", "weight": 1}',
+    '{"user_class_name": "Shopper", "weight": "abc"}',
+    '{"user_class_name": "Shopper", "fixed_count": "x"}',
+    '{"user_class_name": "Shopper", "tasks": ["nothing"]}',
+    "[" * 60_000,
+)
 
 
 def kill(container: str) -> None:
@@ -39,6 +48,28 @@ def test_a_run_is_counted_exactly_while_postgres_is_away_and_a_worker_leaves(
     stack.wait_for_requests(operator, before + 100)
     stack.compose("up", "--detach", "--no-recreate", "--wait", "postgres")
 
+    end_and_compare(stack, operator, run_id)
+
+
+def test_what_cannot_be_set_costs_no_user_no_request_and_no_restart(
+    stack: Stack, operator: requests.Session
+) -> None:
+    run_id = stack.start(operator, users=20, host=DEMO)
+    stack.wait_for_users(operator, 20)
+    started = {known["Id"]: known["State"]["StartedAt"] for known in look_at(*stack.containers())}
+
+    answers = [
+        operator.post(f"{stack.url}/user", data=wrong, timeout=10) for wrong in WRONG_SETTINGS
+    ]
+
+    assert [answer.status_code for answer in answers] == [422] * len(WRONG_SETTINGS)
+    before = stack.run(operator)["totals"]["requests"]
+    stack.wait_for_requests(operator, before + 100)
+    assert operator.get(f"{stack.url}/ready", timeout=10).status_code == 200
+    assert (stack.run(operator)["users"], stack.run(operator)["workers"]) == (20, 3)
+    assert started == {
+        known["Id"]: known["State"]["StartedAt"] for known in look_at(*stack.containers())
+    }
     end_and_compare(stack, operator, run_id)
 
 
