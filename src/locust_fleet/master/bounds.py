@@ -35,9 +35,9 @@ def clean(text: str, longest_bytes: int) -> str:
 
 def count(number: float, most: int = MOST_COUNT) -> int:
     """Return how many there are of something, a whole number from 0."""
-    if not isinstance(number, int):
-        number = int(finite(number))
-    return min(max(number, 0), most)
+    if isinstance(number, int):
+        return number if 0 <= number <= most else min(max(number, 0), most)
+    return count(int(finite(number)), most)
 
 
 def finite(number: float) -> float:
@@ -47,16 +47,16 @@ def finite(number: float) -> float:
 
 def duration(milliseconds: float) -> float:
     """Return a response time, or the sum of many, that can be added up further."""
+    if -LONGEST_MS <= milliseconds <= LONGEST_MS:
+        return milliseconds
     return min(max(finite(milliseconds), -LONGEST_MS), LONGEST_MS)
 
 
 def histogram(times: Mapping[float, int]) -> Mapping[float, int]:
     """Return response times with how often each was met."""
     counts = times.values()
-    # The common case without a loop: reports have thousands of steps.
-    if not counts or (
-        set(map(type, counts)) == {int} and min(counts) >= 0 and max(counts) <= MOST_COUNT
-    ):
+    # Without a loop where all is well: a report has thousands of steps.
+    if not counts or (min(counts) >= 0 and max(counts) <= MOST_COUNT):
         return times
     return {time_ms: count(met) for time_ms, met in times.items()}
 
