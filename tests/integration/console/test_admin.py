@@ -77,9 +77,10 @@ def test_an_unknown_action_changes_nothing(
 
 
 @pytest.mark.parametrize("action", ["disable", "enable", "remove", "role", "password"])
-@pytest.mark.parametrize("name", ["vera\x00", "", "x" * 5000, "v e r a"])
-def test_a_name_that_no_account_can_have_is_refused(adam: Front, action: str, name: str) -> None:
-    answer = post(adam, "accounts", action=action, name=name, role="viewer", password=PASSWORD)
+def test_a_name_that_no_account_can_have_is_refused(adam: Front, action: str) -> None:
+    form = {"name": "vera\x00", "role": "viewer", "password": PASSWORD}
+
+    answer = post(adam, "accounts", action=action, **form)
 
     assert answer.status_code == 422
     assert "There is no account" in answer.text

