@@ -28,12 +28,12 @@ from locust_fleet.console.master import MasterUnavailable
 from locust_fleet.console.parts import Parts, Stores
 from locust_fleet.console.roles import ANYONE, rule_for
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.json_body import LARGEST_BODY
 from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.vital import vital
 
 __all__ = ["Stores", "build", "start"]
 
-LARGEST_BODY = 64 * 1024
 # A year: the address of a static file changes with its content.
 STATIC_AGE_S = 365 * 86400
 # Asked over the stack's own network; /alerts wants a token of its own.
