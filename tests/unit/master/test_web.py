@@ -109,6 +109,14 @@ def test_locust_starts_what_was_read(make: Make) -> None:
     assert locust.recorder.expected_run_id == answer["run_id"]
 
 
+def test_what_locusts_page_sends_is_a_start(make: Make) -> None:
+    locust = make()
+    form = {**START, "host": "http://shop.example", "run_time": "30m", "profile": ""}
+
+    assert locust.post("/swarm", data=form).json["success"]  # type: ignore[index]
+    assert (locust.told, locust.environment.host) == ([(5, 1.0)], "http://shop.example")
+
+
 def test_picked_classes_run(make: Make) -> None:
     locust = make(picker=True)
 
