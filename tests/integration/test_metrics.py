@@ -185,7 +185,7 @@ def test_a_wrong_threshold_is_refused_with_what_would_be_right(fleet: Fleet) -> 
     answer = fleet.swarm(5, alerts={"Slow": 15})
 
     assert answer["code"] == "bad_input"
-    assert "There is no alert Slow with a threshold; use HighErrorRate" in answer["message"]
+    assert "There is no alert 'Slow' with a threshold; use HighErrorRate" in answer["message"]
 
 
 def test_rates_and_percentiles_are_those_of_the_load(fleet: Fleet) -> None:
