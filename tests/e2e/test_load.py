@@ -18,6 +18,25 @@ WRONG_SETTINGS = (
     '{"user_class_name": "Shopper", "tasks": ["nothing"]}',
     "[" * 60_000,
 )
+# Run in a worker's container: sends what is no message to the leader, and waits until it left.
+SEND_NO_MESSAGES = """
+import zmq
+context = zmq.Context()
+socket = context.socket(zmq.DEALER)
+socket.connect("tcp://locust-master:5557")
+for _ in range(20):
+    socket.send(bytes.fromhex("93a568656c6c6f"))
+socket.close(linger=5000)
+context.term()
+"""
+
+
+def dropped(stack: Stack) -> int:
+    """Return how many messages the leader has dropped."""
+    ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9090/metrics').read().decode())"
+    lines = stack.execute("locust-master", "python", "-c", ask).splitlines()
+    name = "locust_messages_dropped_total"
+    return sum(round(float(line.split()[-1])) for line in lines if line.startswith(name))
 
 
 def kill(container: str) -> None:
@@ -51,7 +70,7 @@ def test_a_run_is_counted_exactly_while_postgres_is_away_and_a_worker_leaves(
     end_and_compare(stack, operator, run_id)
 
 
-def test_what_cannot_be_set_costs_no_user_no_request_and_no_restart(
+def test_what_cannot_be_set_or_read_costs_no_user_no_request_and_no_restart(
     stack: Stack, operator: requests.Session
 ) -> None:
     run_id = stack.start(operator, users=20, host=DEMO)
@@ -62,7 +81,10 @@ def test_what_cannot_be_set_costs_no_user_no_request_and_no_restart(
         operator.post(f"{stack.url}/user", data=wrong, timeout=10) for wrong in WRONG_SETTINGS
     ]
 
+    stack.execute("locust-worker", "python", "-c", SEND_NO_MESSAGES)
+
     assert [answer.status_code for answer in answers] == [422] * len(WRONG_SETTINGS)
+    wait_until(lambda: dropped(stack) == 20, "the master dropping 20 messages")
     before = stack.run(operator)["totals"]["requests"]
     stack.wait_for_requests(operator, before + 100)
     assert operator.get(f"{stack.url}/ready", timeout=10).status_code == 200
