@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from locust_fleet.exporter import family
-from locust_fleet.messages import Cause, shown
+from locust_fleet.limits import shown
+from locust_fleet.messages import Cause
 
 # Whoever sends such messages may send thousands.
 LINE_EVERY_S = 60.0

@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import Any
 
+from locust_fleet.limits import shown
 from locust_fleet.stats import ARRIVED
 from locust_fleet.wire import (
     ARRIVALS,
@@ -34,8 +35,6 @@ LARGEST = 2**63 - 1
 # An epoch is milliseconds since 1970, or a little more: none is later than the year 2200.
 HIGHEST_EPOCH = 7_258_118_400_000
 STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing")
-# How much of a wrong value is shown.
-SHOWN = 40
 
 
 class Cause(StrEnum):
@@ -93,12 +92,6 @@ def judge(message: Message, checks: Mapping[str, Check]) -> None:
 
 
 # --- checks ---
-
-
-def shown(value: object) -> str:
-    """Return a value as a sentence may show it."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def wrong_whole(value: object, most: int = LARGEST) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 import zmq
 
 from locust_fleet.dropped import Dropped
-from locust_fleet.messages import TO_MASTER, Cause, Unreadable, judge, parse, shown
+from locust_fleet.limits import shown
+from locust_fleet.messages import TO_MASTER, Cause, Unreadable, judge, parse
 from locust_fleet.seams import replace
 
 # One message; who sends a larger one is cut off. Ten times the report of a worker with all names.
