@@ -16,7 +16,7 @@ from locust_fleet import postgres
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.bench.machine import program
-from tests.integration.conftest import MIGRATIONS, free_port, users_of_redis, wait_until
+from tests.integration.conftest import MIGRATIONS, ROOT, free_port, wait_until
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def redis_server(address: str) -> Iterator[RedisSettings]:
     settings = RedisSettings(address, free_port(address), "test")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "redis.conf")
-        text = f'bind {address}\nport {settings.port}\nappendonly yes\nsave ""\n{users_of_redis()}'
+        text = f'bind {address}\nport {settings.port}\nappendonly yes\nsave ""\n{_users()}'
         file.write_text(text)
         command = [program("redis-server"), str(file)]
         server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
@@ -35,6 +35,11 @@ def redis_server(address: str) -> Iterator[RedisSettings]:
         finally:
             server.terminate()
             server.wait()
+
+
+def _users() -> str:
+    rights = " ".join((ROOT / "redis" / "worker.acl").read_text().split())
+    return f"user default on >test ~* &* +@all\nuser worker on >work {rights}\n"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.conftest import docker
+from tests.chaos.containers import pid_of
 
 # Connections that are kept for the next request, of the side that serves as of the side that asks.
 SPARE_FILES = 12
@@ -24,9 +24,10 @@ class Holdings:
 
 
 def holdings_of(container: str) -> Holdings:
-    # As the host sees them, whatever the container has for looking.
-    pids = docker("top", container, "-eo", "pid").split()[1:]
-    folders = [Path("/proc") / pid for pid in pids]
+    # As the host sees them: `docker top` needs a program that a host may not have.
+    first = Path("/proc") / str(pid_of(container)) / "ns" / "pid"
+    space = first.readlink()
+    folders = [folder for folder in Path("/proc").glob("[0-9]*") if _is_in(folder, space)]
     return Holdings(
         processes=len(folders),
         zombies=sum(_is_zombie(folder) for folder in folders),
@@ -46,6 +47,14 @@ def leaks(before: Mapping[str, Holdings], after: Mapping[str, Holdings]) -> list
             or now.files > before[name].files + SPARE_FILES
         )
     ]
+
+
+def _is_in(process: Path, space: Path) -> bool:
+    try:
+        return (process / "ns" / "pid").readlink() == space
+    except OSError:
+        # It has just ended.
+        return False
 
 
 def _files_of(process: Path) -> int:

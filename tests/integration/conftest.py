@@ -22,6 +22,9 @@ from locust_fleet.errors import StoreUnavailable
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 
 ROOT = Path(__file__).parents[2]
+REDIS_IMAGE = os.environ.get("REDIS_IMAGE", "locust-fleet/redis:packages")
+# As the compose file starts it.
+REDIS_COMMAND = ("sh", "/etc/redis/start.sh")
 MIGRATIONS = ROOT / "postgres" / "migrations"
 ADDRESS = "127.0.0.31"
 START_TIMEOUT_S = 60.0
@@ -131,26 +134,34 @@ def connection(postgres_settings: PostgresSettings) -> Iterator[psycopg.Connecti
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
-    """Redis as the compose file starts it; the password of its user for workers is "work"."""
-    image = os.environ.get("REDIS_IMAGE", "locust-fleet/redis:packages")
-    secrets = tmp_path_factory.mktemp("secrets")
+    """Redis for all tests; the password of its user for workers is "work"."""
+    options = redis_options(tmp_path_factory.mktemp("secrets"))
+    with container(REDIS_IMAGE, 6379, *options, command=REDIS_COMMAND) as port:
+        settings = RedisSettings(ADDRESS, port, "test")
+        wait_for_redis(settings)
+        yield settings
+
+
+def redis_options(secrets: Path) -> tuple[str, ...]:
+    """Write the passwords into a folder; return the options of a container as the stack's Redis."""
     secrets.chmod(0o755)
     (secrets / "redis_password").write_text("test")
     (secrets / "redis_worker_password").write_text("work")
-    options = (
+    return (
         *("--user", "999:999", "--env", "REDIS_PORT=6379", "--env", "REDIS_WORKER_USER="),
         *("--volume", f"{ROOT}/redis:/etc/redis:ro", "--volume", f"{secrets}:/run/secrets:ro"),
     )
-    with container(image, 6379, *options, command=("sh", "/etc/redis/start.sh")) as port:
 
-        def ready() -> bool:
-            try:
-                return bool(redis.Redis(host=ADDRESS, port=port, password="test").ping())
-            except redis.RedisError:
-                return False
 
-        wait_until(ready, "Redis answering")
-        yield RedisSettings(ADDRESS, port, "test")
+def wait_for_redis(settings: RedisSettings) -> None:
+    client = redis.Redis(host=settings.host, port=settings.port, password=settings.password)
+
+    def answers() -> bool:
+        with suppress(redis.RedisError):
+            return bool(client.ping())
+        return False
+
+    wait_until(answers, "Redis answering")
 
 
 @pytest.fixture
@@ -164,12 +175,6 @@ def redis_settings(redis_server: RedisSettings) -> RedisSettings:
 def as_worker(settings: RedisSettings) -> RedisSettings:
     """Return how a worker signs in there."""
     return replace(settings, user="worker", password="work")
-
-
-def users_of_redis() -> str:
-    """Return the lines that make them, for a Redis that is started otherwise."""
-    rights = " ".join((ROOT / "redis" / "worker.acl").read_text().split())
-    return f"user default on >test ~* &* +@all\nuser worker on >work {rights}\n"
 
 
 def redis_environment(settings: RedisSettings) -> dict[str, str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import redis
 from locust_fleet.election.lease import LEASE, Lease
 from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.stores import redis_client
-from tests.integration.conftest import ROOT, as_worker
+from tests.integration.conftest import REDIS_IMAGE, ROOT, as_worker, docker
 
 READ_BY_SCRIPT = "return redis.call('GET', KEYS[1])"
 
@@ -109,22 +107,18 @@ def test_the_line_for_a_redis_elsewhere_makes_the_same_user(
     """The block of docs/operations.md, as it stands there."""
     text = (ROOT / "docs" / "operations.md").read_text()
     block = text.partition("<!-- the user of workers -->\n```sh\n")[2].partition("```")[0]
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "redis_worker_password").write_text("of elsewhere")
-    (tmp_path / "redis").symlink_to(ROOT / "redis")
-    where = ("-h", redis_settings.host, "-p", str(redis_settings.port))
-    block = block.replace("-h redis.example", " ".join(where)).replace("=worker", "=elsewhere")
+    block = block.replace("-h redis.example", f"-h {redis_settings.host} -p {redis_settings.port}")
+    password = tmp_path / "redis_worker_password"
+    password.write_text("of elsewhere")
 
-    done = subprocess.run(
-        ["sh", "-euc", block],
-        cwd=tmp_path,
-        env=os.environ | {"REDISCLI_AUTH": "test"},
-        capture_output=True,
-        text=True,
-        check=False,
+    said = docker(
+        *("run", "--rm", "--network", "host", "--env", "REDISCLI_AUTH=test", "--workdir", "/fleet"),
+        *("--volume", f"{ROOT}/redis:/fleet/redis:ro"),
+        *("--volume", f"{password}:/fleet/secrets/{password.name}:ro"),
+        *("--entrypoint", "sh", REDIS_IMAGE, "-euc", block.replace("=worker", "=elsewhere")),
     )
 
-    assert done.stdout.strip() == "OK", done.stderr
+    assert said == "OK"
     made, own = (rights(everything, name) for name in ("elsewhere", "worker"))
     assert made == own
     elsewhere = replace(as_worker(redis_settings), user="elsewhere", password="of elsewhere")

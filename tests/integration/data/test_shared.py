@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,17 @@ import pytest
 import redis
 
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import ADDRESS, ROOT, users_of_redis, wait_until
+from tests.integration.conftest import (
+    ADDRESS,
+    REDIS_COMMAND,
+    REDIS_IMAGE,
+    ROOT,
+    docker,
+    free_port,
+    redis_options,
+    wait_for_redis,
+    wait_until,
+)
 
 RUN = "20260101-000000-abcd"
 EXPIRY_S = 2.0
@@ -188,48 +199,49 @@ def test_a_lock_is_free_when_its_worker_is_dead(start: Callable[..., Worker]) ->
     assert other.ask("lock", 3 * EXPIRY_S)
 
 
+@dataclass(frozen=True)
+class OwnRedis:
+    """A Redis of one test, which may end it."""
+
+    container: str
+    settings: RedisSettings
+
+    def start_again(self) -> None:
+        """End it as a machine does that is switched off in order, and start it."""
+        where = self.settings
+        redis.Redis(where.host, where.port, password=where.password).shutdown(nosave=True)
+        docker("wait", self.container)
+        docker("start", self.container)
+        wait_for_redis(self.settings)
+
+
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[Callable[[], RedisSettings]]:
-    """A Redis as the stack has it, that can be ended; call it to start it, again as well."""
-    port = 8193
-    running: list[subprocess.Popen[bytes]] = []
-    file = tmp_path / "redis.conf"
-    file.write_text(f'bind {ADDRESS}\nport {port}\nappendonly yes\nsave ""\n{users_of_redis()}')
-
-    def start() -> RedisSettings:
-        if running:
-            running.pop().wait()
-        running.append(
-            subprocess.Popen(["redis-server", str(file)], cwd=tmp_path, stdout=subprocess.DEVNULL)
-        )
-        client = redis.Redis(host=ADDRESS, port=port, password="test")
-
-        def answers() -> bool:
-            with suppress(redis.RedisError):
-                return bool(client.ping())
-            return False
-
-        wait_until(answers, "Redis answering", 10)
-        return RedisSettings(ADDRESS, port, "test")
-
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    """Redis with a port that stays the same when it starts again."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    # pytest's own folders are closed to others, and Redis is one.
+    tmp_path.chmod(0o755)
+    port = free_port(ADDRESS)
+    options = ("--publish", f"{ADDRESS}:{port}:6379", *redis_options(secrets))
+    container = docker("run", "--detach", *options, REDIS_IMAGE, *REDIS_COMMAND)
+    try:
+        settings = RedisSettings(ADDRESS, port, "test")
+        wait_for_redis(settings)
+        yield OwnRedis(container, settings)
+    finally:
+        docker("rm", "--force", "--volumes", container)
 
 
-def test_leases_outlive_a_redis_that_starts_again(
-    own_redis: Callable[[], RedisSettings], source: str
-) -> None:
-    settings = own_redis()
-    one, other = (Worker(settings, name, source, expiry_s=10) for name in ("one", "other"))
+def test_leases_outlive_a_redis_that_starts_again(own_redis: OwnRedis, source: str) -> None:
+    where = own_redis.settings
+    one, other = (Worker(where, name, source, expiry_s=10) for name in ("one", "other"))
     try:
         one.ask("open", RUN)
         records = {one.ask("lease", 5), other.ask("lease", 5)}
         assert one.ask("count", 5) == 5
 
-        redis.Redis(host=ADDRESS, port=settings.port, password="test").shutdown(nosave=True)
-        own_redis()
+        own_redis.start_again()
 
         assert {one.ask("read"), other.ask("read")} == records
         # Nothing is given away until whoever may have been forgotten has expired.
