@@ -4,8 +4,10 @@
 # Usage: scripts/test.sh [--quick] [--layer LAYER] [-- PYTEST_ARGUMENT...]
 #
 #   --quick         only what needs no Docker: lint, unit, scripts
-#   --layer LAYER   only one of lint, unit, scripts, config, alerts, integration, e2e, chaos
+#   --layer LAYER   only one of lint, unit, scripts, config, alerts, integration, e2e, chaos; or
+#                   acceptance, which runs only when it is named: up to 90 minutes on machines of its own
 #
+# The tests see the programs of the base system and those that this installs, and no others.
 # Needs root where the engine or a browser must be installed first.
 # Exit codes: 0 all passed, 1 something failed, 2 bad arguments.
 set -Eeuo pipefail
@@ -19,9 +21,15 @@ source "$root/scripts/lib/env.sh"
 source "$root/scripts/lib/engine.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/images.sh
 source "$root/scripts/lib/images.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/programs.sh
+source "$root/scripts/lib/programs.sh"
 
 readonly all_layers=(lint unit scripts config alerts integration e2e chaos)
+readonly layers_by_name=("${all_layers[@]}" acceptance)
+readonly needed_programs=(git openssl)
 readonly chromium=/usr/bin/chromium
+# The programs that the tests see.
+programs=''
 # The process of the unit tests that run beside others, and what it says.
 unit='' unit_words=''
 
@@ -31,8 +39,8 @@ main() {
     case $1 in
       --quick) layers=(lint unit scripts) ;;
       --layer)
-        [[ " ${all_layers[*]} " == *" ${2:-none} "* ]] ||
-          die 2 "--layer needs one of: ${all_layers[*]}"
+        [[ " ${layers_by_name[*]} " == *" ${2:-none} "* ]] ||
+          die 2 "--layer needs one of: ${layers_by_name[*]}"
         layers=("$2")
         shift
         ;;
@@ -44,20 +52,33 @@ main() {
   done
 
   cd -- "$root"
+  trap clean_up EXIT
   prepare "${layers[@]}"
+  hide_other_programs
   run_layers "${layers[@]}" -- "$@"
 }
 
 # prepare LAYER...: have what these layers need, and nothing more.
 prepare() {
+  prepared "programs" prepare_programs
   prepared "Python packages" prepare_python
   export PATH=$root/.venv/bin:$PATH
-  if [[ " $* " == *' config '* || " $* " == *' alerts '* || " $* " == *' integration '* ||
-    " $* " == *' e2e '* || " $* " == *' chaos '* ]]; then
+  local without_docker='^(lint|unit|scripts)$'
+  if printf '%s\n' "$@" | grep -Eqv "$without_docker"; then
     prepared "Docker engine" ensure_engine install
     prepared "images" prepare_images
   fi
   [[ " $* " != *' e2e '* ]] || prepared "browser" prepare_browser
+  [[ " $* " != *' acceptance '* ]] || prepared "an empty Debian" tests/acceptance/empty_debian.sh
+}
+
+prepare_programs() {
+  local program
+  local -a missing=()
+  for program in "${needed_programs[@]}"; do
+    has "$program" || missing+=("$program")
+  done
+  ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
 }
 
 # The packages are installed anew only when their lock file changed.
@@ -95,8 +116,20 @@ install_packages() {
   if ((EUID != 0)) || ! has apt-get; then
     die 1 "the tests need $*; install it, or run this as root on Debian or Ubuntu"
   fi
-  DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@" >&2
+  apt_quietly update
+  apt_quietly install "$@"
+}
+
+# hide_other_programs: what is not on a new machine would make a test pass here that fails there.
+hide_other_programs() {
+  if ! has dpkg-query; then
+    log "notice: without dpkg it is unknown what a new machine has; the tests see all programs of this one"
+    return
+  fi
+  programs=$(mktemp -d)
+  # The engine brings iptables.
+  link_programs "$programs" "${needed_programs[@]}" iptables
+  export PATH=$root/.venv/bin:$programs
 }
 
 # run_layers LAYER... -- PYTEST_ARGUMENT...: run all, also after one failed, and sum up.
@@ -141,6 +174,8 @@ run_layer() {
       ;;
     # These measure times, so nothing runs beside them.
     chaos) pytest -q tests/chaos "$@" ;;
+    # Each takes long, so it shows what happens on its machine.
+    acceptance) pytest -q --capture=no tests/acceptance "$@" ;;
     *) pytest -q --numprocesses 2 "tests/$layer" "$@" ;;
   esac
 }
@@ -150,14 +185,20 @@ begin_unit() {
   unit_words=$(mktemp)
   pytest -q tests/unit "$@" >"$unit_words" 2>&1 &
   unit=$!
-  trap 'kill "$unit" 2>/dev/null || true; rm -f -- "$unit_words"' EXIT
 }
 
 end_unit() {
   local status=0
   wait "$unit" || status=$?
+  unit=''
   cat -- "$unit_words"
   return "$status"
+}
+
+clean_up() {
+  [[ -z $unit ]] || kill "$unit" 2>/dev/null || true
+  [[ -z $unit_words ]] || rm -f -- "$unit_words"
+  [[ -z $programs ]] || rm -rf -- "$programs"
 }
 
 # Every linter runs, so that one look shows everything.
