@@ -1,6 +1,6 @@
 # Thin names over scripts/. `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test integration e2e all lock
+.PHONY: help fmt lint test integration e2e all acceptance lock
 
 help: ## print this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ e2e: ## against the deployed stack
 
 all: ## everything
 	./scripts/test.sh
+
+acceptance: ## on new machines of their own, up to 90 minutes
+	./scripts/test.sh --layer acceptance
 
 lock: ## write the lock files
 	./scripts/lock.sh

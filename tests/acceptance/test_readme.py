@@ -1,0 +1,31 @@
+"""The commands of the README on a machine on which nothing is installed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.machine import Machine, new_machine
+from tests.integration.conftest import ROOT
+
+COMMANDS = re.findall(r"(?m)^(\./scripts/.*?) +# installs", (ROOT / "README.md").read_text())
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The same for all commands, as for who reads the README."""
+    with new_machine() as machine:
+        machine.clone(tmp_path_factory.mktemp("clone"))
+        yield machine
+
+
+def test_the_readme_begins_with_two_commands() -> None:
+    assert COMMANDS == ["./scripts/deploy.sh production", "./scripts/test.sh"]
+
+
+# In CI, where no test is skipped for what is missing.
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_new_machine_needs_nothing_but_this_command(machine: Machine, command: str) -> None:
+    machine.run(command, CI="true")
