@@ -162,28 +162,33 @@ run_layer() {
   case $layer in
     lint) lint ;;
     # Importing Locust makes waiting gevent's, also that of pytest-xdist for its next test.
-    unit) pytest -q "tests/$layer" "$@" ;;
+    unit) tests_in "tests/$layer" "$@" ;;
     # What teams may copy runs where what it shows runs. Most of this layer waits, for
     # leases to end and workers to be missed: more processes than cores.
     integration)
-      pytest -q --numprocesses 5 --no-loadscope-reorder tests/integration tests/examples "$@"
+      tests_in 'tests/integration tests/examples' --numprocesses 5 --no-loadscope-reorder "$@"
       ;;
     # The tests of a file share what they deploy.
-    e2e)
-      pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/e2e "$@"
-      ;;
+    e2e) tests_in tests/e2e --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@" ;;
     # These measure times, so nothing runs beside them.
-    chaos) pytest -q tests/chaos "$@" ;;
+    chaos) tests_in tests/chaos "$@" ;;
     # Each takes long, so it shows what happens on its machine.
-    acceptance) pytest -q --capture=no tests/acceptance "$@" ;;
-    *) pytest -q --numprocesses 2 "tests/$layer" "$@" ;;
+    acceptance) tests_in tests/acceptance --capture=no "$@" ;;
+    *) tests_in "tests/$layer" --numprocesses 2 "$@" ;;
   esac
+}
+
+# tests_in FOLDERS ARGUMENT...: those of these folders, if no argument names others.
+tests_in() {
+  local folders=$1
+  shift
+  pytest -q --override-ini "testpaths=$folders" "$@"
 }
 
 # Unit tests are one process, which waits for half of its time.
 begin_unit() {
   unit_words=$(mktemp)
-  pytest -q tests/unit "$@" >"$unit_words" 2>&1 &
+  tests_in tests/unit "$@" >"$unit_words" 2>&1 &
   unit=$!
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +28,13 @@ class Machine:
         """Put there what a clone of the checkout would hold; the folder is for what that takes."""
         copy_checkout(folder)
         docker("cp", f"{folder}/.", f"{self.container}:{CHECKOUT}")
+
+    def start_engine(self, settings: Mapping[str, object] | None = None) -> None:
+        """Install and start an engine as deploy.sh does, with these settings of the daemon."""
+        text = shlex.quote(json.dumps(settings or {}))
+        self.run(f"mkdir --parents /etc/docker; echo {text} >/etc/docker/daemon.json")
+        libraries = "source scripts/lib/common.sh; source scripts/lib/engine.sh"
+        self.run(f"{libraries}; source scripts/lib/images.sh; ensure_engine install")
 
     def give(self, *images: str) -> None:
         """Copy images of this machine's engine to the engine of the new one."""
