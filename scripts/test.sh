@@ -74,11 +74,9 @@ prepare() {
 
 prepare_programs() {
   local program
-  local -a missing=()
   for program in "${needed_programs[@]}"; do
-    has "$program" || missing+=("$program")
+    ensure_program "$program" install
   done
-  ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
 }
 
 # The packages are installed anew only when their lock file changed.

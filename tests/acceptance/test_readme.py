@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,11 @@ def test_the_readme_begins_with_two_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_new_machine_needs_nothing_but_this_command(machine: Machine, command: str) -> None:
     machine.run(command, CI="true")
+
+
+def test_ci_needs_no_deployment_before(tmp_path: Path) -> None:
+    """What deploy.sh installs would hide what test.sh forgets to."""
+    with new_machine() as machine:
+        machine.clone(tmp_path)
+
+        machine.run("./.ci/run --layer alerts", CI="true")
