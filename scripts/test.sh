@@ -108,6 +108,8 @@ prepare_images() {
 
 prepare_browser() {
   [[ -x $chromium ]] || install_packages chromium fonts-dejavu-core
+  # What drives it comes with the Python packages, but for this library.
+  playwright --version >/dev/null 2>&1 || install_packages libatomic1
 }
 
 install_packages() {
@@ -178,9 +180,9 @@ run_layer() {
 
 # tests_in FOLDERS ARGUMENT...: those of these folders, if no argument names others.
 tests_in() {
-  local folders=$1
+  local places=$1
   shift
-  pytest -q --override-ini "testpaths=$folders" "$@"
+  pytest -q --override-ini "testpaths=$places" "$@"
 }
 
 # Unit tests are one process, which waits for half of its time.
