@@ -18,7 +18,7 @@ set -Eeuo pipefail
 shopt -s inherit_errexit
 
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/common.sh"
 source "$root/scripts/lib/env.sh"
 source "$root/scripts/lib/lock.sh"
 source "$root/scripts/lib/settings.sh"

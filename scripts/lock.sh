@@ -10,7 +10,7 @@ set -Eeuo pipefail
 shopt -s inherit_errexit
 
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/common.sh"
 
 # Writes the lock files, and is in none of them.
 readonly uv_version=0.13.8

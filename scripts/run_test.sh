@@ -22,7 +22,7 @@ set -Eeuo pipefail
 shopt -s inherit_errexit
 
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/common.sh"
 source "$root/scripts/lib/env.sh"
 source "$root/scripts/lib/settings.sh"
 source "$root/scripts/lib/locustfile.sh"
@@ -109,7 +109,7 @@ run_test() {
   project=$(setting COMPOSE_PROJECT_NAME)
   work=$(mktemp -d)
   # shellcheck disable=SC2064  # now
-  trap "rm -rf -- '$work'" EXIT
+  trap "rm -rf -- ${work@Q}" EXIT
   mkfifo "$work/caller"
   trap 'interrupted=yes; exec 8>&-' INT TERM
   while true; do
@@ -230,7 +230,7 @@ use_locustfile() {
   project=$(setting COMPOSE_PROJECT_NAME)
   take_lock
   # shellcheck disable=SC2064  # now
-  trap "rm -f -- '$candidate' '$candidate.new' '$labels'" EXIT
+  trap "rm -f -- ${candidate@Q} ${candidate@Q}.new ${labels@Q}" EXIT
   cp -p -- "$root/.env" "$candidate"
   env_set "$candidate" LOCUSTFILE "$name"
   refreshed_labels "$root/.deploy/mounted.yml" "$candidate" locust-master locust-worker >"$labels"

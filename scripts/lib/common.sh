@@ -3,6 +3,11 @@
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly root
 
+# What a shell sets for itself, or Git for its hooks, is not meant for us.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+# A folder that a session had and that is gone; programs then take /tmp.
+[[ -d ${TMPDIR:-/tmp} && -w ${TMPDIR:-/tmp} ]] || unset TMPDIR
+
 trap 'report_failure "$?" "$BASH_COMMAND"' ERR
 
 log() {

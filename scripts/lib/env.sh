@@ -50,8 +50,8 @@ where() {
 replace_file() {
   local file=$1 new=$1.new
   cp -p -- "$file" "$new"
-  cat >"$new"
-  mv -- "$new" "$file"
+  # Also where errexit is off: on a full disk, what is there stays.
+  cat >"$new" && mv -- "$new" "$file"
 }
 
 # env_set FILE KEY VALUE: change one line, or add it above the block of deploy.sh.
@@ -90,11 +90,12 @@ block_keys() {
   sed "1,/^$block_mark\$/d" "$root/.env.example" | sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p'
 }
 
-# Compose prefers variables of the shell to those of .env: leave it none of ours.
+# Compose prefers variables of the shell to those of .env: leave it none of ours, and none that change
+# what it reads, says and builds.
 use_settings_file_alone() {
   local key
   while IFS=$'\t' read -r _ key _; do
     unset "$key"
   done < <(env_lines "$root/.env.example")
-  unset COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES COMPOSE_ENV_FILES
+  unset "${!COMPOSE_@}" BUILDX_BUILDER DOCKER_DEFAULT_PLATFORM
 }
