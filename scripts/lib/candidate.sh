@@ -71,9 +71,8 @@ write_candidate() {
 
 # Print the files of the stack.
 compose_files() {
-  local files
-  files=$(env_get "$root/.env.example" COMPOSE_FILE)
-  [[ $(setting MONITORING_ENABLED) != false ]] || files=${files/:docker-compose.monitoring.yml/}
+  local files=docker-compose.prod.yml
+  [[ $(setting MONITORING_ENABLED) == false ]] || files+=:docker-compose.monitoring.yml
   printf '%s\n' "$files"
 }
 
