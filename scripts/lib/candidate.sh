@@ -71,9 +71,9 @@ write_candidate() {
 
 # Print the files of the stack.
 compose_files() {
-  local files=docker-compose.prod.yml
-  [[ $(setting MONITORING_ENABLED) == false ]] || files+=:docker-compose.monitoring.yml
-  printf '%s\n' "$files"
+  local monitoring=:docker-compose.monitoring.yml
+  [[ $(setting MONITORING_ENABLED) != false ]] || monitoring=''
+  printf 'docker-compose.prod.yml%s\n' "$monitoring"
 }
 
 # profiles_of FILE [IMAGES]: the bundled stores that these settings use, and Grafana where its image is.

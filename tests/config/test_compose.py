@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +141,43 @@ def test_network_has_no_way_out(network: str) -> None:
     assert raw_compose()["networks"][network]["internal"] is True
 
 
-def test_both_files_mean_the_same_by_a_service() -> None:
+@pytest.mark.parametrize("what", ["x-service", "x-no-proxy"])
+def test_both_files_mean_the_same_by(what: str) -> None:
     first, second = (
-        yaml.safe_load(file.read_text(encoding="utf-8"))["x-service"]
+        yaml.safe_load(file.read_text(encoding="utf-8"))[what]
         for file in (COMPOSE_FILE, MONITORING_FILE)
     )
 
     assert first == second
+
+
+@pytest.mark.docker
+def test_a_proxy_of_the_docker_client_reaches_no_container(tmp_path: Path) -> None:
+    proxy = "http://proxy.example:3128"
+    kinds = ("httpProxy", "httpsProxy", "ftpProxy", "allProxy", "noProxy")
+    proxies = {"default": dict.fromkeys(kinds, proxy)}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": proxies}))
+    environments = [service.get("environment", {}) for service in SERVICES.values()]
+    # Of any service, what all have.
+    common = set.intersection(*(set(environment.items()) for environment in environments))
+    image = os.environ.get("PYTHON_IMAGE", "locust-fleet/python:packages")
+    service = {"image": image, "network_mode": "none", "environment": dict(common)}
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"services": {"service": service}}))
+
+    project = f"fleet-proxy-{os.getpid()}"
+    run = ("run", "--rm", "-T", "service", "env")
+    done = subprocess.run(
+        ["docker", "compose", "--project-name", project, *run],
+        cwd=tmp_path,
+        env={**os.environ, "DOCKER_CONFIG": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "HTTP_PROXY=\n" in done.stdout
+    assert proxy not in done.stdout
 
 
 @pytest.mark.parametrize("name", ["redis", "postgres"])
