@@ -40,6 +40,7 @@ machine_problems() {
     lost_password_problem "$project"
   fi
   disk_problem "$docker_dir" "$(free_mb "$docker_dir")"
+  hidden_problem "$EUID"
   address_problem "$file" /proc/net/fib_trie
   port_problems "$file" "$state" "$project"
   warn_about_firewall

@@ -128,15 +128,17 @@ apt_offers() {
 
 # One more release of the same mirror, pinned so low that nothing else comes from it.
 add_newer_debian() {
-  local mirror key=/usr/share/keyrings/debian-archive-keyring.gpg
+  local mirror key=/usr/share/keyrings/debian-archive-keyring.gpg name=locust-fleet-$debian_release
+  local source=/etc/apt/sources.list.d/$name.sources pin=/etc/apt/preferences.d/$name
   mirror=$(debian_mirror) || exit
   log "taking Compose from Debian $debian_release at $mirror"
   {
     printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$mirror" "$debian_release"
     [[ ! -e $key ]] || printf 'Signed-By: %s\n' "$key"
-  } >"/etc/apt/sources.list.d/locust-fleet-$debian_release.sources"
-  printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n' "$debian_release" \
-    >"/etc/apt/preferences.d/locust-fleet-$debian_release"
+  } >"$source"
+  printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n' "$debian_release" >"$pin"
+  # Everybody who asks apt reads them.
+  chmod 0644 "$source" "$pin"
   apt_quietly update
 }
 

@@ -58,8 +58,9 @@ restore_deployed() {
     # A tester's new files do no harm.
     [[ $folder == locustfiles ]] || remove_added "$from/$folder" "$root/$folder"
   done
-  (cd -- "$from" && find . -type f ! -path ./images ! -path './secrets/*' \
-    -exec cp -a --parents -- {} "$root" \;)
+  # Names without ./, which would give the checkout itself the owner and mode of the copy.
+  (cd -- "$from" && find . -type f ! -path ./images ! -path './secrets/*' -printf '%P\0' |
+    xargs -0 cp -a --parents --target-directory="$root" --)
   restore_addresses
   restore_image_names
 }

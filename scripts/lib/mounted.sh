@@ -128,3 +128,37 @@ mounted_hash() (
     find "$@" -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   } | sha256sum | cut -c 1-16
 )
+
+# --- who may read it ---
+
+# hidden_paths [FIND_TEST...]: print what is mounted, each followed by a zero byte, that containers cannot
+# read under their own user ids, as in a clone made under umask 077. secrets/ stays closed; what is in it
+# is mounted by itself.
+hidden_paths() (
+  cd -- "$root" || exit
+  local -a there=("${kept_folders[@]}")
+  [[ ! -d secrets ]] || there+=(secrets)
+  [[ ! -d .deploy/metrics ]] || there+=(.deploy/metrics)
+  find "${there[@]}" -name __pycache__ -prune -o ! -path secrets "$@" \
+    \( -type d ! -perm -005 -o -type f ! -perm -004 \) -print0
+)
+
+# hidden_problem USER_ID: nothing if we may mend it.
+hidden_problem() {
+  local -a hidden
+  (($1 != 0)) || return 0
+  mapfile -d '' hidden < <(hidden_paths ! -user "$1")
+  ((${#hidden[@]} == 0)) ||
+    echo "containers cannot read ${hidden[0]}, and it is not yours; let its owner do: chmod -R a+rX" \
+      "${kept_folders[*]}"
+}
+
+# show_mounted: let containers read all that is mounted.
+show_mounted() (
+  cd -- "$root" || exit
+  local -a hidden
+  mapfile -d '' hidden < <(hidden_paths)
+  ((${#hidden[@]})) || return 0
+  log "letting containers read ${#hidden[@]} files and folders, such as ${hidden[0]}"
+  chmod a+rX -- "${hidden[@]}"
+)

@@ -31,7 +31,8 @@ checked_out() { repository symbolic-ref --quiet --short HEAD || commit_of HEAD; 
 
 # check_out VERSION: what is mounted and what is built are both of it then.
 check_out() {
-  repository -c advice.detachedHead=false checkout --quiet "$1" >&2 ||
+  # Containers that run read some of it.
+  (umask 022 && repository -c advice.detachedHead=false checkout --quiet "$1") >&2 ||
     die 1 "Git could not check out $1; its reason is above"
 }
 

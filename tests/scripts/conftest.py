@@ -17,7 +17,7 @@ PROJECT = "fake"
 COPIED = (
     *("alertmanager", "conf", "grafana", "locustfiles", "nginx", "postgres", "postgres-exporter"),
     *("prometheus", "redis", "redis-exporter", "scripts"),
-    *(".env.example", "docker-compose.prod.yml", "docker-compose.monitoring.yml"),
+    *(".env.example", "compose.yaml", "docker-compose.prod.yml", "docker-compose.monitoring.yml"),
 )
 LIBRARIES = "; ".join(
     f"source scripts/lib/{name}.sh"
@@ -57,6 +57,11 @@ class Checkout:
     def fake(self, name: str, text: str = "") -> None:
         """Tell the fake engine how to answer."""
         (self.docker / name).write_text(text)
+
+    def hide(self) -> None:
+        """Take away from everybody else what a clone under umask 077 would not give them."""
+        for path in (self.folder, *self.folder.rglob("*")):
+            path.chmod(path.stat().st_mode & ~0o077)
 
     def calls(self) -> list[str]:
         """What the engine was asked."""
