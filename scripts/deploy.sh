@@ -11,7 +11,8 @@
 #   --one-by-one  replace workers and masters one after another, as is done anyway beside a run
 #
 # Everything is checked before anything is changed. When a deployment fails, the former one is
-# brought back; data is never touched. An active run goes on. Prints where the stack is on stdout.
+# brought back, and data is never touched; the first one takes away what it made. An active run goes
+# on. Prints where the stack is on stdout.
 # Exit codes: 0 done, 1 a step failed, 2 bad arguments or settings, 3 refused: another deployment
 # is under way, an active run stands on what would have to change, or one began meanwhile.
 set -Eeuo pipefail
@@ -32,6 +33,7 @@ source "$root/scripts/lib/mounted.sh"
 source "$root/scripts/lib/images.sh"
 source "$root/scripts/lib/release.sh"
 source "$root/scripts/lib/keep.sh"
+source "$root/scripts/lib/first.sh"
 source "$root/scripts/lib/candidate.sh"
 source "$root/scripts/lib/database.sh"
 source "$root/scripts/lib/handover.sh"
@@ -43,6 +45,8 @@ source "$root/scripts/lib/checks.sh"
 phase=looking
 # at_once or one_by_one: how workers and masters are replaced.
 manner=at_once
+# yes: the engine held nothing of this project before.
+first=no
 
 main() {
   local environment='' version='' check=no install=install end_run=no
@@ -108,6 +112,7 @@ deploy() {
   step "settings and secrets"
   prepare_settings
   project=$(setting COMPOSE_PROJECT_NAME)
+  ! is_first "$project" || first=yes
   step "images"
   prepare_candidate "$install" "$project"
   step "what has to change"
@@ -192,14 +197,17 @@ on_exit() {
   [[ $phase == looking ]] || drop_candidate
   if [[ $phase == changing ]] && ((code == 130)); then
     log "interrupted; repeat the deployment to finish it"
+    [[ $first == no ]] || log "or take away what it made: scripts/stop.sh --delete-data --yes"
   elif ((code == 130)); then
     log "interrupted; nothing was changed"
   elif [[ $phase == changing ]]; then
     # Refused, because of a run that began meanwhile, it is 3.
     if ! go_back || ((code != 3)); then code=1; fi
   fi
-  if [[ $phase == looking || $phase == deciding ]] && [[ -n ${FLEET_CAME_FROM:-} ]] && ((code)); then
-    check_out "$FLEET_CAME_FROM"
+  if [[ $phase == looking || $phase == deciding ]] && ((code)); then
+    # A look into the locustfile makes networks and volumes.
+    [[ $first == no ]] || take_away "$(setting COMPOSE_PROJECT_NAME)"
+    [[ -z ${FLEET_CAME_FROM:-} ]] || check_out "$FLEET_CAME_FROM"
   fi
   exit "$code"
 }
@@ -212,6 +220,11 @@ go_back() {
   show_failing "$project"
   if [[ ! -d $deploy_dir/deployed ]]; then
     log "the deployment failed, and there is no former one; repeat it once the cause is removed"
+    if [[ $first == yes ]]; then
+      take_away "$project"
+    else
+      log "it leaves containers and volumes; scripts/stop.sh --delete-data --yes removes them with all data"
+    fi
     return 0
   fi
   log "the deployment failed: going back to the former one; this one is kept in .deploy/failed"

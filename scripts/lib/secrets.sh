@@ -100,7 +100,8 @@ lost_password_problem() {
   docker volume inspect "$1_postgres-data" >/dev/null 2>&1 || return 0
   [[ -z $(setting POSTGRES_PASSWORD) ]] || return 0
   echo "secrets/postgres_password is missing, but the volume $1_postgres-data holds a database" \
-    "that knows it; put the file back, or set POSTGRES_PASSWORD in .env"
+    "that knows it; put the file back, set POSTGRES_PASSWORD in .env, or delete what nobody needs:" \
+    "docker volume rm $1_postgres-data"
 }
 
 # SELinux lets containers read only what is labelled for them; Compose labels the other mounts.

@@ -7,7 +7,7 @@
 # somebody starts the run of `then_run`), `fails` (words; a call that holds one of them
 # fails), `stopped` and `restarting` (containers that do not run), `started` (when containers started), `unfit` (new
 # workers are). In `added`,
-# `removed`, `images` and `labels` (those of the last `up`) it notes those itself.
+# `removed`, `images`, `volumes` and `labels` (those of the last `up`) it notes those itself.
 #
 # A deployment calls this some sixty times, so it starts no program.
 set -Eeuo pipefail
@@ -20,6 +20,8 @@ readonly services=(
 main() {
   local call=$*
   note calls "$call"
+  # Also those of a container that then fails.
+  [[ $call != 'compose '*' run '* ]] || echo "$project"_postgres-data >"$folder/volumes"
   if [[ -e $folder/begins && $call == *"$(say begins)"* ]]; then
     say then_run >"$folder/run"
   fi
@@ -63,6 +65,8 @@ engine() {
     'pull '*) note images "${*: -1} pulled" ;;
     'tag '*) note images "$3 $(image "$2" || echo "$2")" ;;
     'image inspect '*) inspect_image "$@" ;;
+    'volume ls '*) say volumes ;;
+    'volume rm '*) : >"$folder/volumes" ;;
     'volume inspect '*) [[ " $(say volumes) " == *" $3 "* ]] ;;
     'port '*) say port ;;
   esac
@@ -86,6 +90,7 @@ compose() {
 # bring_up CALL: containers of the scenario have the labels that the files say now.
 bring_up() {
   : >"$folder/up"
+  echo "$project"_postgres-data >"$folder/volumes"
   if [[ -e .deploy/mounted.yml && ($1 == *--remove-orphans* || $1 == *' locust-master '*) ]]; then
     echo "$(<.deploy/mounted.yml)" >"$folder/labels"
   fi
@@ -114,6 +119,7 @@ containers() {
       line=${line//'{{.State}}'/"$state"}
       line=${line//'{{.Status}}'/"$status"}
       line=${line//'{{.Label "com.docker.compose.service"}}'/"$service"}
+      line=${line//'{{.Label "com.docker.compose.project.working_dir"}}'/"$(say working_dir "$PWD")"}
       if [[ $line == *fleet.* ]]; then
         line=${line//'{{.Label "fleet.mounted"}}'/"$(label mounted "$service" "$labels")"}
         line=${line//'{{.Label "fleet.scenario"}}'/"$(label scenario "$service" "$labels")"}
