@@ -5,16 +5,16 @@ check_everything() {
   local version=$1 install=$2 file state wrong unfit line
   file=$(settings_file)
   state=$(engine_state)
-  wrong=$(
+  # What follows would stumble over what is wrong already.
+  wrong='' unfit=$(folder_problems)
+  [[ -n $unfit ]] || wrong=$(
     settings_problems "$file"
     certificate_problems "$file"
     secrets_problems
     locustfile_problem "$file"
     version_problem "$version"
   ) || die 1 "the settings could not be read"
-  # What follows would stumble over what is wrong already.
-  unfit=''
-  [[ -n $wrong ]] || unfit=$(machine_problems "$file" "$state" "$install") ||
+  [[ -n $unfit$wrong ]] || unfit=$(machine_problems "$file" "$state" "$install") ||
     die 1 "the machine could not be looked at"
   while read -r line; do
     [[ -z $line ]] || log "error: $line"
@@ -28,6 +28,7 @@ check_everything() {
 # machine_problems FILE ENGINE_STATE INSTALL
 machine_problems() {
   local file=$1 state=$2 install=$3 is_root=no project docker_dir=/var/lib/docker
+  warn_about_clock "$(date +%s)" "$(last_change)"
   ((EUID != 0)) || is_root=yes
   project=$(setting COMPOSE_PROJECT_NAME)
   platform_problem "$(uname -s)" "$(uname -m)"
@@ -37,13 +38,28 @@ machine_problems() {
   disk_problem "$root" "$(free_mb "$root")"
   if [[ $state == ok ]]; then
     docker_dir=$(docker info --format '{{.DockerRootDir}}')
+    running_engine_problems "$file" "$docker_dir"
     lost_password_problem "$project"
   fi
   disk_problem "$docker_dir" "$(free_mb "$docker_dir")"
   hidden_problem "$EUID"
+  warn_about_way_out /proc/net/route /proc/net/ipv6_route
   address_problem "$file" /proc/net/fib_trie
   port_problems "$file" "$state" "$project"
   warn_about_firewall
+}
+
+# running_engine_problems FILE DATA_FOLDER
+running_engine_problems() {
+  local name system limits security key
+  IFS='|' read -r name system limits security < <(
+    docker info --format '{{.Name}}|{{.OperatingSystem}}|{{.CPUCfsQuota}}|{{.SecurityOptions}}'
+  )
+  engine_machine_problem "$name" "$system" "$2" "$(</proc/sys/kernel/hostname)"
+  engine_limits_problem "$limits"
+  for key in HTTP_PORT HTTPS_PORT; do
+    engine_port_problem "$1" "$security" "$(</proc/sys/net/ipv4/ip_unprivileged_port_start)" "$key"
+  done
 }
 
 # port_problems FILE ENGINE_STATE PROJECT: ports that our own nginx has are free for us.

@@ -1,22 +1,27 @@
 # The Docker engine and Compose: look whether they are there, install and start them.
 
 readonly engine_wanted=20.10 compose_wanted=2.20
-readonly engine_start_s=60 engine_log=/var/log/dockerd.log
+readonly engine_start_s=60 engine_log=/var/log/dockerd.log engine_socket=unix:///var/run/docker.sock
 
-# Print ok, or what is missing: missing, stopped, forbidden, old-engine VERSION, old-compose VERSION.
+# Print ok, or what is wrong: missing, no-compose, podman, stopped, forbidden, no-context, silent ADDRESS,
+# elsewhere ADDRESS, old-engine VERSION, old-compose VERSION.
 engine_state() {
-  local engine compose
-  if ! has docker || ! compose=$(docker compose version --short 2>/dev/null); then
+  local address engine compose
+  compose=$(docker compose version --short 2>/dev/null) || compose=''
+  if ! has docker; then
     echo missing
-    return
-  fi
-  if ! engine=$(docker version --format '{{.Server.Version}}' 2>&1); then
-    case $engine in
-      *'permission denied'*) echo forbidden ;;
-      *) if has dockerd; then echo stopped; else echo missing; fi ;;
-    esac
+  elif [[ $(docker --version 2>/dev/null) == podman* ]]; then
+    echo podman
+  elif address=$(engine_address) && [[ $address != unix:* ]]; then
+    echo "elsewhere $address"
+  elif ! engine=$(docker version --format '{{.Server.Version}}{{range .Server.Components}} {{.Name}}{{end}}' 2>&1); then
+    silent_state "$engine" "$address" "$compose"
+  elif [[ $engine == *Podman* ]]; then
+    echo podman
   elif ! version_at_least "$engine" "$engine_wanted"; then
-    echo "old-engine $engine"
+    echo "old-engine ${engine%% *}"
+  elif [[ -z $compose ]]; then
+    echo no-compose
   elif ! version_at_least "$compose" "$compose_wanted"; then
     echo "old-compose $compose"
   else
@@ -24,18 +29,45 @@ engine_state() {
   fi
 }
 
+# Print where the client looks for the engine, by DOCKER_HOST or its context.
+engine_address() {
+  local address
+  address=$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null) || address=''
+  printf '%s\n' "${address:-$engine_socket}"
+}
+
+# silent_state WORDS ADDRESS COMPOSE: why the engine did not answer.
+silent_state() {
+  case $1 in
+    *'permission denied'*) echo forbidden ;;
+    *context*'not found'*) echo no-context ;;
+    *)
+      if [[ $2 != "$engine_socket" ]]; then
+        echo "silent $2"
+      elif has dockerd && [[ -n $3 ]]; then
+        echo stopped
+      else
+        echo missing
+      fi
+      ;;
+  esac
+}
+
 # engine_problem STATE install|no-install IS_ROOT: nothing when it is there or we may see to it.
 engine_problem() {
-  local need="Docker Engine $engine_wanted and Compose $compose_wanted or newer"
+  local need="Docker Engine $engine_wanted and Compose $compose_wanted or newer" what
+  local remedy="unset DOCKER_HOST and DOCKER_CONTEXT, or: docker context use default"
   case $1 in
     ok) ;;
-    missing)
+    missing | no-compose)
+      what="no Docker engine with Compose"
+      [[ $1 == missing ]] || what="the Docker engine is there without Compose"
       if [[ $2 == no-install ]]; then
-        echo "no Docker engine with Compose; install $need, or leave out --no-install"
+        echo "$what; install $need, or leave out --no-install"
       elif [[ $3 != yes ]]; then
-        echo "no Docker engine with Compose; install $need, or run this as root, which installs it"
+        echo "$what; install $need, or run this as root, which installs it"
       elif ! has apt-get && ! has dnf; then
-        echo "no Docker engine with Compose, and neither apt nor dnf to install it; install $need"
+        echo "$what, and neither apt nor dnf to install it; install $need"
       fi
       ;;
     stopped)
@@ -44,6 +76,13 @@ engine_problem() {
       ;;
     forbidden)
       echo "you may not use the Docker engine; run this as root, or join the group docker"
+      ;;
+    podman) echo "docker is Podman here, with which Locust Fleet does not work; install $need" ;;
+    no-context) echo "the Docker client has no such context; $remedy" ;;
+    silent*) echo "the Docker engine at ${1#* } does not answer; start it, or $remedy" ;;
+    elsewhere*)
+      echo "the Docker engine is at ${1#* }, and containers read files of this folder; deploy on that" \
+        "machine, or for the engine of this one $remedy"
       ;;
     old-engine*) echo "the Docker engine is ${1#* }; install $engine_wanted or newer" ;;
     old-compose*) echo "Docker Compose is ${1#* }; install $compose_wanted or newer" ;;
@@ -71,7 +110,7 @@ ensure_engine() {
   state=$(engine_state)
   problem=$(engine_problem "$state" "$1" "$is_root")
   [[ -z $problem ]] || die 1 "$problem"
-  if [[ $state == missing && $1 == install ]]; then
+  if [[ $state == missing || $state == no-compose ]] && [[ $1 == install ]]; then
     install_engine
     state=$(engine_state)
   fi
@@ -85,7 +124,16 @@ ensure_engine() {
 # --- installing ---
 
 install_engine() {
-  if has apt-get; then install_with_apt; else install_with_dnf; fi
+  if ! has apt-get; then
+    install_with_dnf
+  elif dpkg-query --show docker-ce >/dev/null 2>&1; then
+    # Docker's own packages, which those of Debian would replace.
+    log "installing Compose"
+    apt_quietly update
+    apt_quietly install docker-compose-plugin
+  else
+    install_with_apt
+  fi
 }
 
 # install_with_apt: Debian 13 and Ubuntu have all of it; of Debian 12, Compose is too old.

@@ -73,6 +73,36 @@ address_problem() {
       "or 0.0.0.0 for all ($(where "$file" BIND_ADDRESS))"
 }
 
+# warn_about_way_out ROUTE IPV6_ROUTE: containers have IPv4 alone, and so has the front.
+warn_about_way_out() {
+  ! awk 'NR > 1 && $2 == "00000000" { found = 1 } END { exit !found }' "$1" &&
+    awk '$1 ~ /^0+$/ && $2 == "00" && $NF != "lo" { found = 1 } END { exit !found }' "$2" || return 0
+  log "warning: this machine has a way out by IPv6 alone, and containers have IPv4 alone: they reach no" \
+    "target outside, and nobody outside reaches the front"
+}
+
+# engine_machine_problem NAME SYSTEM DATA_FOLDER HOST: an engine whose socket leads to another machine, as
+# in a container of a CI. Docker Desktop shows its own machine the files of this one.
+engine_machine_problem() {
+  [[ $1 == "$4" || $2 == 'Docker Desktop' || -e $3 ]] ||
+    echo "the Docker engine runs on $1, and this is $4; containers would not see $root: deploy there"
+}
+
+# engine_limits_problem HAS_CPU_LIMITS
+engine_limits_problem() {
+  [[ $1 != false ]] ||
+    echo "the Docker engine cannot limit processors; let systemd delegate cpu to a rootless engine, or use" \
+      "the one that root runs"
+}
+
+# engine_port_problem FILE SECURITY FIRST KEY: of an engine without root, where everybody may publish.
+engine_port_problem() {
+  local port
+  port=$(setting "$4")
+  [[ $2 != *name=rootless* ]] || ((port >= $3)) ||
+    echo "$4 is $port, which an engine without root cannot publish; use $3 to 65535 ($(where "$1" "$4"))"
+}
+
 # port_problem FILE KEY ADDRESS TCP_TABLE...: is the port of KEY taken by somebody else?
 port_problem() {
   local file=$1 key=$2 address=$3 port

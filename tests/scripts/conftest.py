@@ -22,8 +22,18 @@ COPIED = (
 LIBRARIES = "; ".join(
     f"source scripts/lib/{name}.sh"
     for name in (
-        *("common", "env", "settings", "machine", "engine", "secrets", "certificate"),
-        *("locustfile", "stack", "mounted", "keep", "candidate", "release", "handover", "tuning"),
+        *("common", "env", "settings", "machine", "folder", "engine", "secrets"),
+        *(
+            "certificate",
+            "locustfile",
+            "stack",
+            "mounted",
+            "keep",
+            "candidate",
+            "release",
+            "handover",
+            "tuning",
+        ),
     )
 )
 

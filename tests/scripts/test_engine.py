@@ -53,6 +53,9 @@ def test_a_version_that_is_too_old_is_named(
         ("missing", "install", "no", "or run this as root, which installs it"),
         ("stopped", "install", "no", "start it, or run this as root, which starts it"),
         ("forbidden", "install", "no", "run this as root, or join the group docker"),
+        ("no-compose", "install", "no", "or run this as root, which installs it"),
+        ("no-context", "install", "yes", "or: docker context use default"),
+        ("silent unix:///nowhere", "install", "yes", "or: docker context use default"),
         ("ok", "no-install", "no", ""),
         ("stopped", "no-install", "yes", ""),
     ],
@@ -86,3 +89,55 @@ def test_an_engine_that_may_not_be_used_is_told_from_one_that_is_stopped(
     )
 
     assert checkout.call("engine_state") == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("program", "state"),
+    [
+        ('case "$*" in --version) echo podman version 4.9.3;; *) echo 4.9.3;; esac', "podman"),
+        (
+            'case "$*" in version*) echo 26.1.5 Podman Engine;; compose*) echo 2.26.1;; esac',
+            "podman",
+        ),
+        ('case "$*" in compose*) exit 1;; version*) echo 26.1.5 Engine;; esac', "no-compose"),
+        ("echo 'context \"lab\": context not found' >&2; exit 1", "no-context"),
+        (
+            'case "$*" in context*) echo unix:///nowhere;; *) echo refused >&2; exit 1;; esac',
+            "silent unix:///nowhere",
+        ),
+        ("echo Cannot connect >&2; exit 1", "missing"),
+    ],
+)
+def test_what_answers_to_docker_is_told_apart(checkout: Checkout, program: str, state: str) -> None:
+    checkout.program("docker", program)
+
+    assert checkout.call("engine_state") == state
+
+
+@pytest.mark.parametrize("address", ["ssh://me@far.example", "tcp://far.example:2375"])
+def test_an_engine_elsewhere_is_refused_before_it_is_asked(
+    configured: Checkout, address: str
+) -> None:
+    configured.fake("context", address)
+    before = configured.state()
+
+    done = configured.deploy()
+
+    assert done.returncode == 1
+    assert f"the Docker engine is at {address}, and containers read files of" in done.stderr
+    assert "unset DOCKER_HOST and DOCKER_CONTEXT" in done.stderr
+    assert configured.state() == before
+    assert not [call for call in configured.calls() if call.startswith(("version", "info", "ps"))]
+
+
+def test_compose_comes_from_docker_where_the_engine_does(checkout: Checkout) -> None:
+    for name in ("apt-get", "dpkg-query"):
+        checkout.program(name, f'echo "{name} $*" >>{checkout.docker}/asked')
+
+    checkout.call("install_engine")
+
+    asked = (checkout.docker / "asked").read_text().splitlines()
+    assert [line for line in asked if line.startswith("apt-get")] == [
+        "apt-get -qq update",
+        "apt-get -qq install --yes --no-install-recommends docker-compose-plugin",
+    ]

@@ -1,0 +1,27 @@
+# Look whether the stack can be deployed from this folder.
+
+# folder_problems
+folder_problems() {
+  local path
+  [[ $root != *:* ]] ||
+    echo "$root has a colon in its path, which Docker takes for an end; rename that folder"
+  [[ -w $root ]] || echo "$root cannot be written, and settings and secrets belong there; deploy from a copy"
+  [[ -w ${TMPDIR:-/tmp} ]] || echo "${TMPDIR:-/tmp} cannot be written; give it mode 1777, or set TMPDIR"
+  for path in .env .deploy secrets secrets/session_key; do
+    [[ ! -e $root/$path || (-r $root/$path && (-w $root/$path || $path == secrets/*)) ]] || {
+      echo "$path belongs to $(stat --format %U "$root/$path"), who deployed from here; deploy as that user"
+      return
+    }
+  done
+}
+
+# warn_about_clock NOW CHANGED: seconds since 1970. A clock that was never set makes certificates that are
+# over, and takes those of others for not valid yet.
+warn_about_clock() {
+  (($1 > $2 - 86400)) ||
+    log "warning: the clock of this machine says $(date -u -d "@$1" +%F), and this version was made on" \
+      "$(date -u -d "@$2" +%F); set the clock"
+}
+
+# last_change: print when this version was made; 0 where nobody knows.
+last_change() { repository log -1 --format=%ct 2>/dev/null || stat --format %Y "$root/.env.example"; }

@@ -1,0 +1,185 @@
+"""What is wrong with the folder, the clock or the engine is said before anything is changed."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import ROOT
+from tests.scripts.conftest import Checkout
+
+NEXT_YEAR = 365 * 86400
+
+
+def test_a_colon_in_the_path_is_named(configured: Checkout, tmp_path: Path) -> None:
+    folder = tmp_path / "at 12:30"
+    configured.folder.rename(folder)
+    configured.folder = folder
+    before = configured.state()
+
+    done = configured.deploy()
+
+    assert done.returncode == 1
+    assert f"{folder} has a colon in its path" in done.stderr
+    assert configured.state() == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(configured: Checkout) -> None:
+    mount = 'mount --bind "$0" "$0" && mount --options remount,bind,ro "$0"'
+    script = f'{mount} && exec "$0/scripts/deploy.sh" production'
+
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", script, str(configured.folder)],
+        env=configured.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert f"{configured.folder} cannot be written" in done.stderr
+    assert "nothing was changed" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to somebody else")
+def test_who_deploys_after_somebody_else_is_told(deployed: Checkout) -> None:
+    for folder in (deployed.folder, *deployed.folder.parents):
+        if folder.stat().st_mode & 0o077 == 0:
+            folder.chmod(0o711)
+    os.chown(deployed.folder, 65534, 65534)
+
+    script = str(deployed.folder / "scripts" / "deploy.sh")
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--clear-groups", script, "production", "--check"],
+        env=deployed.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert ".env belongs to root, who deployed from here; deploy as that user" in done.stderr
+
+
+@pytest.mark.parametrize(("now", "told"), [(0, True), (NEXT_YEAR, True), (2 * NEXT_YEAR, False)])
+def test_a_clock_before_the_version_was_made_is_told(
+    checkout: Checkout, now: int, told: bool
+) -> None:
+    words = checkout.call("eval", f"warn_about_clock {now} {2 * NEXT_YEAR - 3600} 2>&1")
+
+    assert ("set the clock" in words) is told
+
+
+@pytest.mark.parametrize(
+    ("ipv4", "ipv6", "told"),
+    [
+        ("eth0 00000000 010200C0", f"{'0' * 32} 00 {'0' * 32} 00 x y z eth0", False),
+        ("docker0 000011AC 00000000", f"{'0' * 32} 00 {'0' * 32} 00 x y z eth0", True),
+        ("docker0 000011AC 00000000", f"{'0' * 32} 00 {'0' * 32} 00 x y z lo", False),
+    ],
+)
+def test_a_machine_with_ipv6_alone_is_told(
+    checkout: Checkout, tmp_path: Path, ipv4: str, ipv6: str, told: bool
+) -> None:
+    (tmp_path / "route").write_text(f"Iface Destination Gateway\n{ipv4}\n")
+    (tmp_path / "ipv6_route").write_text(f"{ipv6}\n")
+
+    call = f"warn_about_way_out {tmp_path}/route {tmp_path}/ipv6_route 2>&1"
+    assert ("by IPv6 alone" in checkout.call("eval", call)) is told
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "data", "told"),
+    [
+        ("here", "Debian", "/nowhere", False),
+        ("there", "Debian", "/", False),
+        ("docker-desktop", "Docker Desktop", "/nowhere", False),
+        ("there", "Debian", "/nowhere", True),
+    ],
+)
+def test_a_socket_that_leads_to_another_machine_is_told(
+    checkout: Checkout, name: str, system: str, data: str, told: bool
+) -> None:
+    problem = checkout.call("engine_machine_problem", name, system, data, "here")
+
+    assert problem.startswith("the Docker engine runs on there, and this is here") is told
+
+
+def test_an_engine_without_limits_is_told(checkout: Checkout) -> None:
+    assert checkout.call("engine_limits_problem", "true") == ""
+    assert checkout.call("engine_limits_problem", "false").startswith(
+        "the Docker engine cannot limit processors"
+    )
+
+
+@pytest.mark.parametrize(
+    ("security", "port", "told"),
+    [
+        ("[name=seccomp,profile=builtin]", "443", False),
+        ("[name=seccomp,profile=builtin name=rootless]", "8443", False),
+        ("[name=seccomp,profile=builtin name=rootless]", "443", True),
+    ],
+)
+def test_an_engine_without_root_publishes_no_low_port(
+    checkout: Checkout, security: str, port: str, told: bool
+) -> None:
+    checkout.configure(HTTPS_PORT=port)
+
+    problem = checkout.call(
+        "engine_port_problem", checkout.folder / ".env", security, 1024, "HTTPS_PORT"
+    )
+
+    assert ("use 1024 to 65535 (.env line" in problem) is told
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
+
+
+def test_without_git_the_version_is_unknown_and_the_rest_works(configured: Checkout) -> None:
+    configured.program("git", "exit 127")
+
+    done = configured.deploy()
+
+    assert done.returncode == 0, done.stderr
+    assert configured.setting("VERSION") == "unversioned"
+
+
+def test_an_archive_within_a_clone_has_no_version(configured: Checkout) -> None:
+    git(configured.folder.parent, "init", "-q")
+    git(configured.folder.parent, "commit", "-q", "--allow-empty", "-m", "of another project")
+
+    done = configured.deploy("--check")
+    assert done.returncode == 0, done.stderr
+    done = configured.deploy("HEAD")
+
+    assert done.returncode == 2
+    assert "this is no Git clone, so version HEAD cannot be taken from it" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a clone to somebody else")
+def test_a_clone_of_somebody_else_has_its_version(configured: Checkout) -> None:
+    git(configured.folder, "init", "-q")
+    git(configured.folder, "commit", "-q", "--allow-empty", "-m", "one")
+    git(configured.folder, "tag", "v1")
+    for path in (configured.folder, configured.folder / ".git"):
+        os.chown(path, 65534, 65534)
+
+    assert configured.call("checkout_version") == "v1"
+
+
+def test_a_clone_has_line_ends_of_linux_whatever_git_would_like(tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    for name in (".gitattributes", "scripts/stop.sh"):
+        shutil.copy(ROOT / name, origin)
+    git(origin, "init", "-q")
+    git(origin, "add", "-A")
+    git(origin, "commit", "-qm", "one")
+
+    git(tmp_path, "-c", "core.autocrlf=true", "clone", "-q", "origin", "clone")
+
+    assert b"\r" not in (tmp_path / "clone" / "stop.sh").read_bytes()
