@@ -19,6 +19,10 @@ from tests.integration.conftest import ROOT, docker, free_port, wait_until
 ADDRESS = "127.0.0.41"
 PASSWORD = "correct horse battery"
 DEMO = "http://demo-target:8000"
+# Everybody else may read nothing of what is made.
+HARDENED = 0o077
+# Docker has built what it has seen with these modes before.
+BUILT_FROM = ("src", "images", "pyproject.toml", "requirements")
 SERVICES = ("nginx", "console", "locust-master", "demo-target", "redis", "postgres")
 
 
@@ -78,7 +82,7 @@ class Stack:
     def script(
         self, name: str, *arguments: str, timeout_s: float = 600, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a script of this stack's checkout to its end."""
+        """Run a script of this stack's checkout to its end, as on a hardened server."""
         return subprocess.run(
             [str(self.folder / "scripts" / name), *arguments],
             cwd=self.folder,
@@ -88,6 +92,7 @@ class Stack:
             timeout=timeout_s,
             check=False,
             stdin=subprocess.DEVNULL,
+            umask=HARDENED,
         )
 
     def deploy(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -272,6 +277,8 @@ def copy_checkout(folder: Path) -> None:
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+            if not name.startswith(BUILT_FROM):
+                target.chmod(target.stat().st_mode & ~HARDENED)
     for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "as it is")):
         identity = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.invalid")
         subprocess.run(["git", *identity, *command], cwd=folder, check=True)
