@@ -75,6 +75,19 @@ def test_what_a_shell_sets_for_itself_does_not_matter(configured: Checkout) -> N
     assert "/nowhere" not in done.stderr
 
 
+def test_a_home_is_not_needed(configured: Checkout) -> None:
+    deploy = str(configured.folder / "scripts" / "deploy.sh")
+    done = subprocess.run(
+        ["env", "--unset=HOME", deploy, "production"],
+        env=configured.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_variable_of_the_shell_reaches_compose(configured: Checkout) -> None:
     seen = configured.docker / "seen"
     wrapped = (configured.bin / "docker").read_text().splitlines()[1]

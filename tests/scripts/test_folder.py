@@ -26,21 +26,48 @@ def test_a_colon_in_the_path_is_named(configured: Checkout, tmp_path: Path) -> N
     assert configured.state() == before
 
 
-def test_a_folder_that_cannot_be_written_is_named(configured: Checkout) -> None:
-    mount = 'mount --bind "$0" "$0" && mount --options remount,bind,ro "$0"'
+def mounted(checkout: Checkout, mount: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Deploy where something is mounted that nobody else sees."""
     script = f'{mount} && exec "$0/scripts/deploy.sh" production'
-
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", script, str(configured.folder)],
-        env=configured.env(),
+    return subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", script, str(checkout.folder)],
+        env={**checkout.env(), **env},
         capture_output=True,
         text=True,
         check=False,
     )
 
+
+def test_a_folder_that_cannot_be_written_is_named(configured: Checkout) -> None:
+    mount = 'mount --bind "$0" "$0" && mount --options remount,bind,ro "$0"'
+
+    done = mounted(configured, mount)
+
     assert done.returncode == 1
     assert f"{configured.folder} cannot be written" in done.stderr
     assert "nothing was changed" in done.stderr
+
+
+def test_temporary_files_need_not_be_run(configured: Checkout, tmp_path: Path) -> None:
+    mount = f"mount --types tmpfs --options noexec tmpfs {configured.docker}"
+    (tmp_path / "fake").mkdir()
+
+    done = mounted(
+        configured, mount, TMPDIR=str(configured.docker), FAKE_DOCKER=str(tmp_path / "fake")
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_full_disk_leaves_the_settings_as_they_were(configured: Checkout) -> None:
+    file = configured.folder / ".env"
+    before = file.read_bytes()
+
+    # No file may be larger than a block; in a condition, errexit is off.
+    full = 'trap "" XFSZ; ulimit -f 1; if env_set .env VERSION v2 2>/dev/null; then echo done; fi'
+
+    assert configured.call("eval", full) == ""
+    assert file.read_bytes() == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to somebody else")
