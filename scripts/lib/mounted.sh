@@ -154,11 +154,11 @@ hidden_problem() {
 }
 
 # show_mounted: let containers read all that is mounted.
-show_mounted() (
-  cd -- "$root" || exit
+show_mounted() {
   local -a hidden
   mapfile -d '' hidden < <(hidden_paths)
   ((${#hidden[@]})) || return 0
   log "letting containers read ${#hidden[@]} files and folders, such as ${hidden[0]}"
-  chmod a+rX -- "${hidden[@]}"
-)
+  (cd -- "$root" && chmod a+rX -- "${hidden[@]}") ||
+    die 1 "containers cannot read what chmod names above; deploy from a disk that keeps modes, as its owner"
+}

@@ -93,6 +93,17 @@ def test_what_belongs_to_somebody_else_is_named_with_the_remedy(configured: Chec
     assert "it is not yours; let its owner do: chmod -R a+rX alertmanager conf" in problem
 
 
+def test_a_disk_without_modes_is_named(configured: Checkout) -> None:
+    configured.hide()
+    configured.program("chmod", '[ "$1" != a+rX ] || exit 1; exec /bin/chmod "$@"')
+
+    done = configured.deploy()
+
+    assert done.returncode == 1
+    assert "deploy from a disk that keeps modes, as its owner" in done.stderr
+    assert not [call for call in configured.calls() if " up " in call]
+
+
 def test_going_back_leaves_the_checkout_its_mode(deployed: Checkout) -> None:
     deployed.folder.chmod(0o755)
     shutil.rmtree(deployed.folder / "nginx" / "pages")
