@@ -56,6 +56,7 @@ running_engine_problems() {
     docker info --format '{{.Name}}|{{.OperatingSystem}}|{{.CPUCfsQuota}}|{{.SecurityOptions}}'
   )
   engine_machine_problem "$name" "$system" "$2" "$(</proc/sys/kernel/hostname)"
+  engine_folder_problem "$2" "$root"
   engine_limits_problem "$limits"
   for key in HTTP_PORT HTTPS_PORT; do
     engine_port_problem "$1" "$security" "$(</proc/sys/net/ipv4/ip_unprivileged_port_start)" "$key"

@@ -88,6 +88,17 @@ engine_machine_problem() {
     echo "the Docker engine runs on $1, and this is $4; containers would not see $root: deploy there"
 }
 
+# engine_folder_problem DATA_FOLDER CHECKOUT: a snap mounts other folders as empty ones.
+engine_folder_problem() {
+  [[ $1 != /var/snap/* ]] || case $2 in
+    /home/* | /media/* | /mnt/*) ;;
+    *)
+      echo "the Docker engine is a snap, which does not see $2; deploy from a folder in /home, or install" \
+        "the engine from the distribution's packages"
+      ;;
+  esac
+}
+
 # engine_limits_problem HAS_CPU_LIMITS
 engine_limits_problem() {
   [[ $1 != false ]] ||

@@ -134,6 +134,22 @@ def test_a_socket_that_leads_to_another_machine_is_told(
     assert problem.startswith("the Docker engine runs on there, and this is here") is told
 
 
+@pytest.mark.parametrize(
+    ("data", "folder", "told"),
+    [
+        ("/var/lib/docker", "/opt/fleet", False),
+        ("/var/snap/docker/common/var-lib-docker", "/home/jo/fleet", False),
+        ("/var/snap/docker/common/var-lib-docker", "/opt/fleet", True),
+    ],
+)
+def test_a_snap_that_does_not_see_the_folder_is_told(
+    checkout: Checkout, data: str, folder: str, told: bool
+) -> None:
+    problem = checkout.call("engine_folder_problem", data, folder)
+
+    assert problem.startswith(f"the Docker engine is a snap, which does not see {folder}") is told
+
+
 def test_an_engine_without_limits_is_told(checkout: Checkout) -> None:
     assert checkout.call("engine_limits_problem", "true") == ""
     assert checkout.call("engine_limits_problem", "false").startswith(
