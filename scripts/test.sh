@@ -14,7 +14,7 @@ set -Eeuo pipefail
 shopt -s inherit_errexit
 
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.sh"
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/common.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/env.sh
 source "$root/scripts/lib/env.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/engine.sh

@@ -9,8 +9,7 @@ import pytest
 from tests.integration.conftest import ROOT
 from tests.scripts.conftest import Checkout
 
-# test.sh needs no deployment, and so nobody links to it.
-SCRIPTS = sorted(file.name for file in (ROOT / "scripts").glob("*.sh") if file.name != "test.sh")
+SCRIPTS = sorted(file.name for file in (ROOT / "scripts").glob("*.sh"))
 
 
 @pytest.fixture
