@@ -73,7 +73,7 @@ def test_auto_takes_the_registry_when_it_answers(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "source"), [("nginx:1.26.3", "registry"), ("locust-fleet/nginx:packages", "packages")]
+    ("image", "source"), [("nginx:1.30.5", "registry"), ("locust-fleet/nginx:packages", "packages")]
 )
 def test_auto_keeps_what_is_in_use_without_asking_anybody(
     checkout: Path, image: str, source: str
