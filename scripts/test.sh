@@ -68,6 +68,7 @@ prepare() {
     prepared "Docker engine" ensure_engine install
     prepared "images" prepare_images
   fi
+  [[ " $* " != *' config '* ]] || prepared "registry" prepare_registry
   [[ " $* " != *' e2e '* ]] || prepared "browser" prepare_browser
   [[ " $* " != *' acceptance '* ]] || prepared "an empty Debian" tests/acceptance/empty_debian.sh
 }
@@ -97,8 +98,7 @@ prepare_python() {
 
 prepare_images() {
   local source
-  source=$(resolve_image_source auto)
-  ensure_third_party_images "$source"
+  source=$(ensure_third_party_images auto)
   # The layers below test the very images that a deployment would use.
   local line
   while IFS= read -r line; do
@@ -110,6 +110,13 @@ prepare_browser() {
   [[ -x $chromium ]] || install_packages chromium fonts-dejavu-core
   # What drives it comes with the Python packages, but for this library.
   playwright --version >/dev/null 2>&1 || install_packages libatomic1
+}
+
+# The program alone: its package would start a registry for everybody.
+prepare_registry() {
+  ! has docker-registry || return 0
+  if ((EUID == 0)) && [[ -d /run/systemd/system ]]; then systemctl --quiet mask docker-registry; fi
+  install_packages docker-registry
 }
 
 install_packages() {

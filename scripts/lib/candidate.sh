@@ -37,9 +37,8 @@ write_metrics() {
 # prepare_candidate install|no-install PROJECT: get the images, and write what they are called.
 prepare_candidate() {
   local install=$1 project=$2 source third_party own version python
-  source=$(resolve_image_source "$(setting IMAGE_SOURCE)") || exit
+  source=$(ensure_third_party_images "$(setting IMAGE_SOURCE)" "$install") || exit
   third_party=$(third_party_images "$source") || exit
-  ensure_third_party_images "$source" "$install" >&2
   version=$(checkout_version)
   python=$(sed -n 's/^PYTHON_IMAGE=//p' <<<"$third_party")
   own=$(build_release "$python" "$version" "$project") || exit

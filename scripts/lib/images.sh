@@ -1,8 +1,9 @@
-# Where the images come from: the registry, or the packages of Debian when no registry answers.
+# Where the images come from: the registry, or the packages of Debian when it cannot give all.
 # Sourced after common.sh and engine.sh. Every function prints its result on stdout and its story on stderr.
 #
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # root is set by common.sh
+source "$root/scripts/lib/registry.sh"
 
 readonly debian_release=trixie
 # What our images are built from; also the label that says what an image was built from.
@@ -12,24 +13,33 @@ readonly official_only=GRAFANA_IMAGE
 readonly monitoring_images='PROMETHEUS_IMAGE ALERTMANAGER_IMAGE NODE_EXPORTER_IMAGE REDIS_EXPORTER_IMAGE
 POSTGRES_EXPORTER_IMAGE NGINX_EXPORTER_IMAGE GRAFANA_IMAGE'
 
-# resolve_image_source auto|registry|packages
-# Print registry or packages. `auto` keeps what this machine already runs on.
-resolve_image_source() {
-  local wanted=$1
+# ensure_third_party_images auto|registry|packages [install|no-install]
+# Have all of them, and print registry or packages, wherever they are from. `auto` takes Debian's
+# packages for all where the registry cannot give one; a stack that runs keeps the source it has.
+# `install` allows to install debootstrap, which the packages need.
+ensure_third_party_images() {
+  local wanted=$1 install=${2:-install} in_use=''
+  local remedy="repeat later, load what is missing with 'docker load', or set IMAGE_SOURCE=packages in .env"
   case $wanted in
-    registry | packages) printf '%s\n' "$wanted" ;;
+    registry) pull_missing_images || die 1 "not all images could be pulled; $remedy" ;;
+    packages) build_packages_images "$install" >&2 ;;
     auto)
-      if image_source_in_use; then
-        return
-      elif registry_answers; then
-        echo registry
+      in_use=$(image_source_in_use)
+      if [[ $in_use == packages ]]; then
+        wanted=packages
+      elif pull_missing_images; then
+        wanted=registry
+      elif [[ $in_use == registry ]]; then
+        die 1 "this stack runs on images of the registry, and not all could be pulled; $remedy"
       else
-        log "no container registry answers: building the third-party images from Debian's packages"
-        echo packages
+        log "taking all third-party images from Debian's packages"
+        wanted=packages
       fi
+      [[ $wanted == registry ]] || build_packages_images "$install" >&2
       ;;
     *) die 2 "IMAGE_SOURCE is '$wanted'; use auto, registry or packages" ;;
   esac
+  printf '%s\n' "$wanted"
 }
 
 # third_party_images registry|packages
@@ -54,18 +64,6 @@ needed_images() {
   done < <(third_party_images "$1")
 }
 
-# ensure_third_party_images registry|packages [install|no-install]
-# Pull or build what is missing or was built from other inputs. `install` allows to install
-# debootstrap, which the packages images need.
-ensure_third_party_images() {
-  local source=$1 install=${2:-install}
-  case $source in
-    registry) pull_missing_images ;;
-    packages) build_packages_images "$install" ;;
-    *) die 2 "no image source '$source'; use registry or packages" ;;
-  esac
-}
-
 # build_our_images VERSION [PYTHON_IMAGE [LOCUST_IMAGE [CONSOLE_IMAGE]]]
 # Build both images of Dockerfile.production. The names default to those in .env.
 build_our_images() {
@@ -87,23 +85,16 @@ build_our_images() {
 
 # --- choosing ---
 
-# Print the source of the images in .env, if the engine has them.
+# Print the source of the images of the last good deployment, or nothing.
 image_source_in_use() {
-  local image
-  [[ -f $root/.env ]] || return 1
-  image=$(image_setting NGINX_IMAGE)
-  image_is_there "$image" || return 1
-  if [[ $image == locust-fleet/*:packages ]]; then echo packages; else echo registry; fi
+  [[ -e $root/.deploy/deployed/.env ]] || return 0
+  case $(image_setting NGINX_IMAGE .deploy/deployed/.env) in
+    locust-fleet/*:packages) echo packages ;;
+    *) echo registry ;;
+  esac
 }
 
 image_is_there() { docker image inspect "$1" >/dev/null 2>&1; }
-
-# The first question is the client's, the second the engine's: it may know a mirror that the client
-# does not, and the client may be signed in where the engine is not.
-registry_answers() {
-  timeout 5 docker manifest inspect "$(image_setting NGINX_IMAGE .env.example)" >/dev/null 2>&1 ||
-    timeout 8 docker pull --quiet hello-world >/dev/null 2>&1
-}
 
 # image_setting NAME [FILE]: print a value of .env, or of .env.example where .env has none.
 image_setting() {
@@ -121,18 +112,6 @@ image_folder() {
   local name=${1%_IMAGE}
   name=${name,,}
   printf '%s\n' "${name//_/-}"
-}
-
-# --- from the registry ---
-
-pull_missing_images() {
-  local variable image
-  while IFS='=' read -r variable image; do
-    ! image_is_there "$image" || continue
-    log "pulling $image"
-    docker pull --quiet "$image" >&2 || [[ $variable == "$official_only" ]] ||
-      die 1 "$image could not be pulled; check the way to the registry, or set IMAGE_SOURCE=packages in .env"
-  done < <(needed_images registry)
 }
 
 # --- from packages ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,11 +12,10 @@ from pathlib import Path
 import pytest
 from tests.config.stackfiles import ROOT, settings
 
-# A docker that knows the images in a file, and a registry if there is a file of that name.
+# A docker that knows the images in a file, and can neither pull nor build.
 FAKE_DOCKER = """#!/bin/bash
 echo "$*" >>"$0.calls"
 case "$1 $2" in
-  'manifest inspect' | 'pull --quiet') [[ -e $0.registry ]] ;;
   'image inspect')
     label=$(grep -F -- "${!#} " "$0.images") || exit 1
     [[ $* != *--format* ]] || echo "${label#* }"
@@ -56,44 +56,80 @@ def calls(checkout: Path) -> str:
     return (checkout / "bin" / "docker.calls").read_text()
 
 
-def test_auto_takes_packages_when_no_registry_answers_and_says_so_once(checkout: Path) -> None:
-    done = run(checkout, "resolve_image_source auto")
-
-    assert done.stdout == "packages\n"
-    assert done.stderr.count("\n") == 1
-    assert "no container registry answers" in done.stderr
-
-
-def test_auto_takes_the_registry_when_it_answers(checkout: Path) -> None:
-    (checkout / "bin" / "docker.registry").touch()
-
-    done = run(checkout, "resolve_image_source auto")
-
-    assert (done.stdout, done.stderr) == ("registry\n", "")
-
-
-@pytest.mark.parametrize(
-    ("image", "source"), [("nginx:1.30.5", "registry"), ("locust-fleet/nginx:packages", "packages")]
-)
-def test_auto_keeps_what_is_in_use_without_asking_anybody(
-    checkout: Path, image: str, source: str
+def test_auto_keeps_the_packages_that_a_stack_runs_on_without_asking_a_registry(
+    checkout: Path,
 ) -> None:
-    (checkout / ".env").write_text(f"NGINX_IMAGE={image}\n")
-    (checkout / "bin" / "docker.images").write_text(f"{image} \n")
+    deployed = checkout / ".deploy/deployed/.env"
+    deployed.parent.mkdir(parents=True)
+    deployed.write_text("NGINX_IMAGE=locust-fleet/nginx:packages\n")
 
-    done = run(checkout, "resolve_image_source auto")
+    folders = " ".join(file.parent.name for file in checkout.glob("images/*/Dockerfile"))
+    code = f'for f in {folders}; do echo "locust-fleet/$f:packages $(inputs_hash $f)"; done'
+    (checkout / "bin" / "docker.images").write_text(run(checkout, code).stdout)
 
-    assert done.stdout == f"{source}\n"
+    done = run(checkout, "ensure_third_party_images auto")
+
+    assert (done.stdout, done.stderr) == ("packages\n", "")
     assert "pull" not in calls(checkout)
 
 
-@pytest.mark.parametrize("source", ["registry", "packages"])
-def test_source_that_is_asked_for_is_taken(checkout: Path, source: str) -> None:
-    assert run(checkout, f"resolve_image_source {source}").stdout == f"{source}\n"
+# The engine's own words, as 26.1 says them.
+AWAY = (
+    'Error response from daemon: Get "https://registry-1.docker.io/v2/": dial tcp: lookup'
+    " registry-1.docker.io on 127.0.0.11:53: no such host"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "answers", "mirrors", "said"),
+    [
+        (
+            "Error response from daemon: manifest for redis:9 not found: manifest unknown",
+            "unknown",
+            "",
+            "redis:9 is not in the registry",
+        ),
+        (
+            "Error response from daemon: pull access denied for redis, repository does not exist",
+            "yes",
+            "",
+            "redis:9 is not in the registry, or is given only after 'docker login'",
+        ),
+        (
+            "Error response from daemon: toomanyrequests: You have reached your pull rate limit.",
+            "yes",
+            "",
+            "redis:9 is not given now: the registry counts too many pulls",
+        ),
+        (
+            "failed to register layer: write /usr/lib/x: no space left on device",
+            "yes",
+            "",
+            "redis:9 does not fit on the engine's disk: failed to register layer",
+        ),
+        (AWAY, "unknown", "", "no registry gives redis:9: Get"),
+        (AWAY, "no", "http://mirror/", "no registry gives redis:9, asked by way of http://mirror/"),
+        (AWAY, "yes", "http://mirror/", "redis:9 is not in the registry, asked by way of http"),
+        (AWAY, "yes", "", "no registry gives redis:9: Get"),
+        ("no word for 60 s", "yes", "http://mirror/", "no registry gives redis:9, asked by way"),
+        (
+            "9: Pulling from library/redis\nunexpected EOF",
+            "yes",
+            "http://mirror/",
+            "no registry gives redis:9, asked by way of http://mirror/: unexpected EOF",
+        ),
+    ],
+)
+def test_image_that_cannot_be_had_is_named_with_the_reason(
+    checkout: Path, words: str, answers: str, mirrors: str, said: str
+) -> None:
+    code = f"pull_failure redis:9 {shlex.quote(words)} {answers} {shlex.quote(mirrors)}"
+
+    assert run(checkout, code).stdout.startswith(said)
 
 
 def test_unknown_source_is_refused_with_what_there_is(checkout: Path) -> None:
-    done = run(checkout, "resolve_image_source docker")
+    done = run(checkout, "ensure_third_party_images docker")
 
     assert done.returncode == 2
     assert "IMAGE_SOURCE is 'docker'; use auto, registry or packages" in done.stderr
@@ -123,32 +159,6 @@ def test_every_third_party_image_but_grafana_can_be_built_from_packages(checkout
             continue
         name = image.partition("/")[2].removesuffix(":packages")
         assert (checkout / "images" / name / "Dockerfile").is_file()
-
-
-def test_image_that_is_there_is_not_pulled_again(checkout: Path) -> None:
-    images = run(checkout, "third_party_images registry").stdout.splitlines()
-    known = "".join(f"{line.partition('=')[2]} \n" for line in images)
-    (checkout / "bin" / "docker.images").write_text(known)
-
-    assert run(checkout, "ensure_third_party_images registry").returncode == 0
-    assert "pull" not in calls(checkout)
-
-
-def test_image_that_cannot_be_pulled_is_named_with_a_remedy(checkout: Path) -> None:
-    done = run(checkout, "ensure_third_party_images registry")
-
-    assert done.returncode == 1
-    assert "nginx:" in done.stderr
-    assert "IMAGE_SOURCE=packages" in done.stderr
-
-
-def test_grafana_that_cannot_be_pulled_stops_nothing(checkout: Path) -> None:
-    images = run(checkout, "third_party_images registry").stdout.splitlines()
-    known = "".join(f"{line.partition('=')[2]} \n" for line in images if "GRAFANA" not in line)
-    (checkout / "bin" / "docker.images").write_text(known)
-
-    assert run(checkout, "ensure_third_party_images registry").returncode == 0
-    assert "pull --quiet grafana/" in calls(checkout)
 
 
 def test_images_of_the_monitoring_are_not_needed_without_it(checkout: Path) -> None:

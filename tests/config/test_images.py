@@ -25,8 +25,7 @@ BUILD = """
 set -Eeuo pipefail
 source scripts/lib/common.sh
 source scripts/lib/images.sh
-source=$(resolve_image_source auto)
-ensure_third_party_images "$source"
+source=$(ensure_third_party_images auto)
 python=$(third_party_images "$source" | sed -n 's/^PYTHON_IMAGE=//p')
 build_our_images v1.2.3 "$python" locust-fleet/locust:test locust-fleet/console:test
 printf '%s\\n' "$python"
