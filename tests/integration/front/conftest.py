@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.config.stackfiles import raw_compose
 from tests.integration.conftest import docker, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -23,6 +24,12 @@ NGINX = ROOT / "nginx"
 NGINX_IMAGE = os.environ.get("NGINX_IMAGE", "locust-fleet/nginx:packages")
 PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "locust-fleet/python:packages")
 ADDRESS = "127.0.0.1"
+# What compose sets without asking .env.
+FIXED = {
+    name: value
+    for name, value in raw_compose()["services"]["nginx"]["environment"].items()
+    if "$" not in value
+}
 # As in docker-compose.prod.yml: no root, no capability, nothing writable but memory.
 HARDENING = (
     *("--user", "101:101", "--read-only", "--cap-drop", "ALL"),
@@ -94,7 +101,7 @@ class Front:
             options += ["--volume", f"{NGINX / name}:{path}:ro"]
         for name in ("front_secret", "tls_cert.pem", "tls_key.pem"):
             options += ["--volume", f"{self.secrets / name}:/run/secrets/{name}:ro"]
-        for name, value in self.settings.items():
+        for name, value in {**FIXED, **self.settings}.items():
             options += ["--env", f"{name}={value}"]
         self.run("nginx", *options, NGINX_IMAGE)
         self.http_port, self.https_port = self.port(8080), self.port(8443)

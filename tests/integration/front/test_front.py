@@ -377,6 +377,7 @@ def test_hashed_files_are_kept_and_nothing_else_is(front: Front) -> None:
     assert kept("/console/static/page.css?v=1a2b") == "public, max-age=31536000, immutable"
     assert kept("/assets/graphs-dark.png") == "private, max-age=3600"
     assert kept("/console/static/page.css") == "no-store"
+    assert kept("/grafana/api/ds/query?x=/grafana/public/build/1.0123456789ab.js") == "no-store"
     assert kept("/assets/missing-Cl6CiemE.js") == "no-store"
     assert kept("/stats/requests?x=/assets/src-Cl6CiemE.js") == "no-store"
     assert kept("/api/v1/runs") == "no-store"

@@ -144,6 +144,31 @@ def test_a_session_made_up_for_each_request_does_not_get_round_the_limits(
     assert seen[429] > 0
 
 
+def test_dashboard_of_grafana_may_be_loaded_twice_in_a_moment(fresh_front: Front) -> None:
+    # The parts of its page and the questions of its panels, as a browser without them asks.
+    parts = [f"/grafana/public/build/{number}.0123456789ab.js" for number in range(80)]
+    questions = ["/grafana/api/ds/query"] * 45
+    fresh_front.start_stub("grafana", "grafana")
+    wait_until(lambda: fresh_front.ask("GET", "/grafana/", VIEWER).status == 200, "Grafana", 20)
+
+    seen: Counter[int] = Counter()
+
+    def ask(paths: list[str]) -> None:
+        connection = fresh_front.connect()
+        for path in paths:
+            connection.request("GET", path, headers=session("watching"))
+            answer = connection.getresponse()
+            answer.read()
+            seen[answer.status] += 1
+        connection.close()
+
+    load = [*parts, *questions] * 2
+    with ThreadPoolExecutor(25) as browser:
+        list(browser.map(ask, [load[first::25] for first in range(25)]))
+
+    assert seen == {200: 250}
+
+
 def test_signing_in_is_counted_strictly_and_leaves_the_rest_alone(fresh_front: Front) -> None:
     seen = Counter(
         fresh_front.ask("POST", "/console/sign-in", body="user=a").status for _ in range(60)

@@ -77,6 +77,27 @@ def test_grafana_keeps_its_own_policy(watched: Front) -> None:
     assert answer.header("Content-Security-Policy") == "script-src 'nonce-x'"
 
 
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        (
+            "/grafana/public/build/7567.5d4e5a54fcb6d6d0d2c9.js",
+            "private, max-age=31536000, immutable",
+        ),
+        (
+            "/grafana/public/build/grafana.dark.cbbd11e7d0a3.css",
+            "private, max-age=31536000, immutable",
+        ),
+        ("/grafana/public/img/grafana_icon.svg", "private, max-age=3600"),
+        ("/grafana/d/run?x=/public/build/1.0123456789ab.js", "no-store"),
+    ],
+)
+def test_browsers_keep_the_parts_of_grafana_and_nothing_else_of_it(
+    watched: Front, path: str, kept: str
+) -> None:
+    assert watched.ask("GET", path, VIEWER).header("Cache-Control") == kept
+
+
 @pytest.mark.parametrize("place", ["grafana", "prometheus", "alertmanager"])
 def test_the_name_alone_leads_to_the_place(watched: Front, place: str) -> None:
     answer = watched.ask("GET", f"/{place}", ADMIN)
