@@ -57,7 +57,7 @@ write_apt_settings() {
 	#!/bin/sh
 	exit 101
 	SCRIPT
-  install -m 755 "$here/install-packages" "$work/usr/local/sbin/install-packages"
+  install -m 755 "$here/install-packages" "$here/busybox-root" "$work/usr/local/sbin/"
 }
 
 remove_what_no_container_reads() {

@@ -16,6 +16,7 @@ main() {
     find "$PGDATA" /run/postgresql ! -user postgres -exec chown postgres:postgres {} +
     exec setpriv --reuid postgres --regid postgres --init-groups "${BASH_SOURCE[0]}" "$@"
   fi
+  chmod 3775 /var/run/postgresql || true
   # Postgres refuses a folder that others can read; a volume of somebody else's we cannot change.
   chmod 700 "$PGDATA" || true
 
@@ -41,7 +42,7 @@ make_cluster() {
   from_file POSTGRES_USER postgres
   from_file POSTGRES_DB "$POSTGRES_USER"
   from_file POSTGRES_INITDB_ARGS ''
-  local method=${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256} options
+  local method=${POSTGRES_HOST_AUTH_METHOD:-} options
   if [[ -z $POSTGRES_PASSWORD && $method != trust ]]; then
     echo "postgres: error: POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are not set" >&2
     exit 1
@@ -53,6 +54,8 @@ make_cluster() {
     ${POSTGRES_INITDB_WALDIR:+--waldir="$POSTGRES_INITDB_WALDIR"} "${options[@]}"
   # A start that is cut short must not leave a cluster that looks whole.
   trap 'rm -rf -- "${PGDATA:?}"/*' EXIT
+  # As the official image does, which asks the server with all its options: they must be good here too.
+  method=${method:-$(postgres -C password_encryption "$@")}
   printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
 
   # Nobody else can connect until everything is in place.

@@ -137,6 +137,21 @@ for module in *.py; do ls __pycache__/"${module%.py}".cpython-*.pyc >/dev/null; 
     in_container(image, f"set -e; {code}")
 
 
+@EACH_IMAGE
+def test_library_of_python_is_compiled_although_the_official_one_is_not(
+    image: str, python_image: str
+) -> None:
+    code = """
+import importlib.util, pathlib, sysconfig
+modules = list(pathlib.Path(sysconfig.get_path("stdlib")).glob("*.py"))
+there = [pathlib.Path(importlib.util.cache_from_source(module)).exists() for module in modules]
+print(any(there), all(there))
+"""
+
+    assert in_container(python_image, f"python3 -c '{code}'") == "False False"
+    assert in_container(image, f"python3 -c '{code}'") == "True True"
+
+
 def test_console_image_holds_no_locust() -> None:
     found = in_container(IMAGES[1], "ls /opt/venv/bin /opt/venv/lib/python3*/site-packages")
 
