@@ -17,9 +17,10 @@ from pathlib import Path
 from tests.registry import way
 from tests.registry.images import put_image, remove_image
 
-# A container that sees all of the machine's files, and may do what the machine may.
-MACHINE = ("--privileged", "--volume", "/:/machine", "--entrypoint", "chroot")
+# A container that has the machine's own root, and may do what the machine may.
 BASE = "locust-fleet/base:packages"
+MACHINE = ("--privileged", "--volume", "/:/machine", "--entrypoint", "sh", BASE)
+MOVE_IN = "mount -t proc proc /machine/proc && cd /machine && pivot_root . mnt && umount -l /mnt"
 START_S = 30.0
 
 
@@ -87,14 +88,17 @@ def running_engine(folder: Path, network: str, *options: str) -> Iterator[Engine
     (folder / "registry.json").write_text(json.dumps(registry_settings(folder)))
     engine.heal_way()
     script = f"""
+        {MOVE_IN} || exit
         {shlex.quote(program)} serve {folder}/registry.json &
         {shlex.quote(sys.executable)} {Path(way.__file__)} {folder} &
         exec dockerd --data-root {folder}/data --exec-root {folder}/exec --pidfile {folder}/pid \
           --host {engine.host} --registry-mirror http://{way.ADDRESS}:{way.PORT} \
           --max-download-attempts 1 {shlex.join(options)}
     """
-    run("run", "--detach", "--init", "--name", engine.container, "--network", network,
-        *MACHINE, BASE, "/machine", "sh", "-c", script)  # fmt: skip
+    run(
+        *("run", "--detach", "--init", "--name", engine.container, "--network", network),
+        *(*MACHINE, "-c", script),
+    )
     try:
         end = time.monotonic() + START_S
         while not engine.answers():
@@ -104,9 +108,7 @@ def running_engine(folder: Path, network: str, *options: str) -> Iterator[Engine
     finally:
         run("rm", "--force", engine.container)
         # Its files belong to root, whoever runs the tests.
-        run(
-            "run", "--rm", "--network", "none", *MACHINE, BASE, "/machine", "rm", "-rf", f"{folder}"
-        )
+        run("run", "--rm", "--network", "none", *MACHINE, "-c", f"{MOVE_IN} && rm -rf {folder}")
 
 
 def registry_settings(folder: Path) -> dict[str, object]:
