@@ -148,7 +148,7 @@ there = [pathlib.Path(importlib.util.cache_from_source(module)).exists() for mod
 print(any(there), all(there))
 """
 
-    assert in_container(python_image, f"python3 -c '{code}'") == "False False"
+    assert in_container(python_image, f"python3 -B -c '{code}'") == "False False"
     assert in_container(image, f"python3 -c '{code}'") == "True True"
 
 
