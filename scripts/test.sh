@@ -68,7 +68,7 @@ prepare() {
     prepared "Docker engine" ensure_engine install
     prepared "images" prepare_images
   fi
-  [[ " $* " != *' config '* ]] || prepared "registry" prepare_registry
+  [[ ! " $* " =~ ' '(config|acceptance)' ' ]] || prepared "registry" prepare_registry
   [[ " $* " != *' e2e '* ]] || prepared "browser" prepare_browser
   [[ " $* " != *' acceptance '* ]] || prepared "an empty Debian" tests/acceptance/empty_debian.sh
 }
@@ -135,7 +135,7 @@ hide_other_programs() {
   fi
   programs=$(mktemp -d)
   # The engine brings iptables.
-  link_programs "$programs" "${needed_programs[@]}" iptables
+  link_programs "$programs" "${needed_programs[@]}" iptables docker-registry
   export PATH=$root/.venv/bin:$programs
 }
 
