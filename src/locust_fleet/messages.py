@@ -34,6 +34,8 @@ from locust_fleet.wire import (
 LARGEST = 2**63 - 1
 # An epoch is milliseconds since 1970, or a little more: none is later than the year 2200.
 HIGHEST_EPOCH = 7_258_118_400_000
+# A worker says its cores, or WORKER_WEIGHT.
+HIGHEST_WEIGHT = 1_000_000
 STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing")
 
 
@@ -104,6 +106,12 @@ def wrong_number(value: object) -> str:
     """Check a finite number."""
     right = type(value) in (int, float) and -LARGEST <= value <= LARGEST  # type: ignore[operator]
     return "" if right else f" is {shown(value)}, not a number"
+
+
+def wrong_weight(value: object) -> str:
+    """Check a weight: shares are divided by the sum and by the largest of them."""
+    right = type(value) in (int, float) and 0 < value <= HIGHEST_WEIGHT  # type: ignore[operator]
+    return "" if right else f" is {shown(value)}, not a number above 0 up to {HIGHEST_WEIGHT}"
 
 
 def wrong_text(value: object) -> str:
@@ -210,7 +218,7 @@ def both(*checks: Check) -> Check:
 # --- the messages ---
 
 users = mapping(wrong_whole)
-capacity = fields({"weight": wrong_number, "max_users": wrong_whole})
+capacity = fields({"weight": wrong_weight, "max_users": wrong_whole})
 data_question = fields({"number": wrong_whole, "step": wrong_text, "with": each(anything)})
 arrivals_question = fields(
     {

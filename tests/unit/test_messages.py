@@ -136,6 +136,12 @@ def test_a_message_needs_its_fields_and_their_types(
             judge(Message(kind, wrong, "w1"), checks)
 
 
+@pytest.mark.parametrize("weight", [0, -1, 1e300, float("nan"), True])
+def test_a_weight_by_which_nothing_can_be_divided_is_refused(weight: float) -> None:
+    with pytest.raises(Unreadable, match="weight"):
+        judge(Message("capacity", {"weight": weight, "max_users": 0}, "w1"), TO_MASTER)
+
+
 def test_a_scenarios_own_message_may_hold_anything() -> None:
     judge(Message("my message", object(), "w1"), TO_MASTER)
 
