@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import Any
 
+from locust_fleet.errors import FleetError
 from locust_fleet.limits import shown
 from locust_fleet.stats import ARRIVED
 from locust_fleet.wire import (
@@ -50,7 +51,7 @@ class Cause(StrEnum):
     FAILED = "failed"  # it reads well, and carrying it out failed
 
 
-class Unreadable(ValueError):
+class Unreadable(FleetError, ValueError):
     """A message cannot be used; says why."""
 
     def __init__(self, cause: Cause, why: str) -> None:
