@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from locust.rpc import Message
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from itertools import chain
-from typing import Any
 
 from locust_fleet.errors import FleetError
-from locust_fleet.limits import shown
-from locust_fleet.stats import ARRIVED
+from locust_fleet.limits import MOST_USERS, shown
 from locust_fleet.wire import (
     ARRIVALS,
     HERE,
@@ -24,17 +21,12 @@ from locust_fleet.wire import (
     NUMBER,
     OLDEST,
     RUN,
-    SECONDS,
-    SHORT,
     TARGET_REFUSED,
     WANTED,
-    restore,
 )
 
 # What 64 bits hold with a sign; Redis and Postgres keep epochs in them.
 LARGEST = 2**63 - 1
-# An epoch is milliseconds since 1970, or a little more: none is later than the year 2200.
-HIGHEST_EPOCH = 7_258_118_400_000
 # A worker says its cores, or WORKER_WEIGHT.
 HIGHEST_WEIGHT = 1_000_000
 STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing")
@@ -63,10 +55,10 @@ class Unreadable(FleetError, ValueError):
 Check = Callable[[object], str]
 
 
-def parse(packed: bytes) -> tuple[Message, int]:
+def parse(packed: bytes, highest_epoch: int = LARGEST) -> tuple[Message, int]:
     """Return a message with its sender as text, and the epoch that it says (0 for none).
 
-    Raises Unreadable.
+    Raises Unreadable, also for a later epoch than the highest that may be.
     """
     try:
         parsed = Message.unserialize(packed)
@@ -76,7 +68,7 @@ def parse(packed: bytes) -> tuple[Message, int]:
         raise Unreadable(Cause.BYTES, f"it cannot be unpacked: {error!r}") from error
     node, epoch = parsed.node_id, 0
     if isinstance(node, list):
-        if len(node) != 2 or wrong_whole(node[1], HIGHEST_EPOCH):
+        if len(node) != 2 or wrong_whole(node[1], highest_epoch):
             raise Unreadable(Cause.SHAPE, f"its sender and epoch are {shown(node)}")
         node, epoch = node
     if not isinstance(parsed.type, str) or not isinstance(node, str | None):
@@ -218,8 +210,14 @@ def both(*checks: Check) -> Check:
 
 # --- the messages ---
 
-users = mapping(wrong_whole)
-capacity = fields({"weight": wrong_weight, "max_users": wrong_whole})
+
+def wrong_users(value: object) -> str:
+    """Check a number of users."""
+    return wrong_whole(value, MOST_USERS)
+
+
+users = mapping(wrong_users)
+capacity = fields({"weight": wrong_weight, "max_users": wrong_users})
 data_question = fields({"number": wrong_whole, "step": wrong_text, "with": each(anything)})
 arrivals_question = fields(
     {
@@ -239,12 +237,10 @@ arrivals_answer = fields(
     }
 )
 arrivals_doubt = fields({RUN: maybe(wrong_text), "doubted": wrong_number})
-# What a report says of itself; what it counted is read by read_report, once it is to be counted.
-report = both(
-    fields(
-        {"user_count": wrong_whole, "user_classes_count": users},
-        {RUN: wrong_text, NUMBER: wrong_whole, OLDEST: wrong_whole, "capacity": capacity},
-    ),
+# By what a report is found again; the rest is read once it is to be counted (master/report.py),
+# for one that is dropped here would be asked for again and again.
+numbered_report = both(
+    fields({}, {RUN: wrong_text, NUMBER: wrong_whole, OLDEST: wrong_whole}),
     all_or_none(RUN, NUMBER, OLDEST),
 )
 
@@ -259,7 +255,7 @@ TO_MASTER: Mapping[str, Check] = {
         {"state": one_of(*STATES), "current_cpu_usage": wrong_number},
         {"current_memory_usage": wrong_number},
     ),
-    "stats": report,
+    "stats": numbered_report,
     "spawning_complete": fields({"user_classes_count": users}),
     "logs": fields({"worker_id": wrong_text, "logs": each(wrong_text)}),
     "exception": fields({"msg": wrong_text, "traceback": wrong_text}),
@@ -292,7 +288,7 @@ TO_WORKER: Mapping[str, Check] = {
         }
     ),
     "update_user_class": fields({"user_class_name": wrong_text}),
-    "spawning_complete": fields({"user_count": wrong_whole}),
+    "spawning_complete": fields({"user_count": wrong_users}),
     KEPT: numbered,
     WANTED: numbered,
     ARRIVALS: lambda data: (
@@ -300,63 +296,3 @@ TO_WORKER: Mapping[str, Check] = {
     )(data),
     "data_answer": fields({"number": wrong_whole, "error": wrong_text, "is": anything}),
 }
-
-
-# --- what a report counted ---
-
-Types = frozenset[type[object]]
-INTEGER: Types = frozenset({int})
-NUMBERS: Types = frozenset({int, float})
-MAYBE_NUMBERS: Types = frozenset({int, float, type(None)})
-MAYBE_TEXT: Types = frozenset({str, type(None)})
-# Of an entry: what its fields are, and those that are mappings from numbers to counts.
-FIELDS: Mapping[str, Types] = {
-    **dict.fromkeys(("name", "method"), MAYBE_TEXT),
-    **dict.fromkeys(("num_requests", "num_none_requests", "num_failures"), INTEGER),
-    **dict.fromkeys(("start_time", "total_response_time", "max_response_time"), NUMBERS),
-    **dict.fromkeys(("last_request_timestamp", "min_response_time"), MAYBE_NUMBERS),
-    "total_content_length": NUMBERS,
-}
-COUNTED = ("response_times", *SECONDS)
-
-
-def read_report(counted: dict[str, Any]) -> None:
-    """Make a worker's report what Locust's master and its listeners read; in place.
-
-    Raises Unreadable, and then has changed nothing that anybody reads.
-    """
-    try:
-        if short := SHORT in counted:
-            restore(counted)
-        entries = [*counted["stats"], counted["stats_total"]]
-        _check_entries(entries)
-        if not short:
-            # The short form has only numbers for these.
-            for field in COUNTED:
-                _check(NUMBERS, chain.from_iterable([entry[field] for entry in entries]))
-        for failure in counted["errors"].values():
-            _check_failure(failure)
-        for arrived in counted.get(ARRIVED, {}).values():
-            _check(INTEGER, arrived)
-    except Exception as error:  # whatever is wrong with what somebody sent
-        raise Unreadable(Cause.CONTENT, f"its statistics: {error!r}") from error
-
-
-def _check_entries(entries: list[dict[str, Any]]) -> None:
-    """Raise where a reader would; a field of all entries at once, for there may be thousands."""
-    for field, types in FIELDS.items():
-        _check(types, [entry[field] for entry in entries])
-    for field in COUNTED:
-        _check(INTEGER, chain.from_iterable([entry[field].values() for entry in entries]))
-
-
-def _check_failure(failure: Mapping[str, Any]) -> None:
-    # What it says is made text when it is taken in.
-    _check(MAYBE_TEXT, (failure["name"], failure["method"]))
-    _check(INTEGER, (failure["occurrences"],))
-    _check(MAYBE_NUMBERS, (failure.get("first_seen"), failure.get("last_seen")))
-
-
-def _check(known: Types, values: Iterable[object]) -> None:
-    if not known.issuperset(map(type, values)):
-        raise TypeError("a field is of a type that no count has")

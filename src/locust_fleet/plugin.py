@@ -30,7 +30,7 @@ from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.users.arrival import alone
 from locust_fleet.vital import Farewell, persistent, vital
 from locust_fleet.worker.connections import bound_waiting
-from locust_fleet.worker.link import keep_to_leader
+from locust_fleet.worker.link import keep_to_leader, outlive_messages
 from locust_fleet.worker.steps import count_in_steps
 from locust_fleet.worker.wiring import Worker
 
@@ -44,6 +44,8 @@ def attach_worker(settings: WorkerSettings) -> None:
     keep_to_leader(settings.redis)
     alone.in_fleet = True
     worker = Worker(settings)
+    # From the first message on, which comes before ``init``.
+    outlive_messages()
     _watch(WorkerRunner, ("worker", "heartbeat", "stats_reporter"), worker.ends, worker.last_report)
     _log(settings.logs, "worker", worker.known)
     health.serve(settings.health_port, worker.readiness)

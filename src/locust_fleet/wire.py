@@ -58,8 +58,9 @@ FAREWELL = "fleet_farewell"
 # The level of zlib that takes the least time.
 QUICK = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
-# Of a report that is unpacked: ten thousand names take a tenth of it.
-MOST_BYTES = 256 << 20
+# Of a report that is unpacked: ten thousand names with two hundred steps each take half of it. One
+# byte may become an object of seventy, so this bounds what a report takes of the master's memory.
+MOST_BYTES = 32 << 20
 
 Row = list[Any]
 
@@ -93,12 +94,14 @@ def shorten(report: dict[str, Any]) -> None:
 
 def restore(report: dict[str, Any]) -> None:
     """Replace the short form by what Locust's master and its listeners read."""
-    rows = Message.unserialize(_unpacked(report.pop(SHORT))).data
+    rows = Message.unserialize(_unpacked(report[SHORT])).data
     entries = [_entry(row) for row in rows]
     total = entries.pop()
     if len(entries) == 1:
         total["response_times"] = dict(entries[0]["response_times"])
     report["stats"], report["stats_total"] = entries, total
+    # Not before: who cannot be read is kept as it came.
+    del report[SHORT]
 
 
 def _unpacked(packed: bytes) -> bytes:

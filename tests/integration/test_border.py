@@ -1,5 +1,7 @@
 """What anybody sends to a master or a worker costs no user, no request and no process."""
 
+import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,31 @@ def said(kind: object, data: object, sender: object = SENDER.decode()) -> bytes:
     return packed
 
 
+TOTAL: dict[str, Any] = {
+    "name": "Aggregated",
+    "method": "",
+    "last_request_timestamp": None,
+    "start_time": 1.0,
+    "num_requests": 0,
+    "num_none_requests": 0,
+    "num_failures": 0,
+    "total_response_time": 0,
+    "max_response_time": 0,
+    "min_response_time": None,
+    "total_content_length": 0,
+    "response_times": {},
+    "num_reqs_per_sec": {},
+    "num_fail_per_sec": {},
+}
+AROUND = {"user_count": 0, "user_classes_count": {}, "errors": {}}
+NOBODY: dict[str, Any] = {"fleet_run": None, "state": "ready", "users": {}}
+
+
+def empty() -> dict[str, Any]:
+    """What a worker without requests counted."""
+    return {"stats": [], "stats_total": TOTAL}
+
+
 # What a connection that calls itself SENDER sends, in frames.
 TO_MASTER = [
     [CUT],
@@ -46,6 +73,13 @@ TO_MASTER = [
     [said("data", {"with": 5})],
     [said("fleet_arrivals", None)],
     [said("heartbeat", None, [SENDER.decode(), 2**63])],
+    [said("leaving", None, [SENDER.decode(), 2**63 - 1])],
+    [said("capacity", {"weight": 0, "max_users": 0})],
+    [said("fleet_here", {**NOBODY, "user_classes_count": {"Shopper": 10**18}})],
+    # What reads well, and whose counts cannot be; two bytes would become gigabytes.
+    [said("stats", {**AROUND, **empty(), "stats_total": {**TOTAL, "num_requests": 2**64 - 1}})],
+    [said("stats", {**AROUND, **empty(), "stats_total": {**TOTAL, "start_time": math.inf}})],
+    [said("stats", {**AROUND, "fleet_stats": zlib.compress(b"\x80" * (64 << 20), 9)})],
 ]
 # What is told to a worker that obeys whoever speaks.
 TO_WORKER = [
@@ -138,7 +172,7 @@ def test_a_report_that_cannot_be_read_is_set_aside_and_those_after_it_count(
     fleet.swarm(4)
     fleet.wait_for_requests(1)
     run = fleet.state()["run"]["id"]
-    report = {"user_count": 0, "user_classes_count": {}, "errors": {}, "fleet_run": run}
+    report = {**AROUND, "fleet_run": run}
 
     for number, counted in ((1, {"fleet_stats": b"?"}), (2, empty())):
         numbered = {**report, **counted, "fleet_number": number, "fleet_oldest": 1}
@@ -148,6 +182,7 @@ def test_a_report_that_cannot_be_read_is_set_aside_and_those_after_it_count(
     wait_until(lambda: kept(somebody) == 2, "both being counted")
     [letter] = (fleet.folder / "spool" / "dead").glob("report-*.bin")
     assert "somebody" in letter.with_suffix(".txt").read_text()
+    assert b"'fleet_stats': b'?'" in letter.read_bytes()
     assert any("spool/dead" in problem for problem in fleet.state()["problems"])
     fleet.stop()
     wait_for_end(connection, "stopped")
@@ -155,27 +190,6 @@ def test_a_report_that_cannot_be_read_is_set_aside_and_those_after_it_count(
         "SELECT detail FROM run_events WHERE kind = 'report lost'"
     ).fetchall()
     assert lost[0] == {"worker": "somebody", "number": 1}
-
-
-def empty() -> dict[str, Any]:
-    """What a worker without requests counted."""
-    total: dict[str, Any] = {
-        "name": "Aggregated",
-        "method": "",
-        "last_request_timestamp": None,
-        "start_time": 1.0,
-        "num_requests": 0,
-        "num_none_requests": 0,
-        "num_failures": 0,
-        "total_response_time": 0,
-        "max_response_time": 0,
-        "min_response_time": None,
-        "total_content_length": 0,
-        "response_times": {},
-        "num_reqs_per_sec": {},
-        "num_fail_per_sec": {},
-    }
-    return {"stats": [], "stats_total": total}
 
 
 def kept(somebody: "zmq.Socket[bytes]") -> int:
@@ -197,7 +211,10 @@ def test_a_worker_goes_on_whatever_it_is_told(fleet: Fleet) -> None:
     try:
         fleet.start_worker("w1", **without_redis)
         worker = wait_for(master, "client_ready")
+        # Before it has put its parts together, and after.
         master.send_multipart([worker, said("ack", {"index": 0}, worker.decode())])
+        master.send_multipart([worker, TO_WORKER[-1]])
+        master.send_multipart([worker, said("update_user_class", {"user_class_name": "Nope"})])
         wait_for(master, "heartbeat")
 
         for message in TO_WORKER:
@@ -207,7 +224,7 @@ def test_a_worker_goes_on_whatever_it_is_told(fleet: Fleet) -> None:
         wait_for(master, "fleet_here")
         assert fleet.exit_code("w1") is None
         counted = dropped(fleet, "w1", "locust_worker_messages_dropped_total")
-        assert counted == len(TO_WORKER)
+        assert counted == len(TO_WORKER) + 2
     finally:
         context.destroy(linger=0)
 

@@ -161,7 +161,12 @@ def no_counts(state: dict[str, Any]) -> None:
     del state["receipts"]
 
 
-@pytest.mark.parametrize("spoil", [no_list_of_workers, no_counts])
+def no_number_of_users(state: dict[str, Any]) -> None:
+    """The last thing that a takeover does fails: it asks for more users."""
+    state["load"]["users"] = "many"
+
+
+@pytest.mark.parametrize("spoil", [no_list_of_workers, no_counts, no_number_of_users])
 def test_a_checkpoint_that_ended_two_masters_is_set_aside_and_the_next_one_leads(
     fleet: Fleet, store: redis.Redis, connection: psycopg.Connection, spoil: Any
 ) -> None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from locust_fleet.master.intake import Intake
-from locust_fleet.messages import read_report
+from locust_fleet.master.report import read_report
 from locust_fleet.wire import shorten
 
 
@@ -26,7 +26,7 @@ class Worker:
 
     def report(self) -> bytes:
         """Return the next report, ready to be sent."""
-        data: dict[str, Any] = {}
+        data: dict[str, Any] = {"user_count": 1, "user_classes_count": {"Shopper": 1}}
         self._events.report_to_master.fire(client_id="w1", data=data)
         return bytes(Message("stats", data, "w1").serialize())
 
@@ -49,4 +49,8 @@ class Master:
         """Take in a report from the wire."""
         data = Message.unserialize(report).data
         read_report(data)
-        self._events.worker_report.fire(client_id="w1", data=data)
+        self.add(data)
+
+    def add(self, report: dict[str, Any]) -> None:
+        """Add a report that was read."""
+        self._events.worker_report.fire(client_id="w1", data=report)

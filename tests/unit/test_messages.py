@@ -9,10 +9,9 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.fleet import Worker
 
-from locust_fleet.messages import TO_MASTER, TO_WORKER, Cause, Unreadable, judge, parse, read_report
-from locust_fleet.wire import ARRIVALS, HERE, KEPT, NUMBER, OLDEST, RUN, SHORT, shorten
+from locust_fleet.messages import TO_MASTER, TO_WORKER, Cause, Unreadable, judge, parse
+from locust_fleet.wire import ARRIVALS, HERE, KEPT, NUMBER, OLDEST, RUN
 
 HELLO = bytes.fromhex("93a568656c6c6f")
 EPOCH = 1_700_000_000_000
@@ -34,6 +33,7 @@ NO_MESSAGES = [
     (msgpack.packb(["heartbeat", None, ["w1", -1]]), Cause.SHAPE),
     (msgpack.packb(["heartbeat", None, ["w1", 2**63]]), Cause.SHAPE),
     (msgpack.packb(["heartbeat", None, [["w1"], 1]]), Cause.SHAPE),
+    (msgpack.packb(["heartbeat", None, ["w1", EPOCH + 1]]), Cause.SHAPE),
 ]
 BEAT = {"state": "running", "current_cpu_usage": 1.5, "current_memory_usage": 10}
 JOB = {
@@ -49,8 +49,6 @@ REPORT = {"user_count": 2, "user_classes_count": {"Shopper": 2}}
 FIELDS = [
     (TO_MASTER, "heartbeat", BEAT, "state"),
     (TO_MASTER, "heartbeat", BEAT, "current_cpu_usage"),
-    (TO_MASTER, "stats", REPORT, "user_count"),
-    (TO_MASTER, "stats", REPORT, "user_classes_count"),
     (TO_MASTER, "spawning_complete", REPORT, "user_classes_count"),
     (TO_MASTER, "exception", {"msg": "m", "traceback": "t"}, "traceback"),
     (TO_MASTER, "logs", {"worker_id": "w1", "logs": ["line"]}, "logs"),
@@ -80,7 +78,7 @@ plain = st.recursive(
 
 def refused(packed: bytes) -> Unreadable:
     with pytest.raises(Unreadable) as refusal:
-        parse(packed)
+        parse(packed, EPOCH)
     return refusal.value
 
 
@@ -153,61 +151,3 @@ def test_a_number_of_a_report_comes_with_its_run_and_the_oldest() -> None:
 
     with pytest.raises(Unreadable, match=OLDEST):
         judge(Message("stats", {**REPORT, RUN: "r", NUMBER: 1}, "w1"), TO_MASTER)
-
-
-# --- what a report counted ---
-
-
-def a_report() -> dict[str, Any]:
-    worker = Worker(stock=True)
-    worker.stats.log_request("GET", "/", 12, 100)
-    worker.stats.log_error("GET", "/", "refused")
-    report: dict[str, Any] = Message.unserialize(worker.report()).data
-    return report
-
-
-def test_a_report_reads_the_same_in_its_short_form() -> None:
-    short, plainly = a_report(), a_report()
-    shorten(short)
-
-    read_report(short)
-    read_report(plainly)
-
-    assert short["stats"][0]["num_requests"] == plainly["stats"][0]["num_requests"] == 1
-
-
-@pytest.mark.parametrize(
-    "field",
-    ["num_requests", "num_failures", "total_response_time", "start_time", "response_times", "name"],
-)
-@pytest.mark.parametrize("place", ["stats", "stats_total"])
-def test_a_report_with_a_count_of_another_type_is_refused(place: str, field: str) -> None:
-    report = a_report()
-    entry = report[place][0] if place == "stats" else report[place]
-    entry[field] = b"?"
-
-    with pytest.raises(Unreadable):
-        read_report(report)
-
-
-def test_a_short_form_that_unpacks_to_very_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    report = a_report()
-    shorten(report)
-    monkeypatch.setattr("locust_fleet.wire.MOST_BYTES", 10)
-
-    with pytest.raises(Unreadable, match="more than 10 bytes"):
-        read_report(report)
-
-
-@given(st.binary(max_size=100))
-def test_any_bytes_are_a_short_form_or_are_refused(packed: bytes) -> None:
-    with pytest.raises(Unreadable):
-        read_report({SHORT: packed, "errors": {}})
-
-
-@given(plain)
-def test_any_statistics_are_read_or_refused(value: object) -> None:
-    for field in ("stats", "stats_total", "errors"):
-        report = {**a_report(), field: value}
-        with contextlib.suppress(Unreadable):
-            read_report(report)

@@ -17,6 +17,8 @@ METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
 HOST_BYTES = DETAIL_BYTES = 2000
 # Of one report.
 MOST_COUNT, MOST_BYTES, LONGEST_MS = 10**9, 10**15, 1e15
+# What 64 bits hold with a sign, as in a checkpoint.
+LARGEST = 2**63 - 1
 # Of what is told of an event.
 MOST_ITEMS, DEEPEST = 1000, 8
 
@@ -64,8 +66,10 @@ def histogram(times: Mapping[float, int]) -> Mapping[float, int]:
 def detail(value: object, deepest: int = DEEPEST) -> Any:
     """Return what an event tells as jsonb can hold it."""
     match value:
-        case bool() | int() | None:
+        case bool() | None:
             return value
+        case int():
+            return min(max(value, -LARGEST), LARGEST)
         case float():
             return finite(value)
         case Mapping() if deepest:

@@ -39,11 +39,13 @@ if highest == ARGV[1] then redis.call('HSET', KEYS[1], 'data', ARGV[2]) end
 return highest
 """
 
-# ARGV: how many masters a checkpoint may end. Returns the one that has ended so many, and forgets
-# it.
+# ARGV: own epoch, how many masters a checkpoint may end. Returns the one that has ended so many; it
+# is kept under another name until the next one.
 BLAME = """
-if redis.call('HINCRBY', KEYS[1], 'ended', 1) < tonumber(ARGV[1]) then return false end
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return false end
+if redis.call('HINCRBY', KEYS[1], 'ended', 1) < tonumber(ARGV[2]) then return false end
 local data = redis.call('HGET', KEYS[1], 'data')
+if data then redis.call('HSET', KEYS[1], 'set aside', data) end
 redis.call('HDEL', KEYS[1], 'data', 'ended')
 return data
 """
@@ -91,7 +93,9 @@ class Checkpoints:
         Never raises.
         """
         try:
-            packed: Any = self._redis.eval(BLAME, 1, MEMORY, str(MOST_ENDED))
+            packed: Any = self._redis.eval(
+                BLAME, 1, MEMORY, str(self._reign.epoch), str(MOST_ENDED)
+            )
         except RedisError as failure:
             logger.error("Redis cannot be told that a checkpoint is of no use: %s", failure)
             return

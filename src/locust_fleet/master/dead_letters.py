@@ -10,8 +10,10 @@ import logging
 import time
 from pathlib import Path
 
-# Each is a fault to look into, and a hundred show it as well as a million.
-MOST = 100
+# Of each kind: a fault to look into, which fifty show as well as a million.
+MOST = 50
+# Of each; what is larger is told of, and not kept.
+MOST_BYTES = 8 << 20
 FOLDER = "dead"
 
 logger = logging.getLogger(__name__)
@@ -27,10 +29,9 @@ class DeadLetters:
         """Keep what cannot be used; the same once. Never raises: where there is no room, logs."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            if self.count() >= MOST:
-                logger.error("a %s is not kept, %d are already: %s", kind, MOST, why)
-                return
             file = self._folder / f"{kind}-{hashlib.sha256(content).hexdigest()[:16]}.bin"
+            if file.exists() or self._count(kind) >= MOST or len(content) > MOST_BYTES:
+                return
             at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             file.with_suffix(".txt").write_text(f"{at} {why}\n", encoding="utf-8", errors="replace")
             partial = file.with_suffix(".partial")
@@ -40,9 +41,8 @@ class DeadLetters:
         except OSError as error:
             logger.error("a %s is lost (%s): %s", kind, error, why)
 
-    def count(self) -> int:
-        """Return how many there are."""
-        return sum(1 for _ in self._folder.glob("*.bin"))
+    def _count(self, kind: str) -> int:
+        return sum(1 for _ in self._folder.glob(f"{kind}-*.bin"))
 
     def problems(self) -> list[str]:
         """Return what an operator should know."""

@@ -36,7 +36,7 @@ def guard_start(
     """From now on, no start goes past the guard, and what workers refuse is noted."""
     start = runner.start
 
-    def guarded_start(user_count: int, spawn_rate: float, *args: Any, **kwargs: Any) -> None:
+    def guarded_start(user_count: float, spawn_rate: float, *args: Any, **kwargs: Any) -> None:
         if recorder.active and runner.state == STATE_STOPPING:
             logger.warning("not started: the run before is still stopping")
             return
@@ -51,7 +51,8 @@ def guard_start(
                 # Another number of users; written as soon as Locust's start first waits.
                 keeper.touch_at_once()
             try:
-                start(user_count, spawn_rate, *args, **kwargs)
+                # A shape may work with fractions, which nobody can run.
+                start(round(user_count), spawn_rate, *args, **kwargs)
             except GreenletExit:
                 # Stop came while the run began. Locust would see nothing to stop yet.
                 if recorder.active and runner.state not in (STATE_RUNNING, STATE_SPAWNING):

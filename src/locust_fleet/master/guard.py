@@ -62,7 +62,7 @@ def refuse_host_of_class(
     host: str | None, present: str | None, active: Run | None, targets: Targets
 ) -> Refusal | None:
     """Judge the host that a class of users is to have; None when it may."""
-    if host is None or host == present:
+    if host == present:
         return None
     if active is not None:
         return Refusal("run_active", "the host cannot change in a run; stop the run first")

@@ -17,16 +17,20 @@ from typing import Any
 import zmq
 
 from locust_fleet.dropped import Dropped
+from locust_fleet.election.candidate import clock_ms
+from locust_fleet.election.reign import Reign
 from locust_fleet.limits import shown
 from locust_fleet.messages import TO_MASTER, Cause, Unreadable, judge, parse
 from locust_fleet.seams import replace
 
-# One message; who sends a larger one is cut off. Ten times the report of a worker with all names.
-MOST_BYTES = 32 << 20
+# One message; who sends a larger one is cut off. A report with all names has a fraction of it.
+MOST_BYTES = 16 << 20
+# A worker knows no later epoch than its leader, or one who will lead in a moment; clocks differ.
+AHEAD_MS = 86_400_000
 
 
-def hear_workers(hear_epoch: Callable[[int], None], dropped: Dropped) -> None:
-    """From now on, what a master receives are messages; ``hear_epoch`` is told what they say."""
+def hear_workers(reign: Reign, dropped: Dropped) -> None:
+    """From now on, what a master receives are messages; the reign hears of their epochs."""
 
     def receive(server: Server) -> tuple[str, Message]:
         while True:
@@ -35,11 +39,11 @@ def hear_workers(hear_epoch: Callable[[int], None], dropped: Dropped) -> None:
             except zmq.ZMQError as error:
                 raise RPCError(f"nothing can be received: {error}") from error
             try:
-                sender, message, epoch = read(frames)
+                sender, message, epoch = read(frames, max(reign.epoch, clock_ms()) + AHEAD_MS)
             except Unreadable as error:
                 dropped.note(error.cause, f"from {shown(frames[0])}: {error}")
             else:
-                hear_epoch(epoch)
+                reign.hear(epoch)
                 return sender, message
 
     start: Callable[..., None] = BaseSocket.__init__
@@ -53,11 +57,14 @@ def hear_workers(hear_epoch: Callable[[int], None], dropped: Dropped) -> None:
     replace(BaseSocket, "__init__", start_with_limit)
 
 
-def read(frames: list[bytes]) -> tuple[str, Message, int]:
-    """Return who sent it, the message, and the epoch that it says; raises Unreadable."""
+def read(frames: list[bytes], highest_epoch: int) -> tuple[str, Message, int]:
+    """Return who sent it, the message, and the epoch that it says; raises Unreadable.
+
+    A later epoch than the highest would make this master raise its own out of all bounds.
+    """
     if len(frames) != 2:
         raise Unreadable(Cause.FRAMES, f"it has {len(frames)} frames, not 2")
-    message, epoch = parse(frames[1])
+    message, epoch = parse(frames[1], highest_epoch)
     # What a former connection of a worker still holds comes under a made-up name.
     if message.node_id is None or message.node_id.encode("utf-8", "replace") != frames[0]:
         raise Unreadable(Cause.SENDER, f"it says that it is of {shown(message.node_id)}")

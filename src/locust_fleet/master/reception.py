@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from locust_fleet.master.receipts import Receipts, Verdict
-from locust_fleet.messages import Unreadable, read_report
+from locust_fleet.master.report import read_report
+from locust_fleet.messages import Unreadable
 from locust_fleet.seams import replace
 from locust_fleet.wire import KEPT, NUMBER, RUN, WANTED
 
@@ -37,7 +38,7 @@ class Reception:
         receipts: Receipts,
         lose: Callable[[str, Mapping[str, Any], Unreadable], None] = lambda *_: None,
     ) -> None:
-        """``lose`` hears of each report that cannot be read: its worker, itself, and why."""
+        """``lose`` hears of each report of the run that cannot be read: its worker, itself, why."""
         self._runner = runner
         self._receipts = receipts
         self._lose = lose

@@ -144,6 +144,11 @@ class Resume:
         return waiting
 
     def _go_on(self, run: Run, load: Any) -> None:
+        self._carry_on(run, load)
+        if self._checkpoints is not None:
+            self._checkpoints.absolve()
+
+    def _carry_on(self, run: Run, load: Any) -> None:
         began, users = time.monotonic(), 0
         try:
             known, missing = set(load["workers"]), set(load.get("missing", ()))
@@ -154,8 +159,6 @@ class Resume:
                 self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
         finally:
             self._done.set()
-        if self._checkpoints is not None:
-            self._checkpoints.absolve()
         asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
         if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
             logger.info("ends run %s, which is over", run.id)

@@ -154,6 +154,8 @@ def _shape(form: Fields, choices: Choices) -> str | None:
 def _judge_argument(name: str, values: Sequence[str], present: Any) -> None:
     """Read an argument of the locustfile as Locust does, which keeps the type that it has."""
     if isinstance(present, list):
+        if len(values) > 1 and any("," in value for value in values):
+            raise BadInput(f"{name} stands {len(values)} times; send one list with commas")
         texts = [text for value in values for text in value.split(",")]
         numbers = all(isinstance(item, int) for item in present)
         kind: type = int if numbers else str
@@ -167,7 +169,7 @@ def _judge_argument(name: str, values: Sequence[str], present: Any) -> None:
             raise BadInput(f"{name} is {shown(text)}; use true or false")
         try:
             value = kind(text)
-        except (ValueError, TypeError):
+        except Exception:  # whatever the type of a locustfile's argument makes of it
             raise BadInput(
                 f"{name} is {shown(text)}; use a value of type {kind.__name__}"
             ) from None

@@ -11,6 +11,8 @@ from locust.runners import MasterRunner
 
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -64,7 +66,7 @@ class Takeover:
             self._wait(master_bind_host, master_bind_port)
             speak_for(self.reign)
             hand_over_identities()
-            hear_workers(self.reign.hear, self._dropped)
+            hear_workers(self.reign, self._dropped)
             return create(environment, master_bind_host, master_bind_port)
 
         replace(Environment, "create_master_runner", create_when_leading)
@@ -74,6 +76,16 @@ class Takeover:
         if self._candidate is None:
             return False, {"role": "starting"}
         return self._candidate.readiness()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Blame the checkpoint for what reading it raises, unless it is the disk that fails."""
+        try:
+            yield
+        except Exception as error:
+            if self.state and self.checkpoints and not isinstance(error, OSError):
+                self.checkpoints.blame(error)
+            raise
 
     def _wait(self, host: str, port: int) -> None:
         redis, heartbeat = self._settings.redis, self._settings.heartbeat

@@ -49,12 +49,16 @@ class UserSettings:
     def recall(self, memory: Mapping[str, Settings]) -> None:
         """Set what an earlier leader remembered, of classes that are still there."""
         known = self._environment.available_user_classes or {}
-        for name, settings in memory.items():
-            if name in known:
-                try:
-                    self._set(settings)
-                except BadInput as error:
-                    logger.warning("the class %s stays as its locustfile says: %s", name, error)
+        for name, settings in sorted(memory.items(), key=_adds_users, reverse=True):
+            for key, value in settings.items():
+                if name in known and key != CLASS:
+                    self._recall(name, key, value)
+
+    def _recall(self, name: str, key: str, value: object) -> None:
+        try:
+            self._set({CLASS: name, key: value})
+        except BadInput as error:
+            logger.warning("%s of the class %s stays as its locustfile says: %s", key, name, error)
 
     def tell(self, worker: str) -> None:
         """Tell a worker all that is set."""
@@ -66,6 +70,11 @@ class UserSettings:
         settings = judged(self._environment, given)
         self._update(settings)
         self._of.setdefault(settings[CLASS], {}).update(settings)
+
+
+def _adds_users(of_class: tuple[str, Settings]) -> bool:
+    """Whether settings give a class users: those come first, so that never all are without."""
+    return any(of_class[1].get(key) for key in ("weight", "fixed_count"))
 
 
 def judged(environment: Environment, given: object) -> dict[str, Any]:

@@ -168,9 +168,10 @@ class Front:
         except BadInput as error:
             refusal: guard.Refusal | None = guard.Refusal("bad_input", str(error))
         else:
+            present = classes_of(self._environment)[settings[CLASS]].host
             refusal = guard.refuse_host_of_class(
-                settings.get("host"),
-                classes_of(self._environment)[settings[CLASS]].host,
+                settings.get("host", present),
+                present,
                 self._recorder.active,
                 self._targets,
             )

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gevent
-import msgpack
 from gevent.event import Event
 
 from locust_fleet import visitor
@@ -102,26 +101,17 @@ class Master:
         self, environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
         """Put the parts together; a listener of ``init``. Locust ends when it raises."""
-        try:
-            self._put_together(environment, runner, web_ui)
-        except Exception as error:
-            if self.takeover.state and self.takeover.checkpoints:
-                self.takeover.checkpoints.blame(error)
-            raise
-
-    def _put_together(
-        self, environment: Environment, runner: MasterRunner, web_ui: WebUI | None
-    ) -> None:
         settings, self._runner = self._settings, runner
         reign, state = self.takeover.reign, self.takeover.state
         checkpoints = self.takeover.checkpoints
         spool = Spool(settings.spool_dir)
-        recorder = Recorder(
-            spool,
-            settings.version,
-            state["recorder"] if state else None,
-            hold=checkpoints is not None,
-        )
+        with self.takeover.reading():
+            recorder = Recorder(
+                spool,
+                settings.version,
+                state["recorder"] if state else None,
+                hold=checkpoints is not None,
+            )
         self._recorder = recorder
         intake = Intake(runner.stats, settings.max_names)
         intake.attach(environment)
@@ -219,7 +209,10 @@ class Master:
         self._watch("results", shipper.run_forever)
         self._watch("checkpoints", keeper.run_forever)
         if state and recorder.active:
-            resume.begin(recorder.active, state)
+            with self.takeover.reading():
+                resume.begin(recorder.active, state)
+        elif checkpoints is not None:
+            checkpoints.absolve()
         settle()
         self.ready.set()
 
@@ -229,9 +222,11 @@ class Master:
     def _lose_report(self, worker: str, report: Mapping[str, Any], error: Unreadable) -> None:
         """Count, keep and tell of a report that cannot be read: what it counted is lost."""
         self._dropped.note(error.cause, f"a report of {worker}: {error}")
-        self._letters.put("report", msgpack.packb(report, default=repr), f"of {worker}: {error}")
-        if self._recorder is not None:
-            self._recorder.event(REPORT_LOST, {"worker": worker, "number": report.get(NUMBER)})
+        # One that has no number is of no run.
+        if NUMBER not in report or self._recorder is None:
+            return
+        self._recorder.event(REPORT_LOST, {"worker": worker, "number": report[NUMBER]})
+        self._letters.put("report", repr(report).encode(), f"of {worker}: {error}")
 
     def _run_id(self) -> str | None:
         run = self._recorder.active if self._recorder else None

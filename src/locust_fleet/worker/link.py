@@ -26,7 +26,7 @@ from locust_fleet.dropped import Dropped
 from locust_fleet.messages import TO_WORKER, Cause, Unreadable, judge, parse
 from locust_fleet.seams import replace
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.vital import vital
+from locust_fleet.vital import Farewell, vital
 from locust_fleet.wire import FAREWELL, WHO, stamp
 from locust_fleet.worker.silence import Silence
 from locust_fleet.worker.whereabouts import Address, Whereabouts, written
@@ -47,6 +47,16 @@ def keep_to_leader(redis: RedisSettings | None) -> None:
     replace(zmqrpc, "Client", functools.partial(Link, redis))
 
 
+def outlive_messages() -> None:
+    """From now on, no message that cannot be carried out ends a worker's loop."""
+    handle = WorkerRunner.handle_message
+
+    def handle_message(runner: WorkerRunner, message: Message) -> None:
+        link_of(runner).dropped.outlive(handle)(runner, message)
+
+    replace(WorkerRunner, "handle_message", handle_message)
+
+
 def link_of(runner: WorkerRunner) -> Link:
     """Return the link of a worker that keeps to the leader."""
     assert isinstance(runner.client, Link)
@@ -65,6 +75,8 @@ class Link:
         self._heard = False
         self._closed = False
         self.dropped = Dropped()
+        # Called before this process ends, for want of a loop of this link.
+        self.farewell: Farewell = lambda _: None
         # The highest epoch that was heard of.
         self.epoch = 0
         self.reconnects = 0
@@ -75,7 +87,9 @@ class Link:
         self._silence = Silence(self._look_s, time.monotonic())
         self._client = self._connect()
         self._renewal: gevent.Greenlet[..., None] = gevent.Greenlet()
-        self._watch = gevent.spawn(vital("connection", self.watch, lambda: self._closed))
+        self._watch = gevent.spawn(
+            vital("connection", self.watch, lambda: self._closed, self._say_farewell)
+        )
 
     @property
     def leader(self) -> str:
@@ -148,6 +162,9 @@ class Link:
         elif self._first:
             self.send(self._first)
 
+    def _say_farewell(self, error: BaseException | None) -> None:
+        self.farewell(error)
+
     def _find_first(self, given: str) -> Address:
         warned = False
         while True:
@@ -162,7 +179,8 @@ class Link:
     def _connect(self) -> zmqrpc.Client:
         host, port = self._address
         client = Client(f"[{host}]" if ":" in host else host, port, self._identity)
-        gevent.spawn(vital("inbox", self._listen, lambda: client.socket.closed), client)
+        listen = vital("inbox", self._listen, lambda: client.socket.closed, self._say_farewell)
+        gevent.spawn(listen, client)
         return client
 
     def _listen(self, client: zmqrpc.Client) -> None:

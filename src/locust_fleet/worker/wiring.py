@@ -88,6 +88,7 @@ class Worker:
         """Put the parts together; a listener of ``init``."""
         settings, self._runner = self._settings, runner
         link = link_of(runner)
+        link.farewell = self.last_report
         replace(runner, "reset_connection", link.renew)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
         announce(runner, environment, settings.capacity)

@@ -101,7 +101,11 @@ def test_a_user_class_cannot_be_sent_elsewhere_in_a_run_even_to_an_allowed_targe
 
 @pytest.mark.parametrize("host", [None, SHOP])
 def test_a_user_class_keeps_its_host_in_a_run(host: str | None) -> None:
-    assert refuse_host_of_class(host, SHOP, ALICES, TARGETS) is None
+    assert refuse_host_of_class(host, host, ALICES, TARGETS) is None
+
+
+def test_the_host_of_a_user_class_cannot_be_removed_in_a_run() -> None:
+    assert refuse_host_of_class(None, SHOP, ALICES, TARGETS) is not None
 
 
 def test_a_run_that_is_stopping_is_not_changed_by_an_impatient_start() -> None:

@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from locust_fleet.dropped import Dropped
+from locust_fleet.election.reign import Reign
 from locust_fleet.master.identities import hand_over_identities
 from locust_fleet.master.inbox import hear_workers
 
@@ -22,7 +23,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setattr(Server, name, getattr(Server, name))
     monkeypatch.setattr(BaseSocket, "__init__", BaseSocket.__init__)
     hand_over_identities()
-    hear_workers(lambda epoch: None, Dropped())
+    hear_workers(Reign(None, 1, 1), Dropped())
     server = Server(ADDRESS, 0)
     yield server
     server.socket.context.destroy(linger=0)
