@@ -25,7 +25,7 @@ def test_without_monitoring_nothing_of_it_is_fetched_or_started(checkout: Checko
 
 def test_grafana_without_an_image_is_left_out_with_a_notice(checkout: Checkout) -> None:
     checkout.configure()
-    checkout.fake("fails", "pull --quiet grafana/")
+    checkout.fake("fails", "pull grafana/")
 
     done = checkout.deploy()
 
