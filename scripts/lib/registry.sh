@@ -10,12 +10,14 @@ readonly pull_attempts=3 pull_pause_s=2
 
 # pull_missing_images: 1 when something needed cannot be had; the reasons are said.
 pull_missing_images() {
-  local variable image reason status=0
+  local variable image needed reason status=0
   while IFS='=' read -r variable image; do
     ! image_is_there "$image" || continue
-    reason=$(pull_image "$image") && continue
+    needed=yes
+    [[ $variable != "$official_only" ]] || needed=no
+    reason=$(pull_image "$image" "$needed") && continue
     log "$reason"
-    [[ $variable != "$official_only" ]] || continue
+    [[ $needed == yes ]] || continue
     status=1
     # Where nobody answers, nobody has the others either.
     [[ $reason == "$image is not in the registry"* ]] || break
@@ -23,30 +25,50 @@ pull_missing_images() {
   return "$status"
 }
 
-# pull_image IMAGE: print why, if it cannot be had.
+# pull_image IMAGE NEEDED: print why, if it cannot be had. NEEDED is yes, or no where it may be left out.
 pull_image() {
-  local image=$1 attempt words answers pause_s
+  local image=$1 needed=$2 attempt words verdict answers mirrors pause_s
   log "pulling $image"
+  mirrors=$(registry_mirrors)
   for ((attempt = 1; ; attempt++)); do
     ! words=$(pull_once "$image") || return 0
     answers=$(registry_answers)
-    if ((attempt == pull_attempts)) || ! may_pass "$words" "$answers"; then break; fi
+    verdict=$(pull_verdict "$words" "$answers" "$mirrors")
+    ((attempt < $(pull_attempts "$verdict" "$answers" "$needed"))) || break
     pause_s=$((attempt * pull_pause_s))
     log "not yet: $(last_line "$words"); asking again in $pause_s s"
     sleep "$pause_s"
   done
-  pull_failure "$image" "$words" "$answers" "$(registry_mirrors)"
+  pull_failure "$image" "$verdict" "$words" "$mirrors"
   return 1
 }
 
-# may_pass WORDS ANSWERS: can another try be better? The engine itself repeats what breaks off in a
-# layer; what is left is a registry that gave images before and is away for a moment.
-may_pass() {
-  [[ $2 != unknown ]] || return 1
+# pull_attempts VERDICT ANSWERS NEEDED: print how many there are. The engine itself repeats what breaks
+# off in a layer; what is left is a registry that is away for a moment.
+pull_attempts() {
+  case $1:$2:$3 in
+    # Each of them waits for docker.io, at every deployment.
+    hidden:*:no) echo 1 ;;
+    away:unknown:*) echo 2 ;;
+    away:* | hidden:*) echo "$pull_attempts" ;;
+    *) echo 1 ;;
+  esac
+}
+
+# pull_verdict WORDS ANSWERS MIRRORS: print what an engine's words mean. ANSWERS is what registry_answers
+# printed, MIRRORS what registry_mirrors did.
+pull_verdict() {
   case $1 in
-    *'manifest unknown'* | *'not found'* | *denied* | *unauthorized* | *toomanyrequests* | \
-      *'no space left'* | *'Pulling from'* | 'no word'*) return 1 ;;
-    *) return 0 ;;
+    *'no space left'*) echo full ;;
+    *toomanyrequests* | *'429 Too Many Requests'*) echo counted ;;
+    'no word'* | *'Pulling from'*) echo broken ;;
+    *'manifest unknown'* | *'name unknown'* | *'manifest for '*' not found'* | *': not found') echo missing ;;
+    *'pull access denied'* | *': denied'* | *unauthorized* | *'no basic auth credentials'*) echo denied ;;
+    *'dial tcp'* | *'no such host'* | *[Tt]imeout* | *'connection refused'*)
+      # A mirror's word is lost when docker.io, which is asked next, cannot be reached.
+      if [[ $2 == yes && -n $3 ]]; then echo hidden; else echo away; fi
+      ;;
+    *) echo away ;;
   esac
 }
 
@@ -87,30 +109,17 @@ registry_mirrors() {
   docker info --format '{{if .RegistryConfig}}{{join .RegistryConfig.Mirrors " "}}{{end}}' 2>/dev/null || true
 }
 
-# pull_failure IMAGE WORDS ANSWERS MIRRORS: say why it cannot be had. ANSWERS is what registry_answers
-# printed, and MIRRORS what registry_mirrors did.
+# pull_failure IMAGE VERDICT WORDS MIRRORS: say why it cannot be had.
 pull_failure() {
-  local image=$1 words=$2 answers=$3 mirrors=${4:+, asked by way of $4}
-  # A mirror's word is lost when docker.io, which is asked next, cannot be reached.
-  if [[ $answers == yes && -n $mirrors && $words != *'Pulling from'* && $words != 'no word'* ]]; then
-    words='manifest unknown'
-  fi
-  case $words in
-    *'manifest unknown'* | *'not found'*)
-      echo "$image is not in the registry$mirrors"
-      ;;
-    *denied* | *unauthorized*)
-      echo "$image is not in the registry$mirrors, or is given only after 'docker login'"
-      ;;
-    *toomanyrequests*)
+  local image=$1 words=$3 mirrors=${4:+, asked by way of $4}
+  case $2 in
+    missing | hidden) echo "$image is not in the registry$mirrors" ;;
+    denied) echo "$image is not in the registry$mirrors, or is given only after 'docker login'" ;;
+    counted)
       echo "$image is not given now: the registry counts too many pulls from here; repeat later, or after 'docker login'"
       ;;
-    *'no space left'*)
-      echo "$image does not fit on the engine's disk: $(last_line "$words")"
-      ;;
-    *)
-      echo "no registry gives $image$mirrors: $(last_line "$words")"
-      ;;
+    full) echo "$image does not fit on the engine's disk: $(last_line "$words")" ;;
+    *) echo "no registry gives $image$mirrors: $(last_line "$words")" ;;
   esac
 }
 

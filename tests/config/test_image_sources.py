@@ -73,59 +73,102 @@ def test_auto_keeps_the_packages_that_a_stack_runs_on_without_asking_a_registry(
     assert "pull" not in calls(checkout)
 
 
-# The engine's own words, as 26.1 says them.
+# The engine's own words, as 26.1 says them, but for two.
 AWAY = (
     'Error response from daemon: Get "https://registry-1.docker.io/v2/": dial tcp: lookup'
     " registry-1.docker.io on 127.0.0.11:53: no such host"
 )
+UNKNOWN = "Error response from daemon: manifest for redis:9 not found: manifest unknown"
+# 29 keeps images with containerd, whose words are these.
+UNKNOWN_TO_29 = (
+    'Error response from daemon: failed to resolve reference "docker.io/library/redis:9":'
+    " docker.io/library/redis:9: not found"
+)
+DENIED = "Error response from daemon: pull access denied for redis, repository does not exist"
+UNAUTHORIZED = "Error response from daemon: unauthorized: authentication required"
+COUNTED = "Error response from daemon: toomanyrequests: You have reached your pull rate limit."
+COUNTED_BY_STATUS = (
+    "Error response from daemon: error parsing HTTP 429 response body: 429 Too Many Requests"
+)
+FULL = "failed to register layer: write /usr/lib/x: no space left on device"
+NO_HELPER = (
+    'error getting credentials - err: exec: "docker-credential-desktop": executable file not found'
+    " in $PATH, out: ``"
+)
+NO_SOCKET = (
+    "permission denied while trying to connect to the Docker daemon socket at"
+    " unix:///var/run/docker.sock: connect: permission denied"
+)
+MUTE = "no word for 60 s"
+BROKEN = "9: Pulling from library/redis\nunexpected EOF"
+
+MISSING = "redis:9 is not in the registry"
+LOGIN = "redis:9 is not in the registry, or is given only after 'docker login'"
+LIMIT = "redis:9 is not given now: the registry counts too many pulls"
+NOBODY = "no registry gives redis:9: "
+BY_MIRROR = ", asked by way of http://mirror/"
 
 
 @pytest.mark.parametrize(
     ("words", "answers", "mirrors", "said"),
     [
-        (
-            "Error response from daemon: manifest for redis:9 not found: manifest unknown",
-            "unknown",
-            "",
-            "redis:9 is not in the registry",
-        ),
-        (
-            "Error response from daemon: pull access denied for redis, repository does not exist",
-            "yes",
-            "",
-            "redis:9 is not in the registry, or is given only after 'docker login'",
-        ),
-        (
-            "Error response from daemon: toomanyrequests: You have reached your pull rate limit.",
-            "yes",
-            "",
-            "redis:9 is not given now: the registry counts too many pulls",
-        ),
-        (
-            "failed to register layer: write /usr/lib/x: no space left on device",
-            "yes",
-            "",
-            "redis:9 does not fit on the engine's disk: failed to register layer",
-        ),
-        (AWAY, "unknown", "", "no registry gives redis:9: Get"),
-        (AWAY, "no", "http://mirror/", "no registry gives redis:9, asked by way of http://mirror/"),
-        (AWAY, "yes", "http://mirror/", "redis:9 is not in the registry, asked by way of http"),
-        (AWAY, "yes", "", "no registry gives redis:9: Get"),
-        ("no word for 60 s", "yes", "http://mirror/", "no registry gives redis:9, asked by way"),
-        (
-            "9: Pulling from library/redis\nunexpected EOF",
-            "yes",
-            "http://mirror/",
-            "no registry gives redis:9, asked by way of http://mirror/: unexpected EOF",
-        ),
+        (UNKNOWN, "unknown", "", MISSING),
+        (UNKNOWN_TO_29, "unknown", "", MISSING),
+        (DENIED, "yes", "", LOGIN),
+        (COUNTED, "yes", "", LIMIT),
+        (COUNTED_BY_STATUS, "unknown", "", LIMIT),
+        (FULL, "yes", "", "redis:9 does not fit on the engine's disk: failed to register layer"),
+        (AWAY, "unknown", "", f"{NOBODY}Get"),
+        (AWAY, "yes", "", f"{NOBODY}Get"),
+        (NO_HELPER, "yes", "", f"{NOBODY}error getting credentials"),
+        (NO_SOCKET, "unknown", "", f"{NOBODY}permission denied while trying"),
+        (AWAY, "no", "http://mirror/", f"no registry gives redis:9{BY_MIRROR}: Get"),
+        (AWAY, "yes", "http://mirror/", f"{MISSING}{BY_MIRROR}"),
+        (COUNTED, "yes", "http://mirror/", LIMIT),
+        (UNAUTHORIZED, "yes", "http://mirror/", f"{MISSING}{BY_MIRROR}, or is given only after"),
+        (FULL, "yes", "http://mirror/", "redis:9 does not fit on the engine's disk"),
+        (NO_HELPER, "yes", "http://mirror/", f"no registry gives redis:9{BY_MIRROR}: error"),
+        (MUTE, "yes", "http://mirror/", f"no registry gives redis:9{BY_MIRROR}: no word"),
+        (BROKEN, "yes", "http://mirror/", f"no registry gives redis:9{BY_MIRROR}: unexpected"),
     ],
 )
 def test_image_that_cannot_be_had_is_named_with_the_reason(
     checkout: Path, words: str, answers: str, mirrors: str, said: str
 ) -> None:
-    code = f"pull_failure redis:9 {shlex.quote(words)} {answers} {shlex.quote(mirrors)}"
+    words, mirrors = shlex.quote(words), shlex.quote(mirrors)
+    code = (
+        f"verdict=$(pull_verdict {words} {answers} {mirrors})\n"
+        f"pull_failure redis:9 $verdict {words} {mirrors}"
+    )
 
     assert run(checkout, code).stdout.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "answers", "mirrors", "needed", "attempts"),
+    [
+        (UNKNOWN, "yes", "", "yes", 1),
+        (DENIED, "yes", "", "yes", 1),
+        (COUNTED_BY_STATUS, "yes", "", "yes", 1),
+        (FULL, "yes", "", "yes", 1),
+        (MUTE, "yes", "", "yes", 1),
+        (BROKEN, "yes", "", "yes", 1),
+        (AWAY, "yes", "", "yes", 3),
+        (AWAY, "no", "http://mirror/", "yes", 3),
+        (AWAY, "unknown", "", "yes", 2),
+        (AWAY, "yes", "http://mirror/", "yes", 3),
+        (AWAY, "yes", "http://mirror/", "no", 1),
+    ],
+)
+def test_image_is_asked_for_again_only_where_that_may_help(
+    checkout: Path, words: str, answers: str, mirrors: str, needed: str, attempts: int
+) -> None:
+    code = (
+        f"verdict=$(pull_verdict {shlex.quote(words)} {answers} {shlex.quote(mirrors)})\n"
+        f"pull_attempts $verdict {answers} {needed}"
+    )
+
+    assert run(checkout, code).stdout == f"{attempts}\n"
 
 
 def test_unknown_source_is_refused_with_what_there_is(checkout: Path) -> None:
