@@ -2,6 +2,7 @@
 # Sourced by images.sh.
 #
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # official_only is set by images.sh
 
 # A registry that fetches an image itself may need a while before its first word. Between two words
 # of the engine lies a layer: 120 MB at most, so slower than 200 kB/s is given up.
