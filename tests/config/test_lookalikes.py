@@ -17,6 +17,11 @@ WITH_BUSYBOX = {
     "PROMETHEUS_IMAGE": {"prometheus", "promtool"},
     "REDIS_EXPORTER_IMAGE": set(),
 }
+# The format of the file that each line of Redis writes. None reads a newer one, so that a stack could
+# not change over to packages, or back to the former version.
+RDB_OF_REDIS = {"8.0": 12, "8.2": 12, "8.4": 12, "8.6": 13, "8.8": 14}
+SAVE = "cd /tmp; redis-server --port 0 --unixsocket s >/dev/null & for _ in $(seq 100);"
+SAVE += " do sleep 0.1; redis-cli -s /tmp/s save >/dev/null 2>&1 && break; done; head -c 9 /tmp/dump.rdb"
 NOT_BUSYBOX = "for p in /bin/* /usr/bin/* /sbin/* /usr/sbin/*; do"
 NOT_BUSYBOX += ' case $(readlink -f "$p") in */busybox) ;; *) echo "${p##*/}" ;; esac; done'
 
@@ -57,3 +62,11 @@ def test_library_of_python_has_no_bytecode() -> None:
     done = run(image_of("PYTHON_IMAGE"), "sh", "-c", find)
 
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_redis_writes_the_format_that_the_official_one_writes() -> None:
+    official = settings()["REDIS_IMAGE"].partition(":")[2].rpartition(".")[0]
+
+    done = run(image_of("REDIS_IMAGE"), "sh", "-c", SAVE)
+
+    assert done.stdout == f"REDIS{RDB_OF_REDIS[official]:04}", done.stderr
