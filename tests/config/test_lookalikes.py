@@ -17,11 +17,13 @@ WITH_BUSYBOX = {
     "PROMETHEUS_IMAGE": {"prometheus", "promtool"},
     "REDIS_EXPORTER_IMAGE": set(),
 }
-# The format of the file that each line of Redis writes. None reads a newer one, so that a stack could
-# not change over to packages, or back to the former version.
+# The format of the file that each line of Redis writes. None reads a newer one, and a stack may
+# change over to packages, or back to the former version.
 RDB_OF_REDIS = {"8.0": 12, "8.2": 12, "8.4": 12, "8.6": 13, "8.8": 14}
-SAVE = "cd /tmp; redis-server --port 0 --unixsocket s >/dev/null & for _ in $(seq 100);"
-SAVE += " do sleep 0.1; redis-cli -s /tmp/s save >/dev/null 2>&1 && break; done; head -c 9 /tmp/dump.rdb"
+SAVE = "cd /tmp; redis-server --port 0 --unixsocket s >/dev/null & for _ in $(seq 100); do"
+SAVE += (
+    " sleep 0.1; redis-cli -s /tmp/s save >/dev/null 2>&1 && break; done; head -c 9 /tmp/dump.rdb"
+)
 NOT_BUSYBOX = "for p in /bin/* /usr/bin/* /sbin/* /usr/sbin/*; do"
 NOT_BUSYBOX += ' case $(readlink -f "$p") in */busybox) ;; *) echo "${p##*/}" ;; esac; done'
 

@@ -89,12 +89,12 @@ SEEN = {
         "2026-11-29",
         "sha256:6edfb73afd11f2d83ea4e8007f5068c3ffaa38078a6b0ad1339e5bd2f637aacd",
     ),
-    "grafana/grafana:11.6.16": Seen(
+    "grafana/grafana:12.4.11": Seen(
         "NexaDuo/chat-services",
         "scripts/tests/test-grafana.sh",
         "1824dce5749fd2e788dc98207f73a78da099feae",
         "2026-11-29",
-        "sha256:d67af92050b8d93b393dc741864752a69c9da1ffa39c1bb9af49ad5d9e47d2c3",
+        "sha256:3ea272e5cab64a4a62240c682e2c62433b25614d956d44c299a10cb6994f6f2e",
     ),
     "python:3.13.16-slim-trixie": Seen(
         "FreeZe060/devsecops-tp1",
