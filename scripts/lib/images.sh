@@ -264,7 +264,7 @@ has_release() {
 # run_build IMAGE [OPTION...] CONTEXT
 # Build quietly; show the end of the engine's words when it fails.
 run_build() {
-  local image=$1 started=$SECONDS words bundle
+  local image=$1 started=$SECONDS words bundle variable
   shift
   bundle=$(ca_bundle)
   # A proxy that inspects TLS is trusted by the host; as a secret its certificate is in no layer.
@@ -272,10 +272,12 @@ run_build() {
 
   log "building $image"
   words=$(mktemp)
-  # The proxy variables are no part of the build's cache, and nothing when they are not set.
-  if ! DOCKER_BUILDKIT=1 docker build --progress plain --tag "$image" \
-    --build-arg http_proxy --build-arg https_proxy --build-arg no_proxy \
-    "$@" >"$words" 2>&1; then
+  # The proxy variables are no part of the build's cache. One that is named and not set would hide
+  # that of the client's own configuration.
+  for variable in http_proxy https_proxy no_proxy; do
+    [[ -z ${!variable:-} ]] || set -- --build-arg "$variable" "$@"
+  done
+  if ! DOCKER_BUILDKIT=1 docker build --progress plain --tag "$image" "$@" >"$words" 2>&1; then
     tail -n 30 "$words" >&2
     rm -f "$words"
     die 1 "$image could not be built; the reason is above"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -40,12 +42,12 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(checkout: Path, code: str) -> subprocess.CompletedProcess[str]:
+def run(checkout: Path, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     libraries = "source scripts/lib/common.sh; source scripts/lib/images.sh"
     return subprocess.run(
         ["bash", "-c", f"set -Eeuo pipefail; shopt -s inherit_errexit; {libraries}; {code}"],
         cwd=checkout,
-        env={"PATH": f"{checkout}/bin:{os.environ['PATH']}"},
+        env={"PATH": f"{checkout}/bin:{os.environ['PATH']}", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -230,3 +232,27 @@ def test_change_of_one_image_leaves_the_others_current(checkout: Path) -> None:
     (checkout / "images" / "redis" / "Dockerfile").write_text("FROM scratch\n")
 
     assert run(checkout, "inputs_hash postgres").stdout == before
+
+
+def test_builds_are_told_the_proxies_that_are_set_and_no_others(checkout: Path) -> None:
+    run(checkout, "run_build some:image .", https_proxy="http://proxy.test:3128", no_proxy="")
+
+    assert re.findall(r"--build-arg (\S+)", calls(checkout)) == ["https_proxy"]
+
+
+@pytest.mark.docker
+def test_builds_use_the_proxy_of_the_clients_own_configuration(tmp_path: Path) -> None:
+    proxy, image = "http://proxy.test:3128", f"locust-fleet/proxied:{uuid.uuid4().hex[:8]}"
+    (tmp_path / "config.json").write_text(
+        json.dumps({"proxies": {"default": {"httpProxy": proxy}}})
+    )
+    (tmp_path / "Dockerfile").write_text(
+        f'FROM locust-fleet/base:packages\nRUN [ "$http_proxy" = {proxy} ] || exit 9\n'
+    )
+
+    try:
+        done = run(ROOT, f"run_build {image} {tmp_path}", DOCKER_CONFIG=str(tmp_path))
+    finally:
+        subprocess.run(["docker", "image", "rm", image], capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr
