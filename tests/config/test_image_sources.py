@@ -206,6 +206,18 @@ def test_every_third_party_image_but_grafana_can_be_built_from_packages(checkout
         assert (checkout / "images" / name / "Dockerfile").is_file()
 
 
+def test_what_an_image_takes_from_its_folder_has_a_mode_of_its_own(checkout: Path) -> None:
+    """In a clone made under umask 077 nobody but root could read it."""
+    copies = [
+        line
+        for file in checkout.glob("images/*/Dockerfile")
+        for line in re.findall(r"(?m)^COPY (?!--from=).*$", file.read_text())
+    ]
+
+    assert copies
+    assert [line for line in copies if " --chmod=" not in line] == []
+
+
 def test_images_of_the_monitoring_are_not_needed_without_it(checkout: Path) -> None:
     (checkout / ".env").write_text("MONITORING_ENABLED=false\n")
 
