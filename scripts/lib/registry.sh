@@ -65,7 +65,7 @@ pull_verdict() {
     'no word'* | *'Pulling from'*) echo broken ;;
     *'manifest unknown'* | *'name unknown'* | *'manifest for '*' not found'* | *': not found') echo missing ;;
     *'pull access denied'* | *': denied'* | *unauthorized* | *'no basic auth credentials'*) echo denied ;;
-    *'dial tcp'* | *'no such host'* | *[Tt]imeout* | *'connection refused'*)
+    *'dial tcp'* | *'no such host'* | *[Tt]imeout* | *'deadline exceeded'* | *'connection refused'*)
       # A mirror's word is lost when docker.io, which is asked next, cannot be reached.
       if [[ $2 == yes && -n $3 ]]; then echo hidden; else echo away; fi
       ;;

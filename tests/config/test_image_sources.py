@@ -80,6 +80,9 @@ AWAY = (
     'Error response from daemon: Get "https://registry-1.docker.io/v2/": dial tcp: lookup'
     " registry-1.docker.io on 127.0.0.11:53: no such host"
 )
+DROPPED = (
+    'Error response from daemon: Get "https://registry-1.docker.io/v2/": context deadline exceeded'
+)
 UNKNOWN = "Error response from daemon: manifest for redis:9 not found: manifest unknown"
 # 29 keeps images with containerd, whose words are these.
 UNKNOWN_TO_29 = (
@@ -126,6 +129,7 @@ BY_MIRROR = ", asked by way of http://mirror/"
         (NO_SOCKET, "unknown", "", f"{NOBODY}permission denied while trying"),
         (AWAY, "no", "http://mirror/", f"no registry gives redis:9{BY_MIRROR}: Get"),
         (AWAY, "yes", "http://mirror/", f"{MISSING}{BY_MIRROR}"),
+        (DROPPED, "yes", "http://mirror/", f"{MISSING}{BY_MIRROR}"),
         (COUNTED, "yes", "http://mirror/", LIMIT),
         (UNAUTHORIZED, "yes", "http://mirror/", f"{MISSING}{BY_MIRROR}, or is given only after"),
         (FULL, "yes", "http://mirror/", "redis:9 does not fit on the engine's disk"),
