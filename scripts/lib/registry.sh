@@ -35,7 +35,7 @@ pull_image() {
     ! words=$(pull_once "$image") || return 0
     answers=$(registry_answers)
     verdict=$(pull_verdict "$words" "$answers" "$mirrors")
-    ((attempt < $(pull_attempts "$verdict" "$answers" "$needed"))) || break
+    ((attempt < $(attempts_for "$verdict" "$answers" "$needed"))) || break
     pause_s=$((attempt * pull_pause_s))
     log "not yet: $(last_line "$words"); asking again in $pause_s s"
     sleep "$pause_s"
@@ -44,9 +44,9 @@ pull_image() {
   return 1
 }
 
-# pull_attempts VERDICT ANSWERS NEEDED: print how many there are. The engine itself repeats what breaks
+# attempts_for VERDICT ANSWERS NEEDED: print how many there are. The engine itself repeats what breaks
 # off in a layer; what is left is a registry that is away for a moment.
-pull_attempts() {
+attempts_for() {
   case $1:$2:$3 in
     # Each of them waits for docker.io, at every deployment.
     hidden:*:no) echo 1 ;;

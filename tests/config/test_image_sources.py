@@ -171,7 +171,7 @@ def test_image_is_asked_for_again_only_where_that_may_help(
 ) -> None:
     code = (
         f"verdict=$(pull_verdict {shlex.quote(words)} {answers} {shlex.quote(mirrors)})\n"
-        f"pull_attempts $verdict {answers} {needed}"
+        f"attempts_for $verdict {answers} {needed}"
     )
 
     assert run(checkout, code).stdout == f"{attempts}\n"
