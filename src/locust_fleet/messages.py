@@ -101,6 +101,12 @@ def wrong_number(value: object) -> str:
     return "" if right else f" is {shown(value)}, not a number"
 
 
+def wrong_seconds(value: object) -> str:
+    """Check how long something lasts, which may be for ever."""
+    right = type(value) in (int, float) and value >= 0  # type: ignore[operator]
+    return "" if right else f" is {shown(value)}, not a number from 0"
+
+
 def wrong_weight(value: object) -> str:
     """Check a weight: shares are divided by the sum and by the largest of them."""
     right = type(value) in (int, float) and 0 < value <= HIGHEST_WEIGHT  # type: ignore[operator]
@@ -232,7 +238,7 @@ arrivals_answer = fields(
         RUN: maybe(wrong_text),
         "asked": maybe(wrong_number),
         "position": wrong_number,
-        "ramps": mapping(each(row(wrong_number, wrong_number, wrong_number))),
+        "ramps": mapping(each(row(wrong_seconds, wrong_number, wrong_number))),
         "parts": mapping(row(wrong_number, wrong_whole, wrong_whole, wrong_whole)),
     }
 )

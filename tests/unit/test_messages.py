@@ -3,6 +3,7 @@
 from locust.rpc import Message
 
 import contextlib
+import math
 from typing import Any
 
 import msgpack
@@ -138,6 +139,16 @@ def test_a_message_needs_its_fields_and_their_types(
 def test_a_weight_by_which_nothing_can_be_divided_is_refused(weight: float) -> None:
     with pytest.raises(Unreadable, match="weight"):
         judge(Message("capacity", {"weight": weight, "max_users": 0}, "w1"), TO_MASTER)
+
+
+def test_a_rate_may_hold_for_ever() -> None:
+    answer = {RUN: "r", "asked": None, "position": 1.0, "parts": {"Shopper": [0.0, 0, 1, 2]}}
+
+    judge(Message(ARRIVALS, {**answer, "ramps": {"Shopper": [[math.inf, 5, 5]]}}, "w1"), TO_WORKER)
+
+    with pytest.raises(Unreadable, match="ramps"):
+        ramps = {"Shopper": [[math.nan, 5, 5]]}
+        judge(Message(ARRIVALS, {**answer, "ramps": ramps}, "w1"), TO_WORKER)
 
 
 def test_a_scenarios_own_message_may_hold_anything() -> None:
