@@ -141,14 +141,14 @@ def test_a_weight_by_which_nothing_can_be_divided_is_refused(weight: float) -> N
         judge(Message("capacity", {"weight": weight, "max_users": 0}, "w1"), TO_MASTER)
 
 
-def test_a_rate_may_hold_for_ever() -> None:
-    answer = {RUN: "r", "asked": None, "position": 1.0, "parts": {"Shopper": [0.0, 0, 1, 2]}}
+@pytest.mark.parametrize(("seconds", "right"), [(math.inf, True), (math.nan, False)])
+def test_a_rate_may_hold_for_ever(seconds: float, right: bool) -> None:
+    ramps = {"Shopper": [[seconds, 5, 5]]}
+    parts = {"Shopper": [0.0, 0, 1, 2]}
+    told = {RUN: "r", "asked": None, "position": 1.0, "parts": parts, "ramps": ramps}
 
-    judge(Message(ARRIVALS, {**answer, "ramps": {"Shopper": [[math.inf, 5, 5]]}}, "w1"), TO_WORKER)
-
-    with pytest.raises(Unreadable, match="ramps"):
-        ramps = {"Shopper": [[math.nan, 5, 5]]}
-        judge(Message(ARRIVALS, {**answer, "ramps": ramps}, "w1"), TO_WORKER)
+    with contextlib.nullcontext() if right else pytest.raises(Unreadable, match="ramps"):
+        judge(Message(ARRIVALS, told, "w1"), TO_WORKER)
 
 
 def test_a_scenarios_own_message_may_hold_anything() -> None:
