@@ -117,10 +117,10 @@ deploy() {
   step "images"
   prepare_candidate "$install" "$project"
   step "what has to change"
-  recreated=$(recreated_services "$project" "$candidate_env") || exit
+  recreated=$(recreated_services "$project" "$candidate_env")
   recreated+=$'\n'$(services_of_scenario)
   check_candidate "$project" "$recreated"
-  manner=$(choose_manner "$project" "$recreated" "$end_run" "$manner") || exit
+  manner=$(choose_manner "$project" "$recreated" "$end_run" "$manner")
 
   phase=changing
   step "the database"

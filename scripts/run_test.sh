@@ -224,7 +224,7 @@ fetch_reports() {
 # use_locustfile PATH: let master and workers run it as it is now.
 use_locustfile() {
   local name project candidate=$root/.deploy/run_test.env labels=$root/.deploy/run_test.yml
-  name=$(locustfile_name "$1") || exit
+  name=$(locustfile_name "$1")
   matches "$name" '[A-Za-z0-9_][A-Za-z0-9._/-]*\.py' ||
     die 2 "--locustfile is $name; use letters, digits, . _ - in its name, and .py at the end"
   project=$(setting COMPOSE_PROJECT_NAME)

@@ -18,7 +18,7 @@ prepare_settings() {
   fi
   [[ -e $deploy_dir/scenario.env ]] || (umask 027 && : >"$deploy_dir/scenario.env")
   ensure_secrets "$file"
-  changed=$(install_certificate "$file") || exit
+  changed=$(install_certificate "$file")
   write_metrics
   # Remembered in a file, for the case that this deployment is interrupted.
   [[ -z $changed ]] || : >"$deploy_dir/certificate_changed"
@@ -37,11 +37,11 @@ write_metrics() {
 # prepare_candidate install|no-install PROJECT: get the images, and write what they are called.
 prepare_candidate() {
   local install=$1 project=$2 source third_party own version python
-  source=$(ensure_third_party_images "$(setting IMAGE_SOURCE)" "$install") || exit
-  third_party=$(third_party_images "$source") || exit
+  source=$(ensure_third_party_images "$(setting IMAGE_SOURCE)" "$install")
+  third_party=$(third_party_images "$source")
   version=$(checkout_version)
   python=$(sed -n 's/^PYTHON_IMAGE=//p' <<<"$third_party")
-  own=$(build_release "$python" "$version" "$project") || exit
+  own=$(build_release "$python" "$version" "$project")
   own+=$'\n'$(demo_image "$project" "$own")
   mounted_labels "$root/.env" >"$candidate_labels"
   write_candidate "$project" "VERSION=$version" "$third_party" "$own"

@@ -16,7 +16,11 @@ log() {
   printf '%s %s: %s\n' "$(date -u +%FT%TZ)" "${0##*/}" "$*" >&2
 }
 
-report_failure() { log "${BASH_SOURCE[1]#"$root"/}:${BASH_LINENO[0]}: '$2' exited $1"; }
+# report_failure CODE COMMAND: what fails within a substitution has said so. For its end, `x=$(f)` needs no
+# `|| exit`, with which all of f goes on after what fails in it.
+report_failure() {
+  [[ $2 =~ ^[a-z_]+\+?=\$\([^\&|]*\)$ ]] || log "${BASH_SOURCE[1]#"$root"/}:${BASH_LINENO[0]}: '$2' exited $1"
+}
 
 # die CODE MESSAGE...
 die() {

@@ -40,11 +40,12 @@ check_out() {
 # build_release PYTHON_IMAGE VERSION PROJECT: print LOCUST_IMAGE=... and CONSOLE_IMAGE=...
 # The names say the content, so that another stack's build cannot change what this one runs.
 build_release() {
-  local python=$1 version=$2 project=$3
+  local python=$1 version=$2 project=$3 locust console
   build_our_images "$version" "$python" \
     "locust-fleet/locust:building-$project" "locust-fleet/console:building-$project" >&2
-  printf 'LOCUST_IMAGE=%s\n' "$(named_by_content locust "$version" "$project")"
-  printf 'CONSOLE_IMAGE=%s\n' "$(named_by_content console "$version" "$project")"
+  locust=$(named_by_content locust "$version" "$project")
+  console=$(named_by_content console "$version" "$project")
+  printf 'LOCUST_IMAGE=%s\nCONSOLE_IMAGE=%s\n' "$locust" "$console"
 }
 
 # named_by_content IMAGE VERSION PROJECT

@@ -25,14 +25,18 @@ print(\"active \" + (state[\"run\"] or {}).get(\"id\", \"\") if active else \"no
 
 # run_state PROJECT: print none, active ID, or unknown.
 run_state() {
-  local masters master
-  masters=$(running_containers "$1" locust-master)
+  local masters master workers
+  # Asked also where errexit is off, and an engine without an answer does not say that nobody runs.
+  if ! masters=$(running_containers "$1" locust-master); then
+    echo unknown
+    return
+  fi
   # Any of them asks the one that leads, unless it hangs.
   for master in $masters; do
     ! timeout 30 docker exec "$master" sh -c "$ask_run" 2>/dev/null || return 0
   done
   # No master, or one that does not answer yet: of the one before, workers may carry a run.
-  if [[ -n $(running_containers "$1" locust-worker) ]]; then
+  if ! workers=$(running_containers "$1" locust-worker) || [[ -n $workers ]]; then
     echo unknown
   elif [[ -z $masters ||
     $(docker inspect --format '{{.State.Health.Status}}' "$master") == starting ]]; then

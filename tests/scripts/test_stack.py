@@ -30,3 +30,14 @@ def test_without_a_master_there_may_be_a_run_as_long_as_a_worker_runs(
 
 def test_a_stack_that_is_not_there_has_no_run(configured: Checkout) -> None:
     assert configured.call("run_state", PROJECT) == "none"
+
+
+@pytest.mark.parametrize("service", ["locust-master", "locust-worker"])
+def test_an_engine_that_does_not_say_who_runs_does_not_say_that_nobody_runs(
+    deployed: Checkout, service: str
+) -> None:
+    deployed.fake("stopped", f"{MASTER}\n{WORKERS}")
+    deployed.fake("fails", f"service={service}")
+
+    # As those ask who stop where the answer is no.
+    assert deployed.call("eval", f"state=$(run_state {PROJECT}) || exit; echo $state") == "unknown"
