@@ -1,12 +1,25 @@
 # What every script has. Sourcing this changes nothing but the shell.
 
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
-readonly root
-
 # What a shell sets for itself, or Git for its hooks, is not meant for us.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 # A folder that a session had and that is gone; programs then take /tmp.
 [[ -d ${TMPDIR:-/tmp} && -w ${TMPDIR:-/tmp} ]] || unset TMPDIR
+
+# checkout_of SCRIPT: print the checkout by the way the script, or a link to it, goes there. Compose does so
+# too, and recreates what was made by another way, such as a link to the folder.
+checkout_of() {
+  local path=$1 real
+  real=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
+  while [[ -L $path ]]; do
+    path=$(cd -- "$(dirname -- "$path")" && realpath --no-symlinks -- "$(readlink -- "$path")")
+  done
+  path=$(cd -- "$(dirname -- "$path")" && pwd)
+  until [[ -z $path || $path -ef $real ]]; do path=${path%/*}; done
+  printf '%s\n' "${path:-$real}"
+}
+
+root=$(checkout_of "${BASH_SOURCE[1]:-${BASH_SOURCE[0]}}")
+readonly root
 
 trap 'report_failure "$?" "$BASH_COMMAND"' ERR
 

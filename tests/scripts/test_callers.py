@@ -58,6 +58,27 @@ def test_script_is_the_same_by_every_way_to_it(
     assert ways == [plain] * len(ways)
 
 
+def test_the_checkout_is_where_compose_sees_it(checkout: Checkout, elsewhere: Path) -> None:
+    """Compose takes the same folder by another way for another one, and recreates everything."""
+    script = checkout.folder / "scripts" / "where.sh"
+    head = (checkout.folder / "scripts" / "stop.sh").read_text().partition("/lib/common.sh")
+    script.write_text(f'{head[0]}{head[1]}"\necho "$root"\n')
+    script.chmod(0o755)
+    linked, command, chain = (elsewhere / name for name in ("linked", "command", "chain"))
+    linked.symlink_to(checkout.folder)
+    command.symlink_to("linked/scripts/where.sh")
+    chain.symlink_to(command)
+
+    assert called(checkout, checkout.folder, "scripts/where.sh") == f"{checkout.folder}\n"
+    for ways in (
+        called(checkout, elsewhere, "linked/scripts/where.sh"),
+        called(checkout, elsewhere, "bash", "linked/scripts/where.sh", CDPATH=str(checkout.bin)),
+        called(checkout, elsewhere, "./command"),
+        called(checkout, checkout.folder, str(chain)),
+    ):
+        assert ways == f"{linked}\n"
+
+
 def test_what_a_shell_sets_for_itself_does_not_matter(configured: Checkout) -> None:
     shell = {
         "CDPATH": "/usr:.",
