@@ -26,6 +26,7 @@ source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/common.sh"
 source "$root/scripts/lib/env.sh"
 source "$root/scripts/lib/settings.sh"
 source "$root/scripts/lib/locustfile.sh"
+source "$root/scripts/lib/engine.sh"
 source "$root/scripts/lib/stack.sh"
 source "$root/scripts/lib/mounted.sh"
 source "$root/scripts/lib/lock.sh"
@@ -97,8 +98,7 @@ check_arguments() {
 }
 
 require_stack() {
-  docker version >/dev/null 2>&1 ||
-    die 4 "the Docker engine does not answer; scripts/deploy.sh production starts it"
+  require_engine 4
   [[ -e $root/.env && -n $(running_container "$(setting COMPOSE_PROJECT_NAME)" console) ]] ||
     die 4 "the stack is not running; scripts/deploy.sh production starts it"
 }

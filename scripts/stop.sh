@@ -6,13 +6,15 @@
 #   --delete-data   also delete results, reports, accounts, logs and test data of this stack
 #   --yes           really; --delete-data does nothing without it
 #
-# Exit codes: 0 done, 1 a step failed, 2 bad arguments.
+# Exit codes: 0 done, 1 a step failed, 2 bad arguments, 3 refused: the engine is that of
+# another machine, or does not answer.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/common.sh"
 source "$root/scripts/lib/env.sh"
+source "$root/scripts/lib/engine.sh"
 
 main() {
   local delete=no sure=no
@@ -29,6 +31,7 @@ main() {
   [[ $delete == no || $sure == yes ]] ||
     die 2 "--delete-data deletes all runs, reports and accounts for good; add --yes to do it"
   use_settings_file_alone
+  require_engine 3
 
   local -a volumes=()
   [[ $delete == no ]] || volumes=(--volumes)

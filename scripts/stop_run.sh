@@ -6,13 +6,15 @@
 #   --kill   when the master does not answer, kill the workers: their last counts are lost
 #
 # Prints what it stopped. Users finish their requests first, within the stop timeout.
-# Exit codes: 0 stopped or nothing to stop, 1 the load could not be stopped, 2 bad arguments.
+# Exit codes: 0 stopped or nothing to stop, 1 the load could not be stopped, 2 bad arguments,
+# 3 refused: the engine is that of another machine, or does not answer.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/common.sh"
 source "$root/scripts/lib/env.sh"
+source "$root/scripts/lib/engine.sh"
 source "$root/scripts/lib/stack.sh"
 
 main() {
@@ -26,12 +28,12 @@ main() {
     shift
   done
   use_settings_file_alone
+  require_engine 3
 
   # Past Compose, so that a mistake in .env does not matter now.
   local project masters
   project=$(setting COMPOSE_PROJECT_NAME)
-  masters=$(running_containers "$project" locust-master) ||
-    die 1 "the Docker engine does not answer; its words are above"
+  masters=$(running_containers "$project" locust-master)
   ! stop_run "$project" || exit 0
   [[ $kill == yes ]] || die 1 "$(reason "$masters"), so its workers may go on; repeat with --kill" \
     "to end them, or let them finish: docker compose stop locust-worker"

@@ -12,7 +12,7 @@ engine_state() {
     echo missing
   elif [[ $(docker --version 2>/dev/null) == podman* ]]; then
     echo podman
-  elif address=$(engine_address) && [[ $address != unix:* ]]; then
+  elif address=$(engine_address) && is_elsewhere "$address"; then
     echo "elsewhere $address"
   elif ! engine=$(docker version --format '{{.Server.Version}}{{range .Server.Components}} {{.Name}}{{end}}' 2>&1); then
     silent_state "$engine" "$address" "$compose"
@@ -34,6 +34,18 @@ engine_address() {
   local address
   address=$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null) || address=''
   printf '%s\n' "${address:-$engine_socket}"
+}
+
+# is_elsewhere ADDRESS: a port of this machine may be the end of a tunnel, and another name says so.
+is_elsewhere() {
+  local name
+  case $1 in
+    unix:*) return 1 ;;
+    tcp://127.* | tcp://localhost:* | 'tcp://[::1]:'*)
+      name=$(docker info --format '{{.Name}}' 2>/dev/null) && [[ $name != "$(</proc/sys/kernel/hostname)" ]]
+      ;;
+    *) ;;
+  esac
 }
 
 # silent_state WORDS ADDRESS COMPOSE: why the engine did not answer.
@@ -88,6 +100,16 @@ engine_problem() {
     old-compose*) echo "Docker Compose is ${1#* }; install $compose_wanted or newer" ;;
     *) echo "the state of the Docker engine is unknown: $1" ;;
   esac
+}
+
+# require_engine CODE: end with it where the engine is that of another machine, or does not answer. One that
+# is old or without Compose will do to stop what runs on it.
+require_engine() {
+  local state problem
+  state=$(engine_state)
+  [[ $state != ok && $state != old-* && $state != no-compose ]] || return 0
+  problem=$(engine_problem "$state" install yes)
+  die "$1" "${problem:-the Docker engine does not answer; scripts/deploy.sh production starts it}"
 }
 
 # ensure_program NAME install|no-install: install a package that is called like its program.

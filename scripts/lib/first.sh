@@ -4,7 +4,8 @@
 # is_first PROJECT: whether the engine has neither containers nor volumes of that name, whoever made them.
 is_first() {
   local names
-  [[ -z $(docker ps --all --format '{{.ID}}' --filter "label=com.docker.compose.project=$1") ]] || return 1
+  names=$(docker ps --all --format '{{.ID}}' --filter "label=com.docker.compose.project=$1") || return 1
+  [[ -z $names ]] || return 1
   names=$(docker volume ls --format '{{.Name}}') || return 1
   [[ $'\n'$names != *$'\n'"$1_"* ]]
 }

@@ -2,7 +2,7 @@
 # Stand in for `docker` on PATH: note every call, and answer from the files of a folder.
 #
 # The folder is FAKE_DOCKER. What a test wants to be different it says with a file there: `engine`
-# and `compose` (versions), `context` (where the engine is), `down` (the engine does not answer), `recreate` (services that `up`
+# and `compose` (versions), `context` (where the engine is), `name` (of its machine), `down` (the engine does not answer), `recreate` (services that `up`
 # would recreate), `run` (the state of the run), `begins` (words; a call that holds them is when
 # somebody starts the run of `then_run`), `fails` (words; a call that holds one of them
 # fails), `stopped` and `restarting` (containers that do not run), `started` (when containers started), `unfit` (new
@@ -54,6 +54,7 @@ engine() {
   case $call in
     version*) say engine 26.1.5+dfsg1 ;;
     'context inspect'*) say context ;;
+    'info --format {{.Name}}') say name ;;
     info*) echo "$folder" ;;
     'ps '*) containers "$call" "$(option --format "$@")" ;;
     'exec '*' try-worker '*) [[ ! -e $folder/unfit ]] || return 3 ;;

@@ -1,8 +1,12 @@
 """Which engine will do, and what is said about one that will not."""
 
+import socket
+
 import pytest
 
 from tests.scripts.conftest import Checkout
+
+HOSTNAME = socket.gethostname()
 
 
 @pytest.mark.parametrize(
@@ -128,6 +132,50 @@ def test_an_engine_elsewhere_is_refused_before_it_is_asked(
     assert "unset DOCKER_HOST and DOCKER_CONTEXT" in done.stderr
     assert configured.state() == before
     assert not [call for call in configured.calls() if call.startswith(("version", "info", "ps"))]
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        (("stop.sh", "--delete-data", "--yes"), 3),
+        (("stop_run.sh", "--kill"), 3),
+        (("run_test.sh", "--users", "5", "--spawn-rate", "1", "--run-time", "10s"), 4),
+        (("rolling_update.sh",), 1),
+    ],
+)
+def test_nothing_is_done_to_an_engine_elsewhere(
+    deployed: Checkout, script: tuple[str, ...], code: int
+) -> None:
+    deployed.fake("context", "ssh://me@far.example")
+
+    done = deployed.run(*script)
+
+    assert done.returncode == code
+    assert "the Docker engine is at ssh://me@far.example" in done.stderr
+    asked = {call.split()[0] for call in deployed.calls()}
+    assert asked <= {"--version", "compose", "context"}
+    assert not [
+        call for call in deployed.calls() if call.startswith("compose ") and "ver" not in call
+    ]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "[::1]"])
+@pytest.mark.parametrize("name", [HOSTNAME, "far"])
+def test_a_port_of_this_machine_may_lead_to_its_engine_or_to_another(
+    checkout: Checkout, address: str, name: str
+) -> None:
+    checkout.fake("context", f"tcp://{address}:2375")
+    checkout.fake("name", name)
+
+    elsewhere = f"elsewhere tcp://{address}:2375"
+    assert checkout.call("engine_state") == ("ok" if name == HOSTNAME else elsewhere)
+
+
+def test_a_port_of_this_machine_may_be_silent(checkout: Checkout) -> None:
+    checkout.fake("context", "tcp://127.0.0.1:2375")
+    checkout.fake("fails", "info\nversion")
+
+    assert checkout.call("engine_state") == "silent tcp://127.0.0.1:2375"
 
 
 def test_compose_comes_from_docker_where_the_engine_does(checkout: Checkout) -> None:
