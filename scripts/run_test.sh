@@ -231,7 +231,7 @@ use_locustfile() {
   take_lock
   # shellcheck disable=SC2064  # now
   trap "rm -f -- ${candidate@Q} ${candidate@Q}.new ${labels@Q}" EXIT
-  show_mounted
+  show_mounted 4 "$name" conf locustfiles secrets/scenario
   cp -p -- "$root/.env" "$candidate"
   env_set "$candidate" LOCUSTFILE "$name"
   refreshed_labels "$root/.deploy/mounted.yml" "$candidate" locust-master locust-worker >"$labels"

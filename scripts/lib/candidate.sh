@@ -22,7 +22,7 @@ prepare_settings() {
   write_metrics
   # Remembered in a file, for the case that this deployment is interrupted.
   [[ -z $changed ]] || : >"$deploy_dir/certificate_changed"
-  show_mounted
+  show_mounted 1 "$(setting LOCUSTFILE)"
   label_secrets
 }
 

@@ -41,7 +41,7 @@ machine_problems() {
     lost_password_problem "$project"
   fi
   disk_problem "$docker_dir" "$(free_mb "$docker_dir")"
-  hidden_problem "$EUID"
+  hidden_problem "$EUID" "$(setting LOCUSTFILE)"
   warn_about_way_out /proc/net/route /proc/net/ipv6_route
   address_problem "$file" /proc/net/fib_trie
   port_problems "$file" "$state" "$project"

@@ -170,6 +170,7 @@ install_with_apt() {
     # The older release's containerd and runc stay: they fit, and are what it patches.
     apt_quietly install docker.io
     add_newer_debian
+    # shellcheck disable=SC2154  # of images.sh, which those have that install
     apt_quietly install --target-release "$debian_release" \
       docker.io docker-cli docker-compose docker-buildx
   fi

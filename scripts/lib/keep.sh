@@ -36,13 +36,14 @@ copy_deployment() (
   umask 077
   mkdir -p -- "$folder"
   cd -- "$root" || exit
+  # Not what Python leaves there, nor another's draft that we cannot read.
   # shellcheck disable=SC2068  # a pattern of names
-  cp -a --parents -- "${kept_folders[@]}" ${kept_files[@]} "$folder"
+  find "${kept_folders[@]}" ${kept_files[@]} \( -name __pycache__ -o ! -readable \) -prune -o ! -type d -print0 |
+    xargs -0 cp -a --parents --target-directory="$folder" --
   mkdir -p -- "$folder/secrets"
   for key in "${notification_secrets[@]}"; do
     [[ ! -e secrets/${key,,} ]] || cp -a -- "secrets/${key,,}" "$folder/secrets"
   done
-  find "$folder" -name __pycache__ -prune -exec rm -rf -- {} +
   for image in "${runtime_images[@]}"; do
     image=$(env_get .env "$image")
     docker image inspect --format "$image {{.Id}}" "$image" 2>/dev/null || true # not there yet

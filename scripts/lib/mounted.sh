@@ -112,7 +112,7 @@ scenario_files() (
   printf '%s\n' "${!counts[@]}" | LC_ALL=C sort
 )
 
-files_in() { find "$1" -name __pycache__ -prune -o -type f -print; }
+files_in() { find "$1" \( -name __pycache__ -o ! -readable \) -prune -o -type f -print; }
 
 # module_of PATH: print the name by which it is imported; that of a package is its folder's.
 module_of() {
@@ -125,40 +125,64 @@ mounted_hash() (
   cd -- "$root" || exit
   {
     cat secrets/session_key
-    find "$@" -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+    find "$@" \( -name __pycache__ -o ! -readable \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   } | sha256sum | cut -c 1-16
 )
 
 # --- who may read it ---
 
-# hidden_paths [FIND_TEST...]: print what is mounted, each followed by a zero byte, that containers cannot
-# read under their own user ids, as in a clone made under umask 077. secrets/ stays closed; what is in it
-# is mounted by itself.
+# hidden_paths own|foreign USER_ID [PATH...]: print what of these, or of all that is mounted, each followed by
+# a zero byte, containers cannot read under their own user ids, as in a clone made under umask 077. Root
+# owns all. secrets/ stays closed; what is in it is mounted by itself.
 hidden_paths() (
+  local -a of=(-user "$2") paths=("${@:3}")
+  [[ $1 == own || $2 != 0 ]] || return 0
+  [[ $1 == own ]] || of=(! "${of[@]}")
+  (($2 != 0)) || of=()
   cd -- "$root" || exit
-  local -a there=("${kept_folders[@]}")
-  [[ ! -d secrets ]] || there+=(secrets)
-  [[ ! -d .deploy/metrics ]] || there+=(.deploy/metrics)
-  find "${there[@]}" -name __pycache__ -prune -o ! -path secrets "$@" \
-    \( -type d ! -perm -005 -o -type f ! -perm -004 \) -print0
+  if ((${#paths[@]} == 0)); then
+    paths=("${kept_folders[@]}")
+    [[ ! -d secrets ]] || paths+=(secrets)
+    [[ ! -d .deploy/metrics ]] || paths+=(.deploy/metrics)
+  fi
+  # A folder that we cannot look into is named itself.
+  find "${paths[@]}" -name __pycache__ -prune -o ! -path secrets "${of[@]}" \
+    \( -type d ! -perm -005 -o -type f ! -perm -004 \) -print0 2>/dev/null || true
 )
 
-# hidden_problem USER_ID: nothing if we may mend it.
+# hidden_problem USER_ID LOCUSTFILE [PATH...]: nothing if we may mend it. What this scenario does not name
+# in locustfiles/, such as another's draft, is worth a warning.
 hidden_problem() {
-  local -a hidden
-  (($1 != 0)) || return 0
-  mapfile -d '' hidden < <(hidden_paths ! -user "$1")
-  ((${#hidden[@]} == 0)) ||
-    echo "containers cannot read ${hidden[0]}, and it is not yours; let its owner do: chmod -R a+rX" \
-      "${kept_folders[*]}"
+  local path
+  local -a drafts=() scenario
+  mapfile -t scenario < <(scenario_files "$2")
+  while IFS= read -r -d '' path; do
+    if is_named "$path" "$2" "${scenario[@]}"; then
+      echo "containers cannot read $path, and it is not yours; let its owner do: chmod -R a+rX" \
+        "${kept_folders[*]}"
+      return
+    fi
+    drafts+=("$path")
+  done < <(hidden_paths foreign "$1" "${@:3}")
+  ((${#drafts[@]} == 0)) ||
+    log "warning: containers cannot read ${drafts[*]}; should a scenario do, let the owner: chmod -R a+rX"
 }
 
-# show_mounted: let containers read all that is mounted.
+# is_named PATH LOCUSTFILE SCENARIO_FILE...: all but what is in locustfiles/, and there what is named.
+is_named() (
+  [[ $1 == locustfiles/* && locustfiles/$2/ != "$1"/* ]] || return 0
+  cd -- "$root" && grep -qswF -- "$(module_of "$1")" "${@:3}"
+)
+
+# show_mounted CODE LOCUSTFILE [PATH...]: let containers read these, or all that is mounted.
 show_mounted() {
+  local problem
   local -a hidden
-  mapfile -d '' hidden < <(hidden_paths)
+  problem=$(hidden_problem "$EUID" "${@:2}")
+  [[ -z $problem ]] || die "$1" "$problem"
+  mapfile -d '' hidden < <(hidden_paths own "$EUID" "${@:3}")
   ((${#hidden[@]})) || return 0
   log "letting containers read ${#hidden[@]} files and folders, such as ${hidden[0]}"
   (cd -- "$root" && chmod a+rX -- "${hidden[@]}") ||
-    die 1 "containers cannot read what chmod names above; deploy from a disk that keeps modes, as its owner"
+    die "$1" "containers cannot read what chmod names above; deploy from a disk that keeps modes, as its owner"
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,14 @@ class Checkout:
             timeout=120,
             check=False,
         )
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Where other users may come to; pytest closes its own folder to them whenever it starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture

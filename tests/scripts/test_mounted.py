@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,10 +88,76 @@ def test_what_belongs_to_somebody_else_is_named_with_the_remedy(configured: Chec
     configured.hide()
 
     # The files are those of who runs the tests.
-    problem = configured.call("hidden_problem", os.geteuid() + 1)
+    problem = configured.call("hidden_problem", os.geteuid() + 1, "demo_shop.py")
 
     assert problem.startswith("containers cannot read alertmanager")
     assert "it is not yours; let its owner do: chmod -R a+rX alertmanager conf" in problem
+
+
+def as_somebody(
+    checkout: Checkout, *command: str, others: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run a script as the owner of all but what another one keeps for himself."""
+    for folder in (checkout.folder, checkout.docker):
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, 65534, 65534, follow_symlinks=False)
+    for name in others:
+        os.chown(checkout.folder / name, 65533, 65533)
+        (checkout.folder / name).chmod(0o600)
+    checkout.bin.chmod(0o755)
+    return subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command],
+        cwd=checkout.folder,
+        env=checkout.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to somebody else")
+
+
+@needs_root
+def test_the_draft_of_somebody_else_is_in_nobodys_way(configured: Checkout) -> None:
+    drafts = ("locustfiles/draft.py", "locustfiles/draft.csv")
+    for name in drafts:
+        (configured.folder / name).touch()
+
+    done = as_somebody(configured, "scripts/deploy.sh", "production", others=drafts)
+
+    assert done.returncode == 0, done.stderr
+    assert "warning: containers cannot read locustfiles/draft" in done.stderr
+    assert "denied" not in done.stderr
+
+
+@needs_root
+@pytest.mark.parametrize("helper", ["helper.py", "users.csv"])
+def test_what_the_scenario_needs_of_somebody_else_is_refused(
+    configured: Checkout, helper: str
+) -> None:
+    (configured.folder / "locustfiles" / "mine.py").write_text('import helper; open("users.csv")')
+    (configured.folder / "locustfiles" / helper).touch()
+    configured.configure(LOCUSTFILE="mine.py")
+    before = configured.state()
+
+    done = as_somebody(
+        configured, "scripts/deploy.sh", "production", others=(f"locustfiles/{helper}",)
+    )
+
+    assert done.returncode == 1
+    assert f"containers cannot read locustfiles/{helper}, and it is not yours" in done.stderr
+    assert configured.state() == before
+
+
+@needs_root
+@pytest.mark.parametrize(("name", "code"), [("conf/production.conf", 4), ("nginx/nginx.conf", 0)])
+def test_a_run_asks_only_for_what_it_reads(deployed: Checkout, name: str, code: int) -> None:
+    command = ("scripts/run_test.sh", *GOOD, "--locustfile", "demo_shop.py")
+
+    done = as_somebody(deployed, *command, others=(name,))
+
+    assert done.returncode == code, done.stderr
 
 
 def test_a_disk_without_modes_is_named(configured: Checkout) -> None:
