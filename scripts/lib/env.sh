@@ -46,12 +46,13 @@ where() {
   printf '%s' "${1##*/}${number:+ line $number}"
 }
 
-# replace_file FILE: write the standard input to FILE at once, keeping its owner and mode.
+# replace_file FILE: write the standard input to FILE at once, keeping its owner and mode, also where that
+# lets nobody write.
 replace_file() {
   local file=$1 new=$1.new
   cp -p -- "$file" "$new"
   # Also where errexit is off: on a full disk, what is there stays.
-  cat >"$new" && mv -- "$new" "$file"
+  chmod u+w -- "$new" && cat >"$new" && chmod --reference="$file" -- "$new" && mv -- "$new" "$file"
 }
 
 # env_set FILE KEY VALUE: change one line, or add it above the block of deploy.sh.

@@ -8,11 +8,20 @@ folder_problems() {
   [[ -w $root ]] || echo "$root cannot be written, and settings and secrets belong there; deploy from a copy"
   [[ -w ${TMPDIR:-/tmp} ]] || echo "${TMPDIR:-/tmp} cannot be written; give it mode 1777, or set TMPDIR"
   for path in .env .deploy secrets secrets/session_key; do
-    [[ ! -e $root/$path || (-r $root/$path && (-w $root/$path || $path == secrets/*)) ]] || {
-      echo "$path belongs to $(stat --format %U "$root/$path"), who deployed from here; deploy as that user"
+    if [[ -e $root/$path && (! -r $root/$path || (-d $root/$path && ! -w $root/$path)) ]]; then
+      owner_problem "$path"
       return
-    }
+    fi
   done
+}
+
+# owner_problem PATH: of one that we cannot use.
+owner_problem() {
+  if [[ -O $root/$1 ]]; then
+    echo "$1 is yours, and its mode does not let you use it; give it back: chmod u+rwX $1"
+  else
+    echo "$1 belongs to $(stat --format %U "$root/$1"), who deployed from here; deploy as that user"
+  fi
 }
 
 # warn_about_clock NOW CHANGED: seconds since 1970. A clock that was never set makes certificates that are

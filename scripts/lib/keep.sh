@@ -61,7 +61,7 @@ restore_deployed() {
   done
   # Names without ./, which would give the checkout itself the owner and mode of the copy.
   (cd -- "$from" && find . -type f ! -path ./images ! -path './secrets/*' -printf '%P\0' |
-    xargs -0 cp -a --parents --target-directory="$root" --)
+    xargs -0 cp -a --force --parents --target-directory="$root" --)
   restore_addresses
   restore_image_names
 }

@@ -85,7 +85,35 @@ def test_who_deploys_after_somebody_else_is_told(deployed: Checkout) -> None:
     )
 
     assert done.returncode == 1
-    assert ".env belongs to root, who deployed from here; deploy as that user" in done.stderr
+    assert " belongs to root, who deployed from here; deploy as that user" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to somebody else")
+@pytest.mark.parametrize("mode", [0o400, 0o440])
+def test_settings_that_nobody_may_write_are_used_and_stay_so(deployed: Checkout, mode: int) -> None:
+    file = deployed.folder / ".env"
+    for path in (file, deployed.folder / ".deploy" / "deployed" / ".env"):
+        path.chmod(mode)
+    before = file.read_bytes()
+    deployed.fake("recreate", "nginx")
+    deployed.fake("fails", "smoke-test")
+
+    done = deployed.as_somebody("scripts/deploy.sh", "production")
+
+    assert "the former deployment runs again" in done.stderr
+    assert "denied" not in done.stderr
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (before, mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to somebody else")
+@pytest.mark.parametrize(("name", "mode"), [(".env", 0), (".deploy", 0o500), ("secrets", 0o500)])
+def test_what_a_mode_takes_from_its_owner_is_told(deployed: Checkout, name: str, mode: int) -> None:
+    (deployed.folder / name).chmod(mode)
+
+    done = deployed.as_somebody("scripts/deploy.sh", "production")
+
+    assert done.returncode == 1
+    assert f"{name} is yours, and its mode does not let you use it" in done.stderr
 
 
 @pytest.mark.parametrize(("now", "told"), [(0, True), (NEXT_YEAR, True), (2 * NEXT_YEAR, False)])
@@ -113,6 +141,15 @@ def test_a_machine_with_ipv6_alone_is_told(
 
     call = f"warn_about_way_out {tmp_path}/route {tmp_path}/ipv6_route 2>&1"
     assert ("by IPv6 alone" in checkout.call("eval", call)) is told
+
+
+def test_a_machine_without_ipv6_is_not_told_of_its_tables(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    (tmp_path / "route").write_text("Iface Destination Gateway\ndocker0 000011AC 00000000\n")
+
+    call = f"warn_about_way_out {tmp_path}/route {tmp_path}/ipv6_route 2>&1"
+    assert checkout.call("eval", call) == ""
 
 
 @pytest.mark.parametrize(

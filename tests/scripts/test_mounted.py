@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,27 +93,6 @@ def test_what_belongs_to_somebody_else_is_named_with_the_remedy(configured: Chec
     assert "it is not yours; let its owner do: chmod -R a+rX alertmanager conf" in problem
 
 
-def as_somebody(
-    checkout: Checkout, *command: str, others: tuple[str, ...] = ()
-) -> subprocess.CompletedProcess[str]:
-    """Run a script as the owner of all but what another one keeps for himself."""
-    for folder in (checkout.folder, checkout.docker):
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, 65534, 65534, follow_symlinks=False)
-    for name in others:
-        os.chown(checkout.folder / name, 65533, 65533)
-        (checkout.folder / name).chmod(0o600)
-    checkout.bin.chmod(0o755)
-    return subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command],
-        cwd=checkout.folder,
-        env=checkout.env(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to somebody else")
 
 
@@ -124,7 +102,7 @@ def test_the_draft_of_somebody_else_is_in_nobodys_way(configured: Checkout) -> N
     for name in drafts:
         (configured.folder / name).touch()
 
-    done = as_somebody(configured, "scripts/deploy.sh", "production", others=drafts)
+    done = configured.as_somebody("scripts/deploy.sh", "production", others=drafts)
 
     assert done.returncode == 0, done.stderr
     assert "warning: containers cannot read locustfiles/draft" in done.stderr
@@ -141,8 +119,8 @@ def test_what_the_scenario_needs_of_somebody_else_is_refused(
     configured.configure(LOCUSTFILE="mine.py")
     before = configured.state()
 
-    done = as_somebody(
-        configured, "scripts/deploy.sh", "production", others=(f"locustfiles/{helper}",)
+    done = configured.as_somebody(
+        "scripts/deploy.sh", "production", others=(f"locustfiles/{helper}",)
     )
 
     assert done.returncode == 1
@@ -155,7 +133,7 @@ def test_what_the_scenario_needs_of_somebody_else_is_refused(
 def test_a_run_asks_only_for_what_it_reads(deployed: Checkout, name: str, code: int) -> None:
     command = ("scripts/run_test.sh", *GOOD, "--locustfile", "demo_shop.py")
 
-    done = as_somebody(deployed, *command, others=(name,))
+    done = deployed.as_somebody(*command, others=(name,))
 
     assert done.returncode == code, done.stderr
 
