@@ -96,12 +96,18 @@ generated_web_auth() {
 
 # lost_password_problem PROJECT: a database that nobody can open any more.
 lost_password_problem() {
+  local there remedy="or delete all of that: scripts/stop.sh --delete-data --yes"
   [[ ! -e $secrets_dir/postgres_password ]] || return 0
   docker volume inspect "$1_postgres-data" >/dev/null 2>&1 || return 0
   [[ -z $(setting POSTGRES_PASSWORD) ]] || return 0
-  echo "secrets/postgres_password is missing, but the volume $1_postgres-data holds a database" \
-    "that knows it; put the file back, set POSTGRES_PASSWORD in .env, or delete what nobody needs:" \
-    "docker volume rm $1_postgres-data"
+  there=$(containers "$1" '' '{{.Label "com.docker.compose.project.working_dir"}}' | sort -u | paste -sd ' ')
+  case $there in
+    "$root") ;;
+    '') remedy="or delete all of that: docker volume rm $1_postgres-data" ;;
+    *) remedy="or deploy from $there, whose containers use it, and where stop.sh can delete it" ;;
+  esac
+  echo "secrets/postgres_password is missing, but the volume $1_postgres-data holds a database that knows it," \
+    "with all runs and accounts; put the file back, set POSTGRES_PASSWORD in .env, $remedy"
 }
 
 # SELinux lets containers read only what is labelled for them; Compose labels the other mounts.

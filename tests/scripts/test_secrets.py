@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.conftest import Checkout
+from tests.scripts.conftest import PROJECT, Checkout
 
 NAMES = (
     *("web_auth", "postgres_password", "redis_password", "redis_worker_password"),
@@ -107,6 +107,28 @@ def test_a_lost_password_of_a_database_is_not_made_up(configured: Checkout) -> N
     assert done.returncode == 1
     assert "secrets/postgres_password is missing, but the volume fake_postgres-data" in done.stderr
     assert not (configured.folder / "secrets").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "remedy"),
+    [
+        (None, "or delete all of that: docker volume rm fake_postgres-data"),
+        ("{root}", "or delete all of that: scripts/stop.sh --delete-data --yes"),
+        ("/srv/fleet", "or deploy from /srv/fleet, whose containers use it"),
+    ],
+)
+def test_what_can_be_done_without_the_password_goes_by_whose_containers_have_the_volume(
+    configured: Checkout, folder: str | None, remedy: str
+) -> None:
+    configured.fake("volumes", "fake_postgres-data")
+    if folder:
+        configured.fake("up")
+        configured.fake("working_dir", folder.format(root=configured.folder))
+
+    problem = configured.call("lost_password_problem", PROJECT)
+
+    assert "with all runs and accounts; put the file back" in problem
+    assert remedy in problem
 
 
 def test_an_address_of_a_channel_is_replaced_when_env_names_another(checkout: Checkout) -> None:
