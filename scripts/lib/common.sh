@@ -52,6 +52,10 @@ compose() (
   exec docker compose "$@"
 )
 
+# Of this folder and no other above it; named, it may be somebody else's clone, as with sudo. Before 2.38
+# Git takes safe.directory from no argument.
+repository() { git -C "$root" --git-dir=.git --work-tree=. "$@"; }
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # version_at_least 26.1.5+dfsg1 20.10

@@ -75,7 +75,7 @@ build_our_images() {
   local -a common=(--file "$root/Dockerfile.production"
     --build-arg "PYTHON_IMAGE=$python"
     --build-arg "VERSION=$version"
-    --build-arg "REVISION=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)")
+    --build-arg "REVISION=$(repository rev-parse HEAD 2>/dev/null || echo unknown)")
   local index
   index=$(pip_index_url)
   [[ -z $index ]] || common+=(--secret "id=pip_index,env=FLEET_PIP_INDEX")

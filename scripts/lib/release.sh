@@ -6,10 +6,6 @@ readonly built_images=$root/.deploy/built
 # Print the version of the checkout as it is.
 checkout_version() { repository describe --tags --always --dirty 2>/dev/null || echo unversioned; }
 
-# Of this folder and no other above it; named, it may be somebody else's clone, as with sudo. Before 2.38
-# Git takes safe.directory from no argument.
-repository() { git -C "$root" --git-dir=.git --work-tree=. "$@"; }
-
 # version_problem VERSION
 version_problem() {
   local version=$1 changed
