@@ -112,12 +112,20 @@ prepare_browser() {
   playwright --version >/dev/null 2>&1 || install_packages libatomic1
 }
 
-# The program alone: its package would start a registry for everybody.
-prepare_registry() {
+# The program alone: its package would start a registry for everybody, now and with the machine. Who
+# wants that one may enable it later.
+prepare_registry() (
+  local policy=/usr/sbin/policy-rc.d
   ! has docker-registry || return 0
-  if ((EUID == 0)) && [[ -d /run/systemd/system ]]; then systemctl --quiet mask docker-registry; fi
+  if ((EUID == 0)) && [[ ! -e $policy ]]; then
+    # shellcheck disable=SC2064  # now
+    trap "rm -f -- ${policy@Q}" EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 0755 "$policy"
+  fi
   install_packages docker-registry
-}
+  update-rc.d docker-registry disable
+)
 
 install_packages() {
   if ((EUID != 0)) || ! has apt-get; then
