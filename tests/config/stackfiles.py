@@ -55,6 +55,8 @@ def resolved_compose(folder: Path, **environment: str) -> dict[str, Any]:
     (folder / ".deploy").mkdir()
     (folder / ".deploy" / "scenario.env").touch()
     inherited = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    # Only deploy.sh says it.
+    inherited["VERSION"] = "v1"
     done = subprocess.run(
         [
             *("docker", "compose", "--env-file", str(ENV_EXAMPLE)),

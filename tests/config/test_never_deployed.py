@@ -13,7 +13,15 @@ COPIED = ("compose.yaml", "docker-compose.prod.yml", "docker-compose.monitoring.
 
 @pytest.mark.docker
 @pytest.mark.parametrize("settings", [None, ".env.example"])
-@pytest.mark.parametrize("command", ["config", "up --detach --scale locust-worker=3"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "config",
+        "up --detach --scale locust-worker=3",
+        "--file docker-compose.prod.yml config",
+        "--file docker-compose.prod.yml --file docker-compose.monitoring.yml up --detach",
+    ],
+)
 def test_a_checkout_that_was_never_deployed_names_the_script(
     tmp_path: Path, settings: str | None, command: str
 ) -> None:
