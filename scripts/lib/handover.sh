@@ -24,12 +24,14 @@ wanted_of() { if [[ $1 == locust-master ]]; then setting LOCUST_MASTERS; else se
 # interrupted is finished by the next one.
 replace_one_by_one() {
   local project=$1 service=$2 count=$3 back=${4:-} there old spare new tried=' '
-  [[ -n $(containers "$project" "$service") ]] || return 0
+  # Errexit is off here, and an engine without an answer does not say that there is nothing to replace.
+  there=$(containers "$project" "$service") || return 1
+  [[ -n $there ]] || return 0
   while :; do
     drop_stopped "$project" "$service" || return 1
-    there=$(containers "$project" "$service" '{{.Names}}')
+    there=$(containers "$project" "$service" '{{.Names}}') || return 1
     spare=$(create_spare "$project" "$service" "$there") || return 1
-    old=$(unlike "$project" "$service" "$spare")
+    old=$(unlike "$project" "$service" "$spare") || return 1
     if [[ $back == back ]]; then
       tried+="$(without "$there" "$old" | paste -sd ' ') " back=done
     fi
@@ -62,21 +64,22 @@ drop_stopped() {
 
 # create_spare PROJECT SERVICE NAMES: make one more than these, as the settings say, and print its name.
 create_spare() {
-  local words
+  local words names
   # With its dependencies: Compose would forget them, and recreate everything at the next `up`.
   words=$(compose create --no-recreate --scale "$2=$(($(wc -l <<<"$3") + 1))" "$2" 2>&1) || {
     printf '%s\n' "$words" >&2
     log "error: Compose cannot make one more $2; its words are above"
     return 1
   }
-  without "$(containers "$1" "$2" '{{.Names}}')" "$3"
+  names=$(containers "$1" "$2" '{{.Names}}') || return 1
+  without "$names" "$3"
 }
 
 # unlike PROJECT SERVICE NAME: print the names of those that are not as this one is. What Compose would
 # recreate is no answer: it counts what depends on a change as changed.
 unlike() {
   local all hash
-  all=$(containers "$1" "$2" '{{.Label "com.docker.compose.config-hash"}} {{.Names}}')
+  all=$(containers "$1" "$2" '{{.Label "com.docker.compose.config-hash"}} {{.Names}}') || return 1
   hash=$(sed -n "s/ $3\$//p" <<<"$all")
   sed -n "/^$hash /!s/^[^ ]* //p" <<<"$all"
 }

@@ -69,6 +69,18 @@ def test_without_a_run_workers_are_replaced_one_by_one_only_if_that_is_wanted(
     assert order(running).count("one more worker") == 3
 
 
+@pytest.mark.parametrize("fails", ["{{.ID}}", "{{.Names}}", "config-hash"])
+def test_an_engine_that_does_not_say_what_is_there_ends_the_update(
+    running: Checkout, fails: str
+) -> None:
+    running.fake("recreate", "locust-worker")
+    running.fake("fails", fails)
+
+    call = f"replace_one_by_one {PROJECT} locust-worker 3 || echo stopped"
+
+    assert running.call("eval", call) == "stopped"
+
+
 def test_an_unfit_worker_is_taken_away_and_no_other_one_leaves(running: Checkout) -> None:
     running.fake("unfit")
 
