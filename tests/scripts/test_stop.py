@@ -1,5 +1,7 @@
 """Stopping keeps data, and the emergency stop says what to do without a master."""
 
+import pytest
+
 from tests.scripts.conftest import Checkout
 
 
@@ -50,6 +52,18 @@ def test_an_emergency_stop_without_a_master_says_so(configured: Checkout) -> Non
 
     assert done.returncode == 1
     assert "no master runs" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["stop.sh", "stop_run.sh"])
+def test_an_engine_that_is_down_is_said_to_be(deployed: Checkout, script: str) -> None:
+    deployed.fake("down")
+
+    done = deployed.run(script)
+
+    assert done.returncode == 3
+    assert (
+        "the Docker engine does not answer; scripts/deploy.sh production starts it" in done.stderr
+    )
 
 
 def test_workers_are_killed_when_that_is_wanted(deployed: Checkout) -> None:
