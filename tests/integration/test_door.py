@@ -188,6 +188,8 @@ def test_none_of_it_has_cost_a_user_a_request_or_the_run(
 
 def test_what_was_accepted_is_what_runs(fleet: Fleet, database: psycopg.Connection) -> None:
     form = {"user_count": " 003 ", "spawn_rate": "1e2", "run_time": "1m30s", "rounds": "7"}
+    # The run of the other tests, which another process may have ended.
+    fleet.stop()
 
     status, answer = post(
         fleet, "/swarm", urlencode(form).encode(), kind="application/x-www-form-urlencoded"
