@@ -218,6 +218,7 @@ end_unit() {
 }
 
 clean_up() {
+  # It may have ended just now.
   [[ -z $unit ]] || kill "$unit" 2>/dev/null || true
   [[ -z $unit_words ]] || rm -f -- "$unit_words"
   [[ -z $programs ]] || rm -rf -- "$programs"

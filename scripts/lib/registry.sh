@@ -85,6 +85,7 @@ pull_once() {
   exec {words}<&-
   # Above 128 the time was over, else the words were.
   if ((status > 128)); then
+    # It may have ended just now.
     kill "$pulling" 2>/dev/null || true
     echo "no word for $silence_s s"
   fi
@@ -105,7 +106,7 @@ registry_answers() {
   echo unknown
 }
 
-# Print the mirrors that the engine asks in the place of docker.io, on one line.
+# Print the mirrors that the engine asks in the place of docker.io, on one line; none where it does not say.
 registry_mirrors() {
   docker info --format '{{if .RegistryConfig}}{{join .RegistryConfig.Mirrors " "}}{{end}}' 2>/dev/null || true
 }

@@ -58,6 +58,7 @@ write_apt_settings() {
     printf 'deb %s %s main\n' "$mirror" "$release" "$mirror" "$release-updates"
     [[ -z $security ]] || printf 'deb %s %s-security main\n' "$security" "$release"
   } >"$work/etc/apt/sources.list"
+  # Most machines have no such settings.
   apt-config dump | grep -E '^Acquire::(https?::|Retries|Check-)' \
     >"$work/etc/apt/apt.conf.d/90-as-outside" || true
 }

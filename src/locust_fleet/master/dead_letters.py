@@ -10,10 +10,10 @@ import logging
 import time
 from pathlib import Path
 
-# Of each kind: a fault to look into, which fifty show as well as a million.
-MOST = 50
-# Of each; what is larger is told of, and not kept.
-MOST_BYTES = 8 << 20
+# Of each kind: a fault to look into, which twenty show as well as a million.
+MOST = 20
+# Of each, as much as the largest checkpoint; what is larger is told of, and not kept.
+MOST_BYTES = 32 << 20
 FOLDER = "dead"
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,10 @@ class DeadLetters:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             file = self._folder / f"{kind}-{hashlib.sha256(content).hexdigest()[:16]}.bin"
-            if file.exists() or self._count(kind) >= MOST or len(content) > MOST_BYTES:
+            if file.exists():
+                return
+            if self._count(kind) >= MOST or len(content) > MOST_BYTES:
+                logger.error("a %s of %d bytes is not kept: %s", kind, len(content), why)
                 return
             at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             file.with_suffix(".txt").write_text(f"{at} {why}\n", encoding="utf-8", errors="replace")
