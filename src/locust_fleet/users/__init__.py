@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from locust_fleet.users.arrival.rate import ArrivalRate
-from locust_fleet.users.http.user import FleetHttpUser
+from locust_fleet.users.http import FleetHttpUser
 
 __all__ = ["ArrivalRate", "FleetHttpUser"]

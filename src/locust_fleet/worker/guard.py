@@ -17,9 +17,9 @@ import requests.exceptions
 import requests.utils
 from gevent import socket
 
+from fleet_http.connection import connect
 from locust_fleet.seams import replace
 from locust_fleet.targets import Targets
-from locust_fleet.users.http import dial
 
 # Of one run and worker: a scenario may make up names without end.
 REPORTS_LIMIT = 100
@@ -94,9 +94,9 @@ def install(guard: Guard) -> None:
             guard.check_connection("http", self._connection_host, self._connection_port)
         return create_socket(self)
 
-    open_link = dial.open_link
+    open_link = connect.connect
 
-    def guarded_open_link(route: dial.Route, *args: Any, **kwargs: Any) -> dial.Dialled:
+    def guarded_open_link(route: connect.Route, *args: Any, **kwargs: Any) -> connect.Opened:
         guard.check_connection(*route.origin)
         if route.proxy:
             guard.check_connection("http", *route.peer)
@@ -106,4 +106,4 @@ def install(guard: Guard) -> None:
 
     replace(requests.adapters.HTTPAdapter, "send", guarded_send)
     replace(fast.ConnectionPool, "_create_socket", guarded_create_socket)
-    replace(dial, "open_link", guarded_open_link)
+    replace(connect, "open_link", guarded_open_link)

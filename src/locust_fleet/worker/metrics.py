@@ -16,11 +16,11 @@ import gevent
 import psutil
 from prometheus_client import generate_latest
 
+from fleet_http.counters import COUNTERS
 from locust_fleet import metrics
 from locust_fleet.exporter import family, process_metrics
 from locust_fleet.seams import replace
 from locust_fleet.settings.worker import IdentitySettings
-from locust_fleet.users.http.tally import TALLY
 from locust_fleet.worker.link import Link
 
 LOOK_S = 0.5
@@ -62,7 +62,7 @@ class WorkerMetrics:
             ),
             "locust_worker_requests_in_flight": (
                 "Requests of HTTP users that wait for their answer.",
-                self._in_flight.count + TALLY.in_flight,
+                self._in_flight.count + COUNTERS.in_flight,
             ),
             "locust_worker_leader_silence_seconds": (
                 "Time since the leader was heard.",
@@ -78,7 +78,7 @@ class WorkerMetrics:
             ),
             "locust_worker_http_retries_total": (
                 "Requests of FleetHttpUser sent again: the target had closed a kept connection.",
-                TALLY.retries,
+                COUNTERS.retries,
             ),
         }
         for name, (about, count) in counters.items():

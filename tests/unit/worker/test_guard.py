@@ -66,12 +66,12 @@ def guard(monkeypatch: pytest.MonkeyPatch, refused: list[str]) -> None:
     import geventhttpclient.connectionpool as fast
     import requests.adapters
 
-    from locust_fleet.users.http import dial
+    from fleet_http.connection import connect
 
     # All are put back after the test.
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
     monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
-    monkeypatch.setattr(dial, "open_link", dial.open_link)
+    monkeypatch.setattr(connect, "open_link", connect.connect)
     install(Guard(Targets.parse([ALLOWED]), refused.append))
 
 

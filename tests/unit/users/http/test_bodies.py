@@ -12,9 +12,9 @@ import requests
 from requests.models import PreparedRequest
 from tests.unit.users.http.conftest import OK, Wire
 
+from fleet_http.request import files
+from fleet_http.request.body import body_of
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.users.http import files
-from locust_fleet.users.http.body import body_of
 
 CONTENT = bytes(range(256)) * 4096
 

@@ -11,8 +11,9 @@ import pytest
 import requests.exceptions
 from tests.unit.users.http.conftest import OK, NewUser, Script, Wire
 
-from locust_fleet.users import FleetHttpUser
-from locust_fleet.users.http.errors import (
+from fleet_http.connection.pool import MOST_PLACES
+from fleet_http.counters import COUNTERS
+from fleet_http.errors import (
     AnswerTooLarge,
     AnswerTooLate,
     BadAnswer,
@@ -20,8 +21,7 @@ from locust_fleet.users.http.errors import (
     ConnectionLost,
     RedirectLoop,
 )
-from locust_fleet.users.http.pool import MOST_PLACES
-from locust_fleet.users.http.tally import TALLY
+from locust_fleet.users import FleetHttpUser
 
 JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'
 
@@ -355,12 +355,12 @@ def test_what_is_idempotent_is_sent_again_if_the_server_closed_meanwhile(
 ) -> None:
     # The connection is open when the second request is sent, and then closed without a word.
     wire.answers(OK, [None], OK)
-    before = TALLY.retries
+    before = COUNTERS.retries
 
     user.client.get("/")
     answer = getattr(user.client, method)("/")
 
-    assert (answer.ok, TALLY.retries - before) == ((True, 1) if method == "get" else (False, 0))
+    assert (answer.ok, COUNTERS.retries - before) == ((True, 1) if method == "get" else (False, 0))
 
 
 def test_a_connection_that_the_server_closed_is_not_used_again(
@@ -445,10 +445,10 @@ def test_requests_in_flight_are_counted(user: FleetHttpUser, wire: Wire) -> None
 
     greenlet = gevent.spawn(user.client.get, "/")
     gevent.sleep(0.05)
-    during = TALLY.in_flight
+    during = COUNTERS.in_flight
     greenlet.join()
 
-    assert (during, TALLY.in_flight) == (1, 0)
+    assert (during, COUNTERS.in_flight) == (1, 0)
 
 
 def test_what_is_set_on_the_client_holds(user: FleetHttpUser, wire: Wire) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locust_fleet.users.http.decode import KINDS, Decoding, decoded
-from locust_fleet.users.http.errors import AnswerTooLarge, BadContent
+from fleet_http.errors import AnswerTooLarge, BadContent
+from fleet_http.response.decode import KINDS, Decoding, decoded
 
 if sys.version_info >= (3, 14):
     from compression import zstd

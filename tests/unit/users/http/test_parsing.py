@@ -7,13 +7,13 @@ import requests.exceptions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locust_fleet.users.http.answer import AnswerHeaders, pairs, reason
-from locust_fleet.users.http.connection import HEAD_LIMIT, Connection
-from locust_fleet.users.http.dial import Dialled, Route
-from locust_fleet.users.http.target import Origin
-from locust_fleet.users.http.tls import Trust
+from fleet_http.connection.connect import Opened, Route
+from fleet_http.connection.connection import HEAD_LIMIT, Connection
+from fleet_http.connection.tls_transport import TlsConfig
+from fleet_http.response.head import ResponseHeaders, pairs, reason
+from fleet_http.urls import Origin
 
-ROUTE = Route(Origin("http", "shop", 80), Trust())
+ROUTE = Route(Origin("http", "shop", 80), TlsConfig())
 LIMIT = 10 * HEAD_LIMIT
 
 
@@ -35,7 +35,7 @@ class Parts:
 def read(parts: list[bytes], bodiless: bool = False) -> tuple[Any, ...]:
     """Return what the answer is: status, headers, body, whether the connection is of use."""
     link: Any = Parts([part for part in parts if part])
-    connection = Connection(ROUTE, Dialled(link, 0.0, 0.0))
+    connection = Connection(ROUTE, Opened(link, 0.0, 0.0))
     connection.begin(1.0, 0.0)
     try:
         status, lines, _ = connection.read_head(bodiless)
@@ -144,7 +144,7 @@ def test_what_follows_an_answer_makes_its_connection_useless() -> None:
 
 
 def test_headers_are_joined_and_found_in_any_case() -> None:
-    headers = AnswerHeaders(b"HTTP/1.1 200 Very  Well\r\nA: 1\r\nb:2 \r\na: 3\r\n")
+    headers = ResponseHeaders(b"HTTP/1.1 200 Very  Well\r\nA: 1\r\nb:2 \r\na: 3\r\n")
 
     assert (headers["a"], headers["B"], list(headers)) == ("1, 3", "2", ["A", "b"])
     assert reason(b"HTTP/1.1 200 Very Well\r\n") == "Very Well"

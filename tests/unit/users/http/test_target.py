@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL
 
-from locust_fleet.users.http.errors import BadRequest
-from locust_fleet.users.http.headers import Headers
-from locust_fleet.users.http.redirects import keeps_authorization, next_method, next_url
-from locust_fleet.users.http.target import Targets, without_credentials
+from fleet_http.errors import BadRequest
+from fleet_http.request.headers import Headers
+from fleet_http.request.redirects import keeps_authorization, next_method, next_url
+from fleet_http.urls import Urls, without_credentials
 
 PIECE = st.text("ab1.-_~/?&=+%:@ \xe4#;!'", max_size=12)
 
@@ -25,7 +25,7 @@ def test_a_path_is_what_requests_makes_of_it(path: str, base: str) -> None:
     url = f"{base}/{path}" if not path.startswith(("?", "#")) else base + path
     expected = oracle(url)
 
-    target = Targets(base).get(url.removeprefix(base))
+    target = Urls(base).get(url.removeprefix(base))
 
     assert (target.url, target.path) == (expected.url, expected.path_url)
     assert target.line.startswith(f"{expected.path_url} HTTP/1.1\r\nHost: shop".encode())
@@ -43,7 +43,7 @@ VALUES = st.one_of(
 def test_params_are_what_requests_makes_of_them(params: dict[str, Any], path: str) -> None:
     url = f"http://shop/{path}"
 
-    target = Targets("http://shop").get(f"/{path}", params)
+    target = Urls("http://shop").get(f"/{path}", params)
 
     assert target.url == oracle(url, params).url
 
@@ -59,27 +59,27 @@ def test_params_are_what_requests_makes_of_them(params: dict[str, Any], path: st
     ],
 )
 def test_host_is_named_without_what_is_no_part_of_it(url: str, host: str) -> None:
-    assert Targets("").get(url).host == f"Host: {host}\r\n".encode()
+    assert Urls("").get(url).host == f"Host: {host}\r\n".encode()
 
 
 def test_a_password_in_a_url_is_told_as_basic_auth() -> None:
-    assert Targets("").get("http://me:p%40ss@shop/").auth == ("me", "p@ss")
+    assert Urls("").get("http://me:p%40ss@shop/").auth == ("me", "p@ss")
     assert without_credentials("http://me:p%40ss@shop/x") == ("http://shop/x", ("me", "p@ss"))
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://shop:99999/", "http://"])
 def test_a_url_that_is_none_is_told_at_once(url: str) -> None:
     with pytest.raises(InvalidURL):
-        Targets("").get(url)
+        Urls("").get(url)
 
 
 def test_a_scheme_that_is_not_spoken_is_told_at_once() -> None:
     with pytest.raises(InvalidSchema):
-        Targets("").get("ftp://shop/")
+        Urls("").get("ftp://shop/")
 
 
 def test_urls_without_end_do_not_fill_the_memory() -> None:
-    targets = Targets("http://shop")
+    targets = Urls("http://shop")
     for number in range(5000):
         targets.get(f"/{number}")
 

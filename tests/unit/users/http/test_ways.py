@@ -13,11 +13,11 @@ from gevent.server import StreamServer
 from gevent.socket import AF_UNIX, create_connection, socket
 from tests.unit.users.http.conftest import ADDRESS, OK, NewUser, Wire
 
+from fleet_http.connection import connect
+from fleet_http.connection.proxy import proxy_for
+from fleet_http.errors import ConnectTooLate, ProxyRefused
 from locust_fleet.targets import Targets
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.users.http import dial
-from locust_fleet.users.http.errors import ConnectTooLate, ProxyRefused
-from locust_fleet.users.http.proxy import proxy_for
 from locust_fleet.worker.guard import Guard, install
 
 
@@ -243,7 +243,7 @@ def test_a_proxy_and_a_unix_socket_are_asked_about(
     # All are put back after the test.
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
     monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
-    monkeypatch.setattr(dial, "open_link", dial.open_link)
+    monkeypatch.setattr(connect, "open_link", connect.connect)
     refused: list[str] = []
     install(Guard(Targets.parse(["shop.test"]), refused.append))
 

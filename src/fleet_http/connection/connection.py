@@ -11,10 +11,10 @@ from time import perf_counter
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from locust_fleet.users.http.answer import framed
-from locust_fleet.users.http.dial import Dialled, Route
-from locust_fleet.users.http.errors import AnswerTooLarge, AnswerTooLate, BadAnswer, ConnectionLost
-from locust_fleet.users.http.link import PlainLink
+from fleet_http.connection.connect import Opened, Route
+from fleet_http.connection.transport import Transport
+from fleet_http.errors import AnswerTooLarge, AnswerTooLate, BadAnswer, ConnectionLost
+from fleet_http.response.head import framed
 
 HEAD_LIMIT = 65536
 # A server that sends this much has made progress and gets the whole timeout again; one that
@@ -51,9 +51,9 @@ class Connection:
         "tls_s",
     )
 
-    def __init__(self, route: Route, dialled: Dialled) -> None:
+    def __init__(self, route: Route, dialled: Opened) -> None:
         self.route = route
-        self.link: PlainLink = dialled.link
+        self.link: Transport = dialled.link
         self.connect_s, self.tls_s = dialled.connect_s, dialled.tls_s
         self.reused = False
         # Of the present answer: whether its end was read; whether another may follow.

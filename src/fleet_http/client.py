@@ -13,19 +13,19 @@ from typing import Any
 import gevent
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
-from locust_fleet.users.http.auth import authorized
-from locust_fleet.users.http.body import body_of
-from locust_fleet.users.http.cookies import Cookies, add_to
-from locust_fleet.users.http.decode import ACCEPTED
-from locust_fleet.users.http.exchange import Exchange, Order
-from locust_fleet.users.http.headers import Given, Headers
-from locust_fleet.users.http.proxy import proxy_for
-from locust_fleet.users.http.redirects import STATUSES
-from locust_fleet.users.http.request import Request
-from locust_fleet.users.http.response import Response
-from locust_fleet.users.http.tally import TALLY
-from locust_fleet.users.http.target import targets_of, without_credentials
-from locust_fleet.users.http.tls import Trust
+from fleet_http.connection.proxy import proxy_for
+from fleet_http.connection.tls_transport import TlsConfig
+from fleet_http.counters import COUNTERS
+from fleet_http.request.auth import authorized
+from fleet_http.request.body import body_of
+from fleet_http.request.cookies import Cookies, add_to
+from fleet_http.request.headers import Given, Headers
+from fleet_http.request.redirects import STATUSES
+from fleet_http.request.request import Request
+from fleet_http.response.decode import ACCEPTED
+from fleet_http.response.response import Response
+from fleet_http.sender import RequestOptions, Sender
+from fleet_http.urls import urls_of, without_credentials
 
 DEFAULT_HEADERS = {
     "User-Agent": "locust-fleet",
@@ -88,9 +88,9 @@ class HttpClient:
         # Whether the user was told to stop (``FleetHttpUser.stop``).
         self.ending = False
         self._timeouts = connection_timeout, network_timeout
-        self._trust = Trust(verify, cert)
-        self._targets = targets_of(self._base_url)
-        self._exchange = Exchange(
+        self._trust = TlsConfig(verify, cert)
+        self._targets = urls_of(self._base_url)
+        self._exchange = Sender(
             Headers({**DEFAULT_HEADERS, **(default_headers or {})}),
             Cookies(),
             largest_answer,
@@ -108,7 +108,7 @@ class HttpClient:
     def base_url(self, base_url: str) -> None:
         self._base_url, auth = without_credentials(base_url)
         self.auth = auth or self.auth
-        self._targets = targets_of(self._base_url)
+        self._targets = urls_of(self._base_url)
 
     @property
     def headers(self) -> Headers:
@@ -178,9 +178,9 @@ class HttpClient:
         started_at, started = time(), perf_counter()
         target = self._targets.get(url, params)
         proxies = proxies or self.proxies
-        TALLY.in_flight += 1
+        COUNTERS.in_flight += 1
         try:
-            order = Order(
+            order = RequestOptions(
                 headers,
                 None if data is json is files is None else body_of(data, json, files),
                 self._exchange.cookies if cookies is None else self._jar_with(cookies),
@@ -204,7 +204,7 @@ class HttpClient:
             error.__traceback__ = error.__context__ = error.__cause__ = None
             response = Response.failed(Request(method, target, b"", None), error)
         finally:
-            TALLY.in_flight -= 1
+            COUNTERS.in_flight -= 1
         took_ms = (perf_counter() - started) * 1000
         name = name or self.request_name or target.path
         if self._context is not None:
@@ -276,8 +276,8 @@ class HttpClient:
             self._timeouts[1] if answer_s is None else float(answer_s),
         )
 
-    def _other(self, verify: bool | str | None, cert: Cert | None) -> Trust:
-        return Trust(
+    def _other(self, verify: bool | str | None, cert: Cert | None) -> TlsConfig:
+        return TlsConfig(
             self._trust.verify if verify is None else verify,
             self._trust.cert if cert is None else cert,
         )

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from locust_fleet.users.http.link import PART, PlainLink
-from locust_fleet.users.http.tls import TlsLink
+from fleet_http.connection.tls_transport import TlsTransport
+from fleet_http.connection.transport import PART, Transport
 
 # Files that stay open; the one that was not used for longest goes first.
 KEPT = 64
@@ -27,10 +27,10 @@ class SharedFile:
         self._descriptor = os.dup(descriptor)
         self.size = size
 
-    def send(self, link: PlainLink, start: int) -> None:
+    def send(self, link: Transport, start: int) -> None:
         """Send all from ``start`` on, which the kernel does itself unless it must be encrypted."""
         size = self.size - start
-        if isinstance(link, TlsLink):
+        if isinstance(link, TlsTransport):
             for place in range(start, self.size, PART):
                 part = os.pread(self._descriptor, min(PART, self.size - place), place)
                 link.send(part)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from locust_fleet.users.http import dial
-from locust_fleet.users.http.connection import Connection
-from locust_fleet.users.http.dial import Route
-from locust_fleet.users.http.tls import Ticket, TlsLink
+from fleet_http.connection import connect
+from fleet_http.connection.connect import Route
+from fleet_http.connection.connection import Connection
+from fleet_http.connection.tls_transport import Ticket, TlsTransport
 
 # Idle ones to one place; a user that makes more requests at once closes the rest afterwards.
 MOST_IDLE = 10
@@ -13,7 +13,7 @@ MOST_IDLE = 10
 MOST_PLACES = 32
 
 
-class Pool:
+class ConnectionPool:
     """Lends connections and takes back those that can be used again."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Pool:
 
     def open(self, route: Route, timeout_s: float) -> Connection:
         """Return a new connection."""
-        return Connection(route, dial.open_link(route, timeout_s, self._tickets.get(route)))
+        return Connection(route, connect.connect(route, timeout_s, self._tickets.get(route)))
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""
@@ -48,7 +48,7 @@ class Pool:
             return
         if not connection.reused:
             connection.reused = True
-            ticket = link.ticket if isinstance(link, TlsLink) else None
+            ticket = link.ticket if isinstance(link, TlsTransport) else None
             if ticket:
                 # The next connection to the same place goes on with it.
                 self._tickets[route] = ticket

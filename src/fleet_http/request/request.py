@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from locust_fleet.users.http.answer import AnswerHeaders
-from locust_fleet.users.http.body import Body
-from locust_fleet.users.http.target import Target
+from fleet_http.request.body import Body
+from fleet_http.response.head import ResponseHeaders
+from fleet_http.urls import Url
 
 
 class Request:
@@ -14,7 +14,7 @@ class Request:
 
     __slots__ = ("content", "head", "method", "target")
 
-    def __init__(self, method: str, target: Target, head: bytes, content: Body | None) -> None:
+    def __init__(self, method: str, target: Url, head: bytes, content: Body | None) -> None:
         self.method = method
         self.target = target
         # As it was written: request line and headers, without the empty line.
@@ -35,8 +35,8 @@ class Request:
         return self.content.data if self.content else None
 
     @property
-    def headers(self) -> AnswerHeaders:
-        return AnswerHeaders(self.head)
+    def headers(self) -> ResponseHeaders:
+        return ResponseHeaders(self.head)
 
     def __repr__(self) -> str:
         return f"<Request [{self.method}]>"

@@ -8,11 +8,11 @@ from time import perf_counter
 
 from gevent import socket
 
-from locust_fleet.users.http.errors import AnswerTooLate, BadRequest, ConnectTooLate
-from locust_fleet.users.http.link import PlainLink
-from locust_fleet.users.http.proxy import Proxy, open_tunnel
-from locust_fleet.users.http.target import Origin
-from locust_fleet.users.http.tls import Ticket, TlsLink, Trust, context_of
+from fleet_http.connection.proxy import Proxy, open_tunnel
+from fleet_http.connection.tls_transport import Ticket, TlsConfig, TlsTransport, context_of
+from fleet_http.connection.transport import Transport
+from fleet_http.errors import AnswerTooLate, BadRequest, ConnectTooLate
+from fleet_http.urls import Origin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +20,7 @@ class Route:
     """How to get to an origin; connections of the same one are interchangeable."""
 
     origin: Origin
-    trust: Trust
+    trust: TlsConfig
     proxy: Proxy | None = None
     unix: str | None = None
 
@@ -31,15 +31,15 @@ class Route:
 
 
 @dataclass(slots=True)
-class Dialled:
+class Opened:
     """A new connection and how long its making took, in seconds."""
 
-    link: PlainLink
+    link: Transport
     connect_s: float
     tls_s: float
 
 
-def open_link(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Dialled:
+def connect(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Opened:
     """Connect within ``timeout_s``; raises ConnectTooLate, ssl.SSLError, OSError."""
     # First, so that what is wrong with it costs the target no connection.
     context = context_of(route.trust) if route.origin.scheme == "https" else None
@@ -54,14 +54,14 @@ def open_link(route: Route, timeout_s: float, ticket: Ticket | None = None) -> D
         raise ConnectTooLate(f"no connection within {timeout_s:g} s") from error
     connected = perf_counter()
     if context is None:
-        return Dialled(PlainLink(sock), connected - started, 0.0)
-    link = PlainLink(sock)
+        return Opened(Transport(sock), connected - started, 0.0)
+    link = Transport(sock)
     try:
         link.deadline, link.timeout = deadline, timeout_s
         if route.proxy:
             open_tunnel(link, route.origin, route.proxy)
             connected = perf_counter()
-        link = TlsLink(link, context, route.origin.host, ticket)
+        link = TlsTransport(link, context, route.origin.host, ticket)
         link.deadline, link.timeout = deadline, timeout_s
         link.shake_hands()
     except AnswerTooLate as error:
@@ -70,7 +70,7 @@ def open_link(route: Route, timeout_s: float, ticket: Ticket | None = None) -> D
     except BaseException:
         link.close()
         raise
-    return Dialled(link, connected - started, perf_counter() - connected)
+    return Opened(link, connected - started, perf_counter() - connected)
 
 
 def _tcp_socket(host: str, port: int, deadline: float) -> _socket.socket:

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import certifi
 
-from locust_fleet.users.http.errors import BadRequest
-from locust_fleet.users.http.link import PART, PlainLink
+from fleet_http.connection.transport import PART, Transport
+from fleet_http.errors import BadRequest
 
 # The most that a TLS record holds.
 RECORD = 16384
 
 
-class Trust(NamedTuple):
+class TlsConfig(NamedTuple):
     """What requests calls ``verify`` and ``cert``."""
 
     verify: bool | str = True
@@ -35,7 +35,7 @@ class Ticket(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def context_of(trust: Trust) -> ssl.SSLContext:
+def context_of(trust: TlsConfig) -> ssl.SSLContext:
     """Return the context; OSError names a file that is missing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if trust.verify is False:
@@ -62,13 +62,13 @@ def _no_password() -> str:
     raise OSError("the key that cert= names is encrypted; give one without a password")
 
 
-class TlsLink(PlainLink):
+class TlsTransport(Transport):
     """TLS as the client sees it; call ``shake_hands`` first."""
 
     __slots__ = ("_incoming", "_outgoing", "_tls")
 
     def __init__(
-        self, link: PlainLink, context: ssl.SSLContext, host: str, ticket: Ticket | None = None
+        self, link: Transport, context: ssl.SSLContext, host: str, ticket: Ticket | None = None
     ) -> None:
         """Take over a link; raises BadRequest for a host that TLS has no name for."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Tally:
+class Counters:
     """Numbers that the clients keep."""
 
     __slots__ = ("in_flight", "retries")
@@ -17,4 +17,4 @@ class Tally:
 
 # One for the process, like Prometheus' own registry: users are made by Locust, which passes
 # nothing of ours to them.
-TALLY = Tally()
+COUNTERS = Counters()

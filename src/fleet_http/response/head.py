@@ -10,7 +10,7 @@ NOTABLE = re.compile(rb"\n(set-cookie|content-encoding):[ \t]*([^\r]*)", re.IGNO
 FRAMING = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECASE)
 
 
-class AnswerHeaders(Mapping[str, str]):
+class ResponseHeaders(Mapping[str, str]):
     """Told apart without regard to case; what came more than once is joined with commas."""
 
     __slots__ = ("_items",)

@@ -9,30 +9,30 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from weakref import WeakSet
 
-from locust_fleet.users.http.answer import looked_into
-from locust_fleet.users.http.body import Body, Bytes, Chunks
-from locust_fleet.users.http.connection import Connection, Head
-from locust_fleet.users.http.cookies import Cookies
-from locust_fleet.users.http.decode import Decoding, decoded
-from locust_fleet.users.http.dial import Route
-from locust_fleet.users.http.errors import BadRedirect, BadRequest, ConnectionLost, RedirectLoop
-from locust_fleet.users.http.headers import Given, Headers, as_text
-from locust_fleet.users.http.link import PART
-from locust_fleet.users.http.pool import Pool
-from locust_fleet.users.http.proxy import Proxy, proxy_for
-from locust_fleet.users.http.redirects import (
+from fleet_http.connection.connect import Route
+from fleet_http.connection.connection import Connection, Head
+from fleet_http.connection.pool import ConnectionPool
+from fleet_http.connection.proxy import Proxy, proxy_for
+from fleet_http.connection.tls_transport import TlsConfig
+from fleet_http.connection.transport import PART
+from fleet_http.counters import COUNTERS
+from fleet_http.errors import BadRedirect, BadRequest, ConnectionLost, RedirectLoop
+from fleet_http.request.body import Body, Bytes, Chunks
+from fleet_http.request.cookies import Cookies
+from fleet_http.request.headers import Given, Headers, as_text
+from fleet_http.request.redirects import (
     SAME_BODY,
     STATUSES,
     keeps_authorization,
     next_method,
     next_url,
 )
-from locust_fleet.users.http.request import Request
-from locust_fleet.users.http.response import Response
-from locust_fleet.users.http.stream import Stream
-from locust_fleet.users.http.tally import TALLY
-from locust_fleet.users.http.target import Origin, Target, Targets
-from locust_fleet.users.http.tls import Trust
+from fleet_http.request.request import Request
+from fleet_http.response.decode import Decoding, decoded
+from fleet_http.response.head import looked_into
+from fleet_http.response.response import Response
+from fleet_http.response.stream import Stream
+from fleet_http.urls import Origin, Url, Urls
 
 VERBS = {verb: f"{verb} ".encode() for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")}
 METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
@@ -52,7 +52,7 @@ FIRST_ONLY = ("cookie", "proxy-authorization")
 
 
 @dataclass(slots=True)
-class Order:
+class RequestOptions:
     """How a request is to be made, over all redirects."""
 
     headers: Given | None
@@ -60,14 +60,14 @@ class Order:
     jar: Cookies
     # Seconds: to connect, and for each step of the answer.
     timeouts: tuple[float, float]
-    trust: Trust
+    trust: TlsConfig
     proxy: Proxy | None
     stream: bool
     # Whether the body waits until the server wants it.
     expects: bool = False
 
 
-class Exchange:
+class Sender:
     """Makes the requests of one user."""
 
     def __init__(
@@ -80,13 +80,13 @@ class Exchange:
         self.headers = headers
         # Where the cookies of answers go.
         self.cookies = cookies
-        self._pool = Pool()
+        self._pool = ConnectionPool()
         self._largest = largest
         self._unix = unix
         self._streams: WeakSet[Stream] = WeakSet()
-        self._routes: dict[tuple[Origin, Trust, Proxy | None], Route] = {}
+        self._routes: dict[tuple[Origin, TlsConfig, Proxy | None], Route] = {}
 
-    def send(self, method: str, target: Target, order: Order) -> Response:
+    def send(self, method: str, target: Url, order: RequestOptions) -> Response:
         """Return the answer; raises HttpFailure, OSError."""
         head = self._head(method, target, order)
         request = Request(method, target, head, order.body)
@@ -103,7 +103,7 @@ class Exchange:
             connection.close()
             raise
 
-    def _head(self, method: str, target: Target, order: Order) -> bytes:
+    def _head(self, method: str, target: Url, order: RequestOptions) -> bytes:
         """Return request line and headers without the empty line at their end."""
         word = VERBS.get(method)
         if word is None:
@@ -134,7 +134,9 @@ class Exchange:
             parts.append(b"Content-Length: 0\r\n")
         return b"".join(parts)
 
-    def _asked(self, route: Route, request: Request, order: Order) -> tuple[Connection, Head]:
+    def _asked(
+        self, route: Route, request: Request, order: RequestOptions
+    ) -> tuple[Connection, Head]:
         connection = self._pool.take(route) or self._pool.open(route, order.timeouts[0])
         try:
             return connection, self._ask(connection, request, order)
@@ -144,11 +146,11 @@ class Exchange:
             again = request.method in IDEMPOTENT and not isinstance(order.body, Chunks)
             if not (again and connection.reused and connection.silent):
                 raise
-        TALLY.retries += 1
+        COUNTERS.retries += 1
         connection = self._pool.open(route, order.timeouts[0])
         return connection, self._ask(connection, request, order)
 
-    def _ask(self, connection: Connection, request: Request, order: Order) -> Head:
+    def _ask(self, connection: Connection, request: Request, order: RequestOptions) -> Head:
         try:
             now = perf_counter()
             connection.begin(order.timeouts[1], now)
@@ -165,7 +167,7 @@ class Exchange:
             connection.close()
             raise
 
-    def _write(self, connection: Connection, request: Request, order: Order) -> None:
+    def _write(self, connection: Connection, request: Request, order: RequestOptions) -> None:
         link, body = connection.link, order.body
         if body is None:
             link.send(request.head + b"\r\n")
@@ -179,7 +181,7 @@ class Exchange:
             link.deadline = perf_counter() + order.timeouts[1]
 
     def _response(
-        self, request: Request, connection: Connection, answer: Head, order: Order
+        self, request: Request, connection: Connection, answer: Head, order: RequestOptions
     ) -> Response:
         status, lines, waited = answer
         sets_cookies, encoding = looked_into(lines)
@@ -218,8 +220,8 @@ class Exchange:
     def follow(
         self,
         response: Response,
-        order: Order,
-        targets: Targets,
+        order: RequestOptions,
+        targets: Urls,
         most: int,
         proxies: Mapping[str, str] | None,
     ) -> Response:

@@ -13,9 +13,9 @@ from typing import Any
 
 from requests.cookies import RequestsCookieJar
 
-from locust_fleet.users.http.answer import pairs
-from locust_fleet.users.http.headers import line as header_line
-from locust_fleet.users.http.target import Target
+from fleet_http.request.headers import line as header_line
+from fleet_http.response.head import pairs
+from fleet_http.urls import Url
 
 # Headers that are remembered; beyond, they are made anew.
 KEPT = 256
@@ -26,7 +26,7 @@ class Asked:
 
     unverifiable = False
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Url) -> None:
         origin = target.origin
         self._url = target.url
         self.host = self.origin_req_host = origin.host
@@ -70,7 +70,7 @@ class Cookies(RequestsCookieJar):
         # Whether there may be any: most users of most tests have none.
         self.filled = False
 
-    def line(self, target: Target) -> bytes:
+    def line(self, target: Url) -> bytes:
         """Return the header line that a request to the target gets, b"" for none."""
         now = time()
         if now >= self._good_until:
@@ -89,7 +89,7 @@ class Cookies(RequestsCookieJar):
             self._headers[key] = line
         return line
 
-    def learn(self, target: Target, lines: bytes) -> None:
+    def learn(self, target: Url, lines: bytes) -> None:
         """Keep what an answer to the target sets."""
         self.extract_cookies(Told(lines), Asked(target))  # type: ignore[arg-type]
 

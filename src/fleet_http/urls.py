@@ -28,7 +28,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Url:
     """A URL, read."""
 
     url: str
@@ -43,7 +43,7 @@ class Target:
     auth: tuple[str, str] | None
 
     @classmethod
-    def of(cls, url: str, params: Any = None) -> Target:
+    def of(cls, url: str, params: Any = None) -> Url:
         """Read an absolute URL as requests does; raises its InvalidURL and MissingSchema."""
         prepared = PreparedRequest()
         try:
@@ -66,29 +66,29 @@ class Target:
     @classmethod
     def _made(
         cls, url: str, origin: Origin, host: str, path: str, auth: tuple[str, str] | None
-    ) -> Target:
+    ) -> Url:
         default = f":{DEFAULT_PORTS[origin.scheme]}"
         bare = f"{path} HTTP/1.1\r\n".encode("ascii")
         host_line = f"Host: {host.removesuffix(default)}\r\n".encode("ascii")
         return cls(url, origin, path, bare, host_line, bare + host_line, auth)
 
-    def at(self, path: str) -> Target:
+    def at(self, path: str) -> Url:
         """Return the target of a plain path of the same origin."""
         bare = f"{path} HTTP/1.1\r\n".encode("ascii")
         url = self.url.removesuffix(self.path) + path
-        return Target(url, self.origin, path, bare, self.host, bare + self.host, self.auth)
+        return Url(url, self.origin, path, bare, self.host, bare + self.host, self.auth)
 
 
-class Targets:
+class Urls:
     """The targets of one base URL, which its users share."""
 
     def __init__(self, base: str) -> None:
         self._base = base
-        self._known: dict[str, Target] = {}
-        self._root: Target | None = None
+        self._known: dict[str, Url] = {}
+        self._root: Url | None = None
         if base:
             try:
-                root = Target.of(base)
+                root = Url.of(base)
             except RequestException:
                 # As with HttpUser, whoever needs it is told.
                 return
@@ -96,7 +96,7 @@ class Targets:
                 self._root = root
             self._prefix = urlsplit(base).path
 
-    def get(self, url: str, params: Any = None) -> Target:
+    def get(self, url: str, params: Any = None) -> Url:
         """Return the target of a URL, which may be only what follows the base."""
         if not params:
             return self._known.get(url) or self._keep(url, self._read(url))
@@ -106,37 +106,37 @@ class Targets:
                 query = urlencode(pairs)
                 if query and PLAIN_QUERY.fullmatch(query):
                     return self._root.at(f"{self._prefix}{url}?{query}")
-        return Target.of(self._whole(url), params)
+        return Url.of(self._whole(url), params)
 
-    def at(self, url: str) -> Target:
+    def at(self, url: str) -> Url:
         """Return the target of an absolute URL."""
-        return self._known.get(url) or self._keep(url, Target.of(url))
+        return self._known.get(url) or self._keep(url, Url.of(url))
 
-    def _read(self, url: str) -> Target:
+    def _read(self, url: str) -> Url:
         if self._root and _plain(url):
             return self._root.at(self._prefix + url)
-        return Target.of(self._whole(url))
+        return Url.of(self._whole(url))
 
     def _whole(self, url: str) -> str:
         absolute = url[:8].lower().startswith(("http://", "https://"))
         return url if absolute else f"{self._base}{url}"
 
-    def _keep(self, url: str, target: Target) -> Target:
+    def _keep(self, url: str, target: Url) -> Url:
         if len(self._known) >= KEPT:
             self._known.clear()
         self._known[url] = target
         return target
 
 
-_targets: dict[str, Targets] = {}
+_targets: dict[str, Urls] = {}
 
 
-def targets_of(base: str) -> Targets:
+def urls_of(base: str) -> Urls:
     """Return those of a base URL; all users of a host share them."""
     if base not in _targets:
         if len(_targets) >= KEPT:
             _targets.clear()
-        _targets[base] = Targets(base)
+        _targets[base] = Urls(base)
     return _targets[base]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from requests.exceptions import InvalidJSONError
 from requests.models import PreparedRequest
 
-from locust_fleet.users.http.errors import BadRequest
-from locust_fleet.users.http.files import content_of, shared
-from locust_fleet.users.http.link import PlainLink
-from locust_fleet.users.http.multipart import Segment, multipart
+from fleet_http.connection.transport import Transport
+from fleet_http.errors import BadRequest
+from fleet_http.request.files import content_of, shared
+from fleet_http.request.multipart import Segment, multipart
 
 FORM = "application/x-www-form-urlencoded"
 # As requests: what JSON has no word for is an error and not sent as NaN.
@@ -37,7 +37,7 @@ class Bytes:
     def framing(self) -> bytes:
         return b"Content-Length: %d\r\n" % len(self.data)
 
-    def send(self, link: PlainLink) -> None:
+    def send(self, link: Transport) -> None:
         link.send(self.data)
 
 
@@ -58,7 +58,7 @@ class Segments:
     def framing(self) -> bytes:
         return b"Content-Length: %d\r\n" % self.length
 
-    def send(self, link: PlainLink) -> None:
+    def send(self, link: Transport) -> None:
         for segment in self._segments:
             if isinstance(segment, bytes):
                 link.send(segment)
@@ -76,7 +76,7 @@ class Chunks:
     def __init__(self, parts: Iterable[bytes | str]) -> None:
         self._parts: Iterator[bytes | str] | None = iter(parts)
 
-    def send(self, link: PlainLink) -> None:
+    def send(self, link: Transport) -> None:
         parts, self._parts = self._parts, None
         if parts is None:
             raise BadRequest("a body that is made as it is sent cannot be sent a second time")

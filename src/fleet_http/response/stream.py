@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from time import perf_counter
 
-from locust_fleet.users.http.connection import Connection
-from locust_fleet.users.http.decode import Decoding
-from locust_fleet.users.http.errors import AnswerTooLarge
+from fleet_http.connection.connection import Connection
+from fleet_http.errors import AnswerTooLarge
+from fleet_http.response.decode import Decoding
 
 
 class Stream:

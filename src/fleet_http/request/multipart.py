@@ -10,7 +10,7 @@ from typing import Any
 from requests.utils import guess_filename, to_key_val_list
 from urllib3.fields import RequestField
 
-from locust_fleet.users.http.files import SharedFile, content_of, shared
+from fleet_http.request.files import SharedFile, content_of, shared
 
 # A file is sent from where it was read to.
 Segment = bytes | tuple[SharedFile, int]

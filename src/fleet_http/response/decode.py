@@ -9,7 +9,7 @@ from typing import Protocol
 
 import brotli
 
-from locust_fleet.users.http.errors import AnswerTooLarge, BadContent
+from fleet_http.errors import AnswerTooLarge, BadContent
 
 if sys.version_info >= (3, 14):
     from compression import zstd

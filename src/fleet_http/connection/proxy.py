@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 from requests.auth import _basic_auth_str
 from requests.utils import select_proxy
 
-from locust_fleet.users.http.errors import BadRequest, ConnectionLost, ProxyRefused
-from locust_fleet.users.http.link import PlainLink
-from locust_fleet.users.http.target import Origin
+from fleet_http.connection.transport import Transport
+from fleet_http.errors import BadRequest, ConnectionLost, ProxyRefused
+from fleet_http.urls import Origin
 
 HEAD_LIMIT = 65536
 
@@ -44,7 +44,7 @@ def proxy_for(url: str, proxies: Mapping[str, str] | None) -> Proxy | None:
     return Proxy(host, port or 80, credentials)
 
 
-def open_tunnel(link: PlainLink, origin: Origin, proxy: Proxy) -> None:
+def open_tunnel(link: Transport, origin: Origin, proxy: Proxy) -> None:
     """Let the proxy connect to the origin; raises ProxyRefused, ConnectionLost, AnswerTooLate."""
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     place = f"{host}:{origin.port}".encode("ascii")

@@ -8,18 +8,16 @@ from typing import Any
 from requests.auth import HTTPBasicAuth, HTTPDigestAuth, _basic_auth_str
 from requests.structures import CaseInsensitiveDict
 
-from locust_fleet.users.http.body import Body, Bytes
-from locust_fleet.users.http.errors import BadRequest
-from locust_fleet.users.http.headers import Given
-from locust_fleet.users.http.target import Target
+from fleet_http.errors import BadRequest
+from fleet_http.request.body import Body, Bytes
+from fleet_http.request.headers import Given
+from fleet_http.urls import Url
 
 
 class Unsigned:
     """A request as requests shows it to an ``AuthBase`` or a function, which add headers to it."""
 
-    def __init__(
-        self, method: str, target: Target, headers: Given | None, body: Body | None
-    ) -> None:
+    def __init__(self, method: str, target: Url, headers: Given | None, body: Body | None) -> None:
         self.method, self.url, self.path_url = method, target.url, target.path
         self.headers: CaseInsensitiveDict[Any] = CaseInsensitiveDict(headers or {})
         if body is not None and body.kind:
@@ -31,7 +29,7 @@ class Unsigned:
 
 
 def authorized(
-    auth: Any, method: str, target: Target, headers: Given | None, body: Body | None
+    auth: Any, method: str, target: Url, headers: Given | None, body: Body | None
 ) -> Mapping[str, Any]:
     """Return the headers of one request with what ``auth`` adds; raises BadRequest."""
     if isinstance(auth, HTTPDigestAuth):

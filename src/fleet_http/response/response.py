@@ -19,11 +19,11 @@ from charset_normalizer import detect
 from requests.cookies import RequestsCookieJar
 from requests.utils import get_encoding_from_headers
 
-from locust_fleet.users.http.answer import AnswerHeaders, reason
-from locust_fleet.users.http.cookies import Cookies
-from locust_fleet.users.http.redirects import STATUSES
-from locust_fleet.users.http.request import Request
-from locust_fleet.users.http.stream import Stream
+from fleet_http.request.cookies import Cookies
+from fleet_http.request.redirects import STATUSES
+from fleet_http.request.request import Request
+from fleet_http.response.head import ResponseHeaders, reason
+from fleet_http.response.stream import Stream
 
 ASK_FIRST = (
     "to decide yourself whether a request failed, give it catch_response=True"
@@ -52,7 +52,7 @@ class Response:
     # What self.rest makes of it.
     js: Any = None
 
-    _headers: AnswerHeaders | None = None
+    _headers: ResponseHeaders | None = None
     _text: str | None = None
     _encoding: str | None = None
     _event: EventHook | None = None
@@ -82,9 +82,9 @@ class Response:
         return self.request.target.url
 
     @property
-    def headers(self) -> AnswerHeaders:
+    def headers(self) -> ResponseHeaders:
         if self._headers is None:
-            self._headers = AnswerHeaders(self._lines)
+            self._headers = ResponseHeaders(self._lines)
         return self._headers
 
     @property

@@ -19,7 +19,7 @@ from typing import Any
 import gevent
 from gevent import getcurrent
 
-from locust_fleet.users.http.errors import AnswerTooLate
+from fleet_http.errors import AnswerTooLate
 
 READ, WRITE = 1, 2
 # What one call asks the kernel for.
@@ -28,7 +28,7 @@ PART = 65536
 UNSEEN_S = 0.001
 
 
-class PlainLink:
+class Transport:
     """A connected TCP or unix socket that belongs to one greenlet at a time."""
 
     __slots__ = (

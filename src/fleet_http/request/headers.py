@@ -8,7 +8,7 @@ from typing import NamedTuple
 from requests.exceptions import InvalidHeader
 from requests.utils import check_header_validity
 
-from locust_fleet.users.http.errors import BadRequest
+from fleet_http.errors import BadRequest
 
 # Kinds of headers of single requests whose lines are kept; beyond, they are written anew.
 KEPT = 64

@@ -13,9 +13,9 @@ from typing import Any
 from gevent import Greenlet
 from gevent.pool import Group
 
-from locust_fleet.users.http.client import Cert, HttpClient
-from locust_fleet.users.http.headers import Given
-from locust_fleet.users.http.response import Response
+from fleet_http.client import Cert, HttpClient
+from fleet_http.request.headers import Given
+from fleet_http.response.response import Response
 
 
 class FleetHttpUser(User, RestMixin[Response]):

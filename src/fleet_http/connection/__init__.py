@@ -1,0 +1,1 @@
+"""Open connections: sockets, TLS, proxies, and HTTP/1 on them."""

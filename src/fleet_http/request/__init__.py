@@ -1,0 +1,1 @@
+"""What a request is made of: body, files, headers, cookies, authorization, redirects."""

@@ -1,1 +1,0 @@
-"""The HTTP user and its client."""
