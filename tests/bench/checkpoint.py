@@ -15,7 +15,7 @@ from typing import Any
 
 from locust_fleet.master.checkpoint import MOST_BYTES, freeze, pack
 from locust_fleet.master.memento import restore_statistics, statistics_of
-from locust_fleet.stats import response_time_of, step_of
+from locust_fleet.protocol.histogram import response_time_of, step_of
 from tests.bench import table
 
 REQUESTS_PER_NAME = 2000

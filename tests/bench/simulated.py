@@ -21,8 +21,7 @@ from typing import Any
 import gevent
 import zmq.green as zmq
 
-from locust_fleet.messages import parse
-from locust_fleet.wire import (
+from locust_fleet.protocol.messages import (
     HERE,
     KEPT,
     NUMBER,
@@ -33,6 +32,7 @@ from locust_fleet.wire import (
     shorten,
     stamp,
 )
+from locust_fleet.protocol.validation import parse
 from locust_fleet.worker.capacity import CAPACITY
 from locust_fleet.worker.steps import count_in_steps
 

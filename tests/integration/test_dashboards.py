@@ -16,9 +16,9 @@ from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import Run
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
+from locust_fleet.protocol.histogram import merge, percentile
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import PostgresSettings
-from locust_fleet.stats import merge, percentile
 from tests.e2e.panels import Query, View, dashboards, queries, sql
 
 ENDPOINTS = ["/", "/it's"]

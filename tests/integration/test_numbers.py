@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from locust_fleet.protocol.histogram import OTHER, percentile
 from locust_fleet.settings.stores import PostgresSettings
-from locust_fleet.stats import OTHER, percentile
 from tests.integration.conftest import wait_until
 from tests.integration.fleet import FRONT_SECRET, Fleet
 

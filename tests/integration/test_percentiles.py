@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from locust_fleet.stats import Histogram, merge, percentile
+from locust_fleet.protocol.histogram import Histogram, merge, percentile
 
 # Times as long as only reading them: 3 when it was written, 70 with a sum made anew for each row.
 MERGE_LIMIT = 20

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from locust_fleet.master.intake import Intake
 from locust_fleet.master.report import read_report
-from locust_fleet.wire import shorten
+from locust_fleet.protocol.messages import shorten
 
 
 class Worker:

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from locust_fleet.dropped import LINE_EVERY_S, Dropped
-from locust_fleet.messages import Cause
+from locust_fleet.protocol.drop_counter import LINE_EVERY_S, DropCounter
+from locust_fleet.protocol.validation import Cause
 
 
 class Clock:
@@ -25,11 +25,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def dropped(clock: Clock) -> Dropped:
-    return Dropped(clock)
+def dropped(clock: Clock) -> DropCounter:
+    return DropCounter(clock)
 
 
-def test_each_message_is_counted_by_its_cause(dropped: Dropped) -> None:
+def test_each_message_is_counted_by_its_cause(dropped: DropCounter) -> None:
     for cause in (Cause.BYTES, Cause.BYTES, Cause.SENDER):
         dropped.note(cause, "from somebody")
 
@@ -38,7 +38,7 @@ def test_each_message_is_counted_by_its_cause(dropped: Dropped) -> None:
 
 
 def test_a_cause_is_logged_once_in_a_minute(
-    dropped: Dropped, clock: Clock, caplog: pytest.LogCaptureFixture
+    dropped: DropCounter, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(20):
         dropped.note(Cause.BYTES, "from somebody")
@@ -55,7 +55,7 @@ def test_a_cause_is_logged_once_in_a_minute(
 
 
 def test_a_handler_outlives_what_cannot_be_carried_out(
-    dropped: Dropped, caplog: pytest.LogCaptureFixture
+    dropped: DropCounter, caplog: pytest.LogCaptureFixture
 ) -> None:
     def handle(client_id: str, message: Message) -> None:
         raise KeyError("Nope")
@@ -67,7 +67,7 @@ def test_a_handler_outlives_what_cannot_be_carried_out(
     assert "Traceback" in caplog.text
 
 
-def test_a_handler_that_is_killed_is_not_kept_alive(dropped: Dropped) -> None:
+def test_a_handler_that_is_killed_is_not_kept_alive(dropped: DropCounter) -> None:
     def handle(_: Message) -> None:
         raise SystemExit(3)
 
@@ -76,7 +76,7 @@ def test_a_handler_that_is_killed_is_not_kept_alive(dropped: Dropped) -> None:
 
 
 def test_nothing_is_logged_before_something_is_dropped(
-    dropped: Dropped, caplog: pytest.LogCaptureFixture
+    dropped: DropCounter, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     dropped.outlive(lambda message: None)(Message("ack", None, "w1"))

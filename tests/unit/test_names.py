@@ -9,7 +9,7 @@ from tests.unit.fleet import Master, Worker
 
 from locust_fleet import names
 from locust_fleet.names import MOST_FAILURES, bound_names, kept_key
-from locust_fleet.stats import OTHER, TWIN
+from locust_fleet.protocol.histogram import OTHER, TWIN
 
 
 @pytest.fixture(autouse=True)

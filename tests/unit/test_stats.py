@@ -6,7 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from locust_fleet.stats import LARGEST_ERROR, merge, percentile, response_time_of, step_of
+from locust_fleet.protocol.histogram import (
+    LARGEST_ERROR,
+    merge,
+    percentile,
+    response_time_of,
+    step_of,
+)
 
 histograms = st.dictionaries(st.integers(0, 100_000), st.integers(1, 50), min_size=1)
 

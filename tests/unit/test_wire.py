@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.bench.reports import compare
 
-from locust_fleet.messages import parse
-from locust_fleet.stats import response_time_of, step_of
-from locust_fleet.wire import restore, shorten, stamp
+from locust_fleet.protocol.histogram import response_time_of, step_of
+from locust_fleet.protocol.messages import restore, shorten, stamp
+from locust_fleet.protocol.validation import parse
 
 requests = st.tuples(
     st.sampled_from(["GET", "POST"]),

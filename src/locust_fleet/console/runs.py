@@ -13,7 +13,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from locust_fleet.console.database import Connection
-from locust_fleet.stats import merge, percentile
+from locust_fleet.protocol.histogram import merge, percentile
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}", re.ASCII)
 REPORTS = ("report.html", "requests.csv", "failures.csv", "exceptions.csv")

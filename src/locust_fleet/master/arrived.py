@@ -17,7 +17,7 @@ from locust_fleet.exporter import family, head
 from locust_fleet.master.counts import Counts
 from locust_fleet.master.lines import Template
 from locust_fleet.master.observer import observer
-from locust_fleet.stats import ARRIVED, TWINS
+from locust_fleet.protocol.histogram import ARRIVED, TWINS
 from locust_fleet.users.arrival.corrected import show_dropped
 
 # How long after the last one iterations count as being dropped.

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from locust_fleet.master.bounds import METHOD_BYTES, NAME_BYTES, clean, finite
-from locust_fleet.stats import OTHER
+from locust_fleet.protocol.histogram import OTHER
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 ERRORS_LIMIT = 100

@@ -19,9 +19,9 @@ from locust_fleet.master.observer import observer
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import Run
 from locust_fleet.master.web import hosts_of_users
+from locust_fleet.protocol.messages import RUN_ENDS, TARGET_REFUSED
 from locust_fleet.seams import replace
 from locust_fleet.targets import Targets
-from locust_fleet.wire import RUN_ENDS, TARGET_REFUSED
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from locust_fleet.election.reign import Reign
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.recorder import Recorder
-from locust_fleet.wire import FAREWELL
+from locust_fleet.protocol.messages import FAREWELL
 
 # How long what was said may take to be on its way.
 FAREWELL_MS = 200

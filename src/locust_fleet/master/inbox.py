@@ -16,11 +16,11 @@ from typing import Any
 
 import zmq
 
-from locust_fleet.dropped import Dropped
 from locust_fleet.election.candidate import clock_ms
 from locust_fleet.election.reign import Reign
 from locust_fleet.limits import shown
-from locust_fleet.messages import TO_MASTER, Cause, Unreadable, judge, parse
+from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.protocol.validation import TO_MASTER, Cause, Unreadable, judge, parse
 from locust_fleet.seams import replace
 
 # One message; who sends a larger one is cut off. A report with all names has a fraction of it.
@@ -29,7 +29,7 @@ MOST_BYTES = 16 << 20
 AHEAD_MS = 86_400_000
 
 
-def hear_workers(reign: Reign, dropped: Dropped) -> None:
+def hear_workers(reign: Reign, dropped: DropCounter) -> None:
     """From now on, what a master receives are messages; the reign hears of their epochs."""
 
     def receive(server: Server) -> tuple[str, Message]:

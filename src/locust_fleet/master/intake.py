@@ -13,7 +13,7 @@ from typing import Any
 
 from locust_fleet.master.bounds import ERROR_BYTES, clean
 from locust_fleet.names import MOST_FAILURES
-from locust_fleet.stats import OTHER, TWIN, TWINS
+from locust_fleet.protocol.histogram import OTHER, TWIN, TWINS
 
 
 class Intake:

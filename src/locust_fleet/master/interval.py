@@ -15,7 +15,7 @@ from locust_fleet.master.bounds import (
     duration,
     histogram,
 )
-from locust_fleet.stats import ARRIVED, OTHER, TWINS, add_times, merge
+from locust_fleet.protocol.histogram import ARRIVED, OTHER, TWINS, add_times, merge
 
 # Of one interval; what is beyond is counted as OTHER.
 ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000

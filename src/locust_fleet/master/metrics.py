@@ -15,13 +15,13 @@ from itertools import chain
 import gevent
 
 from locust_fleet.alerts import Thresholds
-from locust_fleet.dropped import Dropped
 from locust_fleet.exporter import family, head, process_metrics
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.counts import Counts, Endpoint
 from locust_fleet.master.lines import Template
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
+from locust_fleet.protocol.drop_counter import DropCounter
 
 # As Locust calls all endpoints together.
 AGGREGATED = ("", "Aggregated")
@@ -45,7 +45,7 @@ class MasterMetrics:
         names_over_limit: Callable[[], bool] = lambda: False,
         users_over_capacity: Callable[[], int] = lambda: 0,
         arrived: Callable[[], Iterable[str]] = tuple,
-        dropped: Dropped | None = None,
+        dropped: DropCounter | None = None,
     ) -> None:
         self._runner = runner
         self._recorder = recorder
@@ -57,7 +57,7 @@ class MasterMetrics:
         self._names_over_limit = names_over_limit
         self._users_over_capacity = users_over_capacity
         self._arrived = arrived
-        self._dropped = dropped or Dropped()
+        self._dropped = dropped or DropCounter()
         self._process = process_metrics()
         self._templates: dict[Endpoint, Template] = {}
         self._aggregated = Template(*AGGREGATED)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from locust_fleet.wire import NUMBER, OLDEST, RUN
+from locust_fleet.protocol.messages import NUMBER, OLDEST, RUN
 
 
 class Verdict(Enum):

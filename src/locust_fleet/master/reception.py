@@ -19,9 +19,9 @@ from typing import Any
 
 from locust_fleet.master.receipts import Receipts, Verdict
 from locust_fleet.master.report import read_report
-from locust_fleet.messages import Unreadable
+from locust_fleet.protocol.messages import KEPT, NUMBER, RUN, WANTED
+from locust_fleet.protocol.validation import Unreadable
 from locust_fleet.seams import replace
-from locust_fleet.wire import KEPT, NUMBER, RUN, WANTED
 
 # A worker sends everything that is wanted at once, so asking twice only doubles it.
 ASK_EVERY_S = 1.0

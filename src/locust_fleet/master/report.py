@@ -11,7 +11,9 @@ from itertools import chain
 from typing import Any
 
 from locust_fleet.master.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT, duration, finite
-from locust_fleet.messages import (
+from locust_fleet.protocol.histogram import ARRIVED
+from locust_fleet.protocol.messages import SECONDS, SHORT, restore
+from locust_fleet.protocol.validation import (
     Cause,
     Unreadable,
     capacity,
@@ -22,8 +24,6 @@ from locust_fleet.messages import (
     wrong_users,
     wrong_whole,
 )
-from locust_fleet.stats import ARRIVED
-from locust_fleet.wire import SECONDS, SHORT, restore
 
 Types = frozenset[type[object]]
 TEXT: Types = frozenset({str})

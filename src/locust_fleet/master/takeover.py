@@ -19,7 +19,6 @@ import gevent
 import psycopg
 
 from locust_fleet import postgres
-from locust_fleet.dropped import Dropped
 from locust_fleet.election.candidate import Candidate, clock_ms
 from locust_fleet.election.lease import Lease
 from locust_fleet.election.reign import Reign
@@ -30,6 +29,7 @@ from locust_fleet.master.dead_letters import DeadLetters
 from locust_fleet.master.identities import hand_over_identities
 from locust_fleet.master.inbox import hear_workers
 from locust_fleet.master.link import speak_for
+from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.seams import replace
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import RedisSettings
@@ -46,7 +46,9 @@ logger = logging.getLogger(__name__)
 class Takeover:
     """What this master has from the moment on in which it leads."""
 
-    def __init__(self, settings: MasterSettings, dropped: Dropped, letters: DeadLetters) -> None:
+    def __init__(
+        self, settings: MasterSettings, dropped: DropCounter, letters: DeadLetters
+    ) -> None:
         self._settings = settings
         self._dropped = dropped
         self._letters = letters

@@ -30,8 +30,8 @@ from locust_fleet.master.spool import Spool
 from locust_fleet.master.start_form import Choices, StartForm, read_form
 from locust_fleet.master.user_classes import CLASS
 from locust_fleet.master.user_settings import classes_of, judged, running_classes
+from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION
 from locust_fleet.settings.master import MasterSettings
-from locust_fleet.wire import RUN_ENDS, RUN_OPTION
 
 # In a grey that can be read on Locust's light and dark background.
 CONSOLE_LINK = (

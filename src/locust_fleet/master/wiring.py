@@ -19,7 +19,6 @@ from locust_fleet.data.link import Answers
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, Store
-from locust_fleet.dropped import Dropped
 from locust_fleet.master.arrivals import Arrivals
 from locust_fleet.master.arrived import Arrived
 from locust_fleet.master.attendance import Attendance
@@ -49,12 +48,13 @@ from locust_fleet.master.tallies import Tallies
 from locust_fleet.master.user_settings import UserSettings
 from locust_fleet.master.web import Front
 from locust_fleet.master.weights import Weights
-from locust_fleet.messages import Unreadable
+from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.protocol.messages import NUMBER
+from locust_fleet.protocol.validation import Unreadable
 from locust_fleet.seams import replace
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.tuning import settle
 from locust_fleet.vital import vital
-from locust_fleet.wire import NUMBER
 
 # The event of a run that says what may be lost with a worker (losses.py).
 LOST = "worker lost"
@@ -71,7 +71,7 @@ class Master:
         self._recorder: Recorder | None = None
         # Set as soon as this process ends in order.
         self._ending = Event()
-        self._dropped = Dropped()
+        self._dropped = DropCounter()
         self._letters = DeadLetters(settings.spool_dir)
         self.takeover = Takeover(settings, self._dropped, self._letters)
         self._store: Store = Shared(settings.redis) if settings.redis else Memory()

@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from locust_fleet.notify.message import Message, id_of
 from locust_fleet.notify.outbox import Connection
-from locust_fleet.stats import merge, percentile
+from locust_fleet.protocol.histogram import merge, percentile
 
 NOTHING = "\u2013"
 NAMES = {

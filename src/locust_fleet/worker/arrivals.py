@@ -20,13 +20,13 @@ from typing import Any
 
 import gevent
 
-from locust_fleet.stats import ARRIVED
+from locust_fleet.protocol.histogram import ARRIVED
+from locust_fleet.protocol.messages import ARRIVALS, RUN
 from locust_fleet.users.arrival.corrected import count_from_intended
 from locust_fleet.users.arrival.engine import Engine, open_classes
 from locust_fleet.users.arrival.schedule import Part
 from locust_fleet.users.arrival.shape import Ramp
 from locust_fleet.vital import vital
-from locust_fleet.wire import ARRIVALS, RUN
 
 ANSWERS_KEPT = 8
 HAND_OVER_S, LOOK_S = 3.0, 0.05

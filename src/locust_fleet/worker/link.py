@@ -22,12 +22,12 @@ import gevent
 import zmq
 from gevent.queue import Queue
 
-from locust_fleet.dropped import Dropped
-from locust_fleet.messages import TO_WORKER, Cause, Unreadable, judge, parse
+from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.protocol.messages import FAREWELL, WHO, stamp
+from locust_fleet.protocol.validation import TO_WORKER, Cause, Unreadable, judge, parse
 from locust_fleet.seams import replace
 from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.vital import Farewell, vital
-from locust_fleet.wire import FAREWELL, WHO, stamp
 from locust_fleet.worker.silence import Silence
 from locust_fleet.worker.whereabouts import Address, Whereabouts, written
 
@@ -74,7 +74,7 @@ class Link:
         self._refused = 0
         self._heard = False
         self._closed = False
-        self.dropped = Dropped()
+        self.dropped = DropCounter()
         # Called before this process ends, for want of a loop of this link.
         self.farewell: Farewell = lambda _: None
         # The highest epoch that was heard of.

@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from locust_fleet.protocol.histogram import TWIN
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from locust_fleet.stats import TWIN
 from tests.integration.conftest import redis_environment, wait_until
 from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.users.target import Target, target

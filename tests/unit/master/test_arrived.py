@@ -14,7 +14,7 @@ from tests.unit.fleet import Master, Worker
 from tests.unit.master.test_twins import request
 
 from locust_fleet.master.arrived import STILL_S, Arrived
-from locust_fleet.stats import step_of
+from locust_fleet.protocol.histogram import step_of
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from locust_fleet.master.balance import Balance
 from locust_fleet.master.dispatch import SteadyDispatcher
 from locust_fleet.master.presence import Presence
 from locust_fleet.master.weights import Weights
-from locust_fleet.wire import HERE, RUN, WHO
+from locust_fleet.protocol.messages import HERE, RUN, WHO
 
 from .test_dispatch import Shopper, runner_with
 

@@ -15,7 +15,7 @@ from locust_fleet.master.receipts import Receipts
 from locust_fleet.master.reception import Reception
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
-from locust_fleet.wire import NUMBER, OLDEST, RUN
+from locust_fleet.protocol.messages import NUMBER, OLDEST, RUN
 
 
 class Store:

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from locust_fleet.master.counts import Endpoint
 from locust_fleet.master.lines import FRACTIONS, Order, Template, percentiles
-from locust_fleet.stats import percentile
+from locust_fleet.protocol.histogram import percentile
 
 
 @given(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locust_fleet.master.receipts import Receipts, Verdict
-from locust_fleet.wire import NUMBER, OLDEST, RUN
+from locust_fleet.protocol.messages import NUMBER, OLDEST, RUN
 
 
 def report(number: int, *, oldest: int = 1, run: str = "r1") -> dict[str, object]:

@@ -14,9 +14,9 @@ from tests.unit.fleet import Master, Worker
 
 from locust_fleet.master.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT
 from locust_fleet.master.report import read_report
-from locust_fleet.messages import Unreadable
-from locust_fleet.stats import ARRIVED
-from locust_fleet.wire import SHORT, shorten
+from locust_fleet.protocol.histogram import ARRIVED
+from locust_fleet.protocol.messages import SHORT, shorten
+from locust_fleet.protocol.validation import Unreadable
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -67,7 +67,7 @@ def test_a_report_with_a_count_of_another_type_is_refused(place: str, field: str
 def test_a_short_form_that_unpacks_to_very_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     report = a_report()
     shorten(report)
-    monkeypatch.setattr("locust_fleet.wire.MOST_BYTES", 10)
+    monkeypatch.setattr("locust_fleet.protocol.messages.MOST_BYTES", 10)
 
     with pytest.raises(Unreadable, match="more than 10 bytes"):
         read_report(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.fleet import Master, Worker
 
-from locust_fleet.stats import OTHER, TWIN, TWINS
+from locust_fleet.protocol.histogram import OTHER, TWIN, TWINS
 from locust_fleet.users.arrival.corrected import begin_iteration, count_from_intended
 
 

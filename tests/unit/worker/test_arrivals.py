@@ -13,7 +13,7 @@ from typing import Any, cast
 import gevent
 import pytest
 
-from locust_fleet.stats import ARRIVED
+from locust_fleet.protocol.histogram import ARRIVED
 from locust_fleet.users import ArrivalRate
 from locust_fleet.worker.arrivals import Arrivals
 

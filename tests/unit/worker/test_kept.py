@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from locust_fleet.wire import KEPT, NUMBER, OLDEST, RUN, WANTED
+from locust_fleet.protocol.messages import KEPT, NUMBER, OLDEST, RUN, WANTED
 from locust_fleet.worker import kept as module
 from locust_fleet.worker.kept import Kept
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import gevent
 import pytest
 
-from locust_fleet.wire import ARRIVALS, KEPT, WHO
+from locust_fleet.protocol.messages import ARRIVALS, KEPT, WHO
 from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 

@@ -11,8 +11,8 @@ from typing import Any
 import gevent
 import pytest
 
-from locust_fleet.messages import parse
-from locust_fleet.wire import FAREWELL, WHO, stamp
+from locust_fleet.protocol.messages import FAREWELL, WHO, stamp
+from locust_fleet.protocol.validation import parse
 from locust_fleet.worker.link import Link
 
 ADDRESS = "127.0.0.82"

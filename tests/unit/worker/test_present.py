@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from locust_fleet.wire import HERE, RUN, WHO
+from locust_fleet.protocol.messages import HERE, RUN, WHO
 from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.leave import Leave
 from locust_fleet.worker.link import Link

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from locust_fleet.wire import NUMBER
+from locust_fleet.protocol.messages import NUMBER
 from locust_fleet.worker.kept import Kept
 from locust_fleet.worker.reports import keep_reporting
 

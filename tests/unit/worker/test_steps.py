@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.bench.clock import simulated_clock
 from tests.unit.fleet import Master, Worker
 
-from locust_fleet.stats import merge, percentile, step_of
+from locust_fleet.protocol.histogram import merge, percentile, step_of
 from locust_fleet.worker import steps
 from locust_fleet.worker.steps import count_in_steps
 

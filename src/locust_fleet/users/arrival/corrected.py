@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from locust_fleet.stats import OTHER, TWIN
+from locust_fleet.protocol.histogram import OTHER, TWIN
 
 # As in Locust's table of failures.
 METHOD, DROPPED = "ARRIVAL", "dropped: no user was free"

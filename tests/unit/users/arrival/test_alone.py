@@ -21,7 +21,7 @@ import pytest
 from gevent.server import StreamServer
 from tests.unit.users.arrival.hold_ups import HoldUps
 
-from locust_fleet.stats import TWIN, percentile
+from locust_fleet.protocol.histogram import TWIN, percentile
 from locust_fleet.users import ArrivalRate
 from locust_fleet.users.arrival.alone import Alone
 

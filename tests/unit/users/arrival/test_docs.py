@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from locust_fleet.stats import TWIN
+from locust_fleet.protocol.histogram import TWIN
 from locust_fleet.users.arrival.corrected import METHOD
 from locust_fleet.users.arrival.rate import ArrivalRate
 from locust_fleet.users.arrival.shape import STAGES, ramps_of

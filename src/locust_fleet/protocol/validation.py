@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from locust_fleet.errors import FleetError
 from locust_fleet.limits import MOST_USERS, shown
-from locust_fleet.wire import (
+from locust_fleet.protocol.messages import (
     ARRIVALS,
     HERE,
     KEPT,

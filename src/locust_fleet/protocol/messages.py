@@ -22,7 +22,7 @@ from itertools import accumulate
 from operator import sub
 from typing import Any
 
-from locust_fleet.stats import response_time_of
+from locust_fleet.protocol.histogram import response_time_of
 
 # The key of the short form in a report. A report without it is one of Locust's own.
 SHORT = "fleet_stats"

@@ -9,7 +9,7 @@ from typing import Any
 
 from locust_fleet.exporter import family
 from locust_fleet.limits import shown
-from locust_fleet.messages import Cause
+from locust_fleet.protocol.validation import Cause
 
 # Whoever sends such messages may send thousands.
 LINE_EVERY_S = 60.0
@@ -17,7 +17,7 @@ LINE_EVERY_S = 60.0
 logger = logging.getLogger(__name__)
 
 
-class Dropped:
+class DropCounter:
     """How many messages were dropped since this process started, by cause."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
