@@ -6,7 +6,7 @@ import json
 from typing import Any, NoReturn
 
 from locust_fleet.errors import BadInput
-from locust_fleet.limits import shown
+from locust_fleet.policy.limits import shown
 
 # Of a request to us; the largest form of ours is far smaller.
 LARGEST_BODY = 64 * 1024

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locust_fleet import limits
 from locust_fleet.errors import BadInput
 from locust_fleet.json_body import read_json
-from locust_fleet.limits import number_in
+from locust_fleet.policy import limits
+from locust_fleet.policy.limits import number_in
 
 
 @pytest.mark.parametrize(

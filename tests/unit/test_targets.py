@@ -2,7 +2,7 @@
 
 import pytest
 
-from locust_fleet.targets import Targets, without_credentials
+from locust_fleet.policy.allowlist import Allowlist, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from locust_fleet.targets import Targets, without_credentials
     ],
 )
 def test_a_target_on_the_list_is_allowed(entry: str, url: str) -> None:
-    assert Targets.parse([entry]).allows_url(url)
+    assert Allowlist.parse([entry]).allows_url(url)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_target_on_the_list_is_allowed(entry: str, url: str) -> None:
     ],
 )
 def test_any_other_target_is_refused(entry: str, url: str) -> None:
-    assert not Targets.parse([entry]).allows_url(url)
+    assert not Allowlist.parse([entry]).allows_url(url)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_any_other_target_is_refused(entry: str, url: str) -> None:
 )
 def test_an_entry_that_is_no_target_is_an_error_that_names_it(entry: str) -> None:
     with pytest.raises(ValueError, match=r"target|port"):
-        Targets.parse([entry])
+        Allowlist.parse([entry])
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
 
 
 def test_a_refusal_names_the_target_the_list_and_the_remedy() -> None:
-    sentence = Targets.parse(["a", "b"]).refusal("http://c")
+    sentence = Allowlist.parse(["a", "b"]).refusal("http://c")
 
     assert all(part in sentence for part in ("http://c", "(a, b)", "ALLOWED_TARGETS", ".env"))
 
@@ -83,8 +83,8 @@ def test_a_refusal_names_the_target_the_list_and_the_remedy() -> None:
     ],
 )
 def test_a_unix_socket_is_allowed_by_its_path_alone(entry: str, path: str, allowed: bool) -> None:
-    assert Targets.parse([entry]).allows_socket(path) is allowed
+    assert Allowlist.parse([entry]).allows_socket(path) is allowed
 
 
 def test_a_unix_socket_allows_no_host() -> None:
-    assert not Targets.parse(["unix:///run/shop.sock"]).allows_url("http://shop.sock/")
+    assert not Allowlist.parse(["unix:///run/shop.sock"]).allows_url("http://shop.sock/")

@@ -19,9 +19,9 @@ from locust_fleet.console import web
 from locust_fleet.console.database import Connection
 from locust_fleet.console.parts import Parts
 from locust_fleet.json_body import read_json
-from locust_fleet.limits import shown
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import SEVERITIES, Message
+from locust_fleet.policy.limits import shown
 
 PATH = "/alerts"
 # Thousands of alerts in one group; a page's form is smaller.

@@ -8,8 +8,6 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
-from locust_fleet import limits
-from locust_fleet.alerts import Thresholds, read_thresholds
 from locust_fleet.console import web
 from locust_fleet.console.audit import read_last
 from locust_fleet.console.history import NoSuchRun
@@ -17,6 +15,8 @@ from locust_fleet.console.master import Order, StartRefused, active_run
 from locust_fleet.console.parts import Parts
 from locust_fleet.console.runs import RUN_ID
 from locust_fleet.errors import BadInput
+from locust_fleet.policy import limits
+from locust_fleet.policy.thresholds import Thresholds, read_thresholds
 
 STATUS_OF_REFUSAL = {
     "bad_input": 422,

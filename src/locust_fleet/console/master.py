@@ -15,10 +15,10 @@ from urllib.request import ProxyHandler, Request, build_opener
 import gevent
 from gevent import Timeout
 
-from locust_fleet.alerts import Thresholds
 from locust_fleet.console.directory import Identity
 from locust_fleet.console.leader import Leader
 from locust_fleet.errors import FleetError
+from locust_fleet.policy.thresholds import Thresholds
 
 LOOK_S = 3.0
 START_S = 15.0

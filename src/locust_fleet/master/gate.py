@@ -19,9 +19,9 @@ from locust_fleet.master.observer import observer
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import Run
 from locust_fleet.master.web import hosts_of_users
+from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.protocol.messages import RUN_ENDS, TARGET_REFUSED
 from locust_fleet.seams import replace
-from locust_fleet.targets import Targets
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def guard_start(
     runner: MasterRunner,
     recorder: Recorder,
     keeper: Keeper,
-    targets: Targets,
+    targets: Allowlist,
 ) -> None:
     """From now on, no start goes past the guard, and what workers refuse is noted."""
     start = runner.start

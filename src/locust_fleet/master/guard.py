@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from locust_fleet.limits import FASTEST, MOST_USERS, SLOWEST
 from locust_fleet.master.run import Run
-from locust_fleet.targets import Targets, without_credentials
+from locust_fleet.policy.allowlist import Allowlist, without_credentials
+from locust_fleet.policy.limits import FASTEST, MOST_USERS, SLOWEST
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def refuse_start(
     stopping: bool,
     only_new: bool,
     workers: int,
-    targets: Targets,
+    targets: Allowlist,
 ) -> Refusal | None:
     """Judge a start, which during a run is a change of its users; None when it may be done.
 
@@ -59,7 +59,7 @@ def refuse_numbers(users: float, spawn_rate: float) -> Refusal | None:
 
 
 def refuse_host_of_class(
-    host: str | None, present: str | None, active: Run | None, targets: Targets
+    host: str | None, present: str | None, active: Run | None, targets: Allowlist
 ) -> Refusal | None:
     """Judge the host that a class of users is to have; None when it may."""
     if host == present:
@@ -69,7 +69,7 @@ def refuse_host_of_class(
     return refuse_hosts([host], targets)
 
 
-def refuse_hosts(hosts: Iterable[str | None], targets: Targets) -> Refusal | None:
+def refuse_hosts(hosts: Iterable[str | None], targets: Allowlist) -> Refusal | None:
     """Judge the hosts that the users of a run have; users without one open no HTTP connection."""
     for host in hosts:
         if host is not None and not targets.allows_url(host):

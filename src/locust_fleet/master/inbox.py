@@ -18,7 +18,7 @@ import zmq
 
 from locust_fleet.election.candidate import clock_ms
 from locust_fleet.election.reign import Reign
-from locust_fleet.limits import shown
+from locust_fleet.policy.limits import shown
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.validation import TO_MASTER, Cause, Unreadable, judge, parse
 from locust_fleet.seams import replace

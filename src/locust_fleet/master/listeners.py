@@ -33,8 +33,8 @@ from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.tallies import Tallies
 from locust_fleet.master.web import hosts_of_users
 from locust_fleet.master.weights import Weights
+from locust_fleet.policy.allowlist import without_credentials
 from locust_fleet.protocol.messages import RUN_OPTION
-from locust_fleet.targets import without_credentials
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0

@@ -14,13 +14,13 @@ from itertools import chain
 
 import gevent
 
-from locust_fleet.alerts import Thresholds
 from locust_fleet.exporter import family, head, process_metrics
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.counts import Counts, Endpoint
 from locust_fleet.master.lines import Template
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
+from locust_fleet.policy.thresholds import Thresholds
 from locust_fleet.protocol.drop_counter import DropCounter
 
 # As Locust calls all endpoints together.

@@ -14,12 +14,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from locust_fleet.alerts import Thresholds
-from locust_fleet.limits import LONGEST_RUN_S, MOST_USERS
 from locust_fleet.master.bounds import HOST_BYTES, NAME_BYTES, clean, count, detail
 from locust_fleet.master.interval import Interval
 from locust_fleet.master.run import Request, Run, new_run_id, utc_now
 from locust_fleet.master.spool import Record, Spool
+from locust_fleet.policy.limits import LONGEST_RUN_S, MOST_USERS
+from locust_fleet.policy.thresholds import Thresholds
 
 SAMPLE_INTERVAL_S = 5.0
 MASTER_STARTED = "master_started"

@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from locust_fleet import limits
 from locust_fleet.errors import BadInput
-from locust_fleet.limits import number_in, shown
 from locust_fleet.master.user_classes import Classes, any_users
+from locust_fleet.policy import limits
+from locust_fleet.policy.limits import number_in, shown
 
 NO_SHAPE = "Default"
 # What Locust calls these fields; it has options of the same names.

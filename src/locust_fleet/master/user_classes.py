@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from locust_fleet.errors import BadInput
-from locust_fleet.limits import LONGEST_HOST, MOST_USERS, line, shown, whole
+from locust_fleet.policy.limits import LONGEST_HOST, MOST_USERS, line, shown, whole
 
 # Of Locust's message to workers: the name of the class in it, and what may be set.
 CLASS = "user_class_name"

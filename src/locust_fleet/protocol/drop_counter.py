@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from locust_fleet.exporter import family
-from locust_fleet.limits import shown
+from locust_fleet.policy.limits import shown
 from locust_fleet.protocol.validation import Cause
 
 # Whoever sends such messages may send thousands.

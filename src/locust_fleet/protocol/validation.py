@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from locust_fleet.errors import FleetError
-from locust_fleet.limits import MOST_USERS, shown
+from locust_fleet.policy.limits import MOST_USERS, shown
 from locust_fleet.protocol.messages import (
     ARRIVALS,
     HERE,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from locust_fleet.errors import SettingsError
+from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.settings.values import Environ, one_of, origin, text, whole, yes
-from locust_fleet.targets import Targets
 
 DEMO_TARGET = "http://demo-target:8000"
 
@@ -56,7 +56,7 @@ class LogSettings:
         )
 
 
-def allowed_targets(env: Environ) -> Targets:
+def allowed_targets(env: Environ) -> Allowlist:
     """Return where load may go: ALLOWED_TARGETS, or the demo target and TARGET_HOST.
 
     Raises SettingsError for a pattern that is not one.
@@ -69,7 +69,7 @@ def allowed_targets(env: Environ) -> Targets:
             patterns.append(origin("TARGET_HOST", target_host))
         patterns = list(dict.fromkeys(patterns))
     try:
-        return Targets.parse(patterns)
+        return Allowlist.parse(patterns)
     except ValueError as error:
         raise SettingsError(f"ALLOWED_TARGETS: {error}") from None
 

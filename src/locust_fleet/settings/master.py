@@ -6,7 +6,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from locust_fleet.alerts import Thresholds
+from locust_fleet.policy.allowlist import Allowlist
+from locust_fleet.policy.thresholds import Thresholds
 from locust_fleet.settings.fleet import (
     HeartbeatSettings,
     LogSettings,
@@ -16,7 +17,6 @@ from locust_fleet.settings.fleet import (
 )
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from locust_fleet.settings.values import Environ, number, one_of, port, secret, text, whole
-from locust_fleet.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class DispatchSettings:
 class MasterSettings:
     """What the master needs to know besides Locust's own options."""
 
-    targets: Targets
+    targets: Allowlist
     heartbeat: HeartbeatSettings
     logs: LogSettings
     health_port: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.settings.fleet import (
     HeartbeatSettings,
     LogSettings,
@@ -14,7 +15,6 @@ from locust_fleet.settings.fleet import (
 )
 from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.settings.values import Environ, number, port, text, whole
-from locust_fleet.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class CapacitySettings:
 class WorkerSettings:
     """What a worker needs to know besides Locust's own options."""
 
-    targets: Targets
+    targets: Allowlist
     heartbeat: HeartbeatSettings
     logs: LogSettings
     health_port: int

@@ -18,8 +18,8 @@ import requests.utils
 from gevent import socket
 
 from fleet_http.connection import connect
+from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.seams import replace
-from locust_fleet.targets import Targets
 
 # Of one run and worker: a scenario may make up names without end.
 REPORTS_LIMIT = 100
@@ -36,7 +36,7 @@ class RequestRefused(requests.exceptions.ConnectionError):
 class Guard:
     """Asks the allow-list, and tells somebody once about each address that it refused."""
 
-    def __init__(self, targets: Targets, report: Callable[[str], None]) -> None:
+    def __init__(self, targets: Allowlist, report: Callable[[str], None]) -> None:
         self._targets = targets
         self._report = report
         self._reported: set[str] = set()

@@ -14,7 +14,7 @@ import pytest
 from locust_fleet.master.gate import guard_start
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
-from locust_fleet.targets import Targets
+from locust_fleet.policy.allowlist import Allowlist
 
 HUGE = 3_000_000_000
 
@@ -39,7 +39,7 @@ def test_a_start_that_no_form_asked_for_is_judged_too(
     )
     recorder = Recorder(Spool(tmp_path), "v1")
     guard_start(
-        Environment(), cast(Any, runner), recorder, cast(Any, None), Targets.parse(["shop"])
+        Environment(), cast(Any, runner), recorder, cast(Any, None), Allowlist.parse(["shop"])
     )
 
     runner.start(*numbers)

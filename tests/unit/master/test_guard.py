@@ -13,10 +13,10 @@ from locust_fleet.master.guard import (
     refuse_start,
 )
 from locust_fleet.master.run import Run
-from locust_fleet.targets import Targets
+from locust_fleet.policy.allowlist import Allowlist
 
 SHOP = "http://shop.example"
-TARGETS = Targets.parse([SHOP])
+TARGETS = Allowlist.parse([SHOP])
 ALICES = Run(
     id="20261121-100000-abcd",
     name="",

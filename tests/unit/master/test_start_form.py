@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locust_fleet import limits
 from locust_fleet.errors import BadInput
 from locust_fleet.master.start_form import Choices, StartForm, read_form
 from locust_fleet.master.user_classes import UserClass
+from locust_fleet.policy import limits
 
 PLAIN = Choices(
     classes={"Buyer": UserClass(), "Looker": UserClass(weight=0)},

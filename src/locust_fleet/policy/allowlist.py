@@ -12,7 +12,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 @dataclass(frozen=True)
-class Pattern:
+class TargetPattern:
     """One entry of the allow-list; scheme and port are None where any will do."""
 
     scheme: str | None
@@ -20,7 +20,7 @@ class Pattern:
     port: int | None
 
     @classmethod
-    def parse(cls, entry: str) -> Pattern:
+    def parse(cls, entry: str) -> TargetPattern:
         """Read ``host``, ``host:port`` or ``scheme://host[:port]``, with ``*`` in the host.
 
         Without a port, a pattern with a scheme means the scheme's own port and a pattern
@@ -51,16 +51,16 @@ class Pattern:
 
 
 @dataclass(frozen=True)
-class Targets:
+class Allowlist:
     """The allow-list: where load may go."""
 
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[TargetPattern, ...]
     entries: tuple[str, ...]
 
     @classmethod
-    def parse(cls, entries: Sequence[str]) -> Targets:
+    def parse(cls, entries: Sequence[str]) -> Allowlist:
         """Read the entries of ALLOWED_TARGETS; ValueError names the one that is wrong."""
-        return cls(tuple(Pattern.parse(entry) for entry in entries), tuple(entries))
+        return cls(tuple(TargetPattern.parse(entry) for entry in entries), tuple(entries))
 
     def allows_url(self, url: str) -> bool:
         """Tell whether a URL's origin is allowed; what cannot be read for sure is not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from locust_fleet.errors import BadInput
-from locust_fleet.limits import shown
+from locust_fleet.policy.limits import shown
 
 # Each alert with the unit of its threshold.
 UNITS = {
