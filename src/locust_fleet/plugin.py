@@ -17,18 +17,19 @@ from collections.abc import Callable, Iterable
 
 import gevent
 
-from locust_fleet import data, exporter, health, logs
+from locust_fleet import data, logs
 from locust_fleet.master.memory import keep_snapshots_small
 from locust_fleet.master.presence import listen_after
 from locust_fleet.master.rows import read_rows_plainly
 from locust_fleet.master.wiring import Master
 from locust_fleet.names import bound_names
+from locust_fleet.runtime import exposition, health
+from locust_fleet.runtime.loops import Farewell, persistent, vital
 from locust_fleet.seams import replace
 from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.users.arrival import alone
-from locust_fleet.vital import Farewell, persistent, vital
 from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.link import keep_to_leader, outlive_messages
 from locust_fleet.worker.steps import count_in_steps
@@ -64,7 +65,7 @@ def attach_master(settings: MasterSettings) -> None:
     _log(settings.logs, "master", master.known)
     master.takeover.attach()
     health.serve(settings.health_port, master.readiness)
-    exporter.serve(settings.metrics_port, lambda: master.render())
+    exposition.serve(settings.metrics_port, lambda: master.render())
     data.desks.use(master.desk)
     events.init.add_listener(lambda **_: gevent.spawn(master.desk.watch))
     listen_after(master.ready)

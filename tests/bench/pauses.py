@@ -26,7 +26,7 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from locust_fleet import plugin
-from locust_fleet.tuning import settle
+from locust_fleet.runtime.gc import settle
 from tests.bench import table
 from tests.integration.conftest import free_port
 

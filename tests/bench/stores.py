@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from locust_fleet import postgres
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.bench.machine import program
 from tests.integration.conftest import MIGRATIONS, ROOT, free_port, wait_until

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from locust_fleet import postgres
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 from tests.e2e.stack import ADDRESS, Stack
 from tests.integration.conftest import ROOT, docker, free_port, wait_until

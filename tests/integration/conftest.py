@@ -17,8 +17,8 @@ import redis
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from locust_fleet import postgres
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 
 ROOT = Path(__file__).parents[2]

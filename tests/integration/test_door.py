@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
-from locust_fleet import postgres
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import MIGRATIONS, wait_until
 from tests.integration.fleet import FRONT_SECRET, Fleet

@@ -10,8 +10,8 @@ import redis
 
 from locust_fleet.election.lease import MEMORY
 from locust_fleet.master.checkpoint import freeze, pack, unpack
+from locust_fleet.runtime.loops import BROKEN
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from locust_fleet.vital import BROKEN
 from tests.integration.conftest import redis_environment, wait_until
 from tests.integration.fleet import Fleet
 from tests.integration.test_resume import SHOPPERS, recorded, stopped_users, wait_for_end

@@ -8,7 +8,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from locust_fleet import postgres, reader
+from locust_fleet import reader
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 
 pytestmark = pytest.mark.docker

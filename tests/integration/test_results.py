@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from locust_fleet import postgres
 from locust_fleet.election.reign import Reign
 from locust_fleet.errors import LeadershipLost, MigrationError, StoreUnavailable
 from locust_fleet.master import results
@@ -18,6 +17,7 @@ from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.shipper import Shipper
 from locust_fleet.master.spool import Spool
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import MIGRATIONS

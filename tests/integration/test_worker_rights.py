@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from locust_fleet.election.lease import LEASE, Lease
+from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.stores import redis_client
 from tests.integration.conftest import REDIS_IMAGE, ROOT, as_worker, docker
 
 READ_BY_SCRIPT = "return redis.call('GET', KEYS[1])"

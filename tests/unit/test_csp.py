@@ -3,7 +3,7 @@
 import base64
 import hashlib
 
-from locust_fleet.csp import policy_for
+from locust_fleet.runtime.csp import policy_for
 
 
 def source(script: str) -> str:

@@ -2,7 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from locust_fleet.exporter import family, process_metrics
+from locust_fleet.runtime.exposition import family, process_metrics
 
 
 def test_every_character_of_a_label_comes_through() -> None:

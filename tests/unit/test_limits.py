@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locust_fleet.errors import BadInput
-from locust_fleet.json_body import read_json
 from locust_fleet.policy import limits
 from locust_fleet.policy.limits import number_in
+from locust_fleet.runtime.json_body import read_json
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from locust_fleet.tuning import settle
+from locust_fleet.runtime.gc import settle
 
 
 class Ring:

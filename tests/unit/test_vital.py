@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from locust_fleet.vital import BROKEN
+from locust_fleet.runtime.loops import BROKEN
 
 LIVES = "it went on"
 PROGRAM = """

@@ -15,10 +15,11 @@ def create_app() -> Flask:
     Tests build theirs with ``locust_fleet.console.app.build``.
     """
     # Imported here, so that the command line can use a part without loading the whole.
-    from locust_fleet import logs, visitor
+    from locust_fleet import logs
     from locust_fleet.console import app
+    from locust_fleet.runtime import log_context
     from locust_fleet.settings.console import ConsoleSettings
 
     settings = ConsoleSettings.from_env(os.environ)
-    logs.configure(settings.logs, "console", visitor.known)
+    logs.configure(settings.logs, "console", log_context.log_context)
     return app.build(settings, app.Stores.of(settings))

@@ -18,10 +18,10 @@ from flask import Blueprint, Response, jsonify, make_response, request
 from locust_fleet.console import web
 from locust_fleet.console.database import Connection
 from locust_fleet.console.parts import Parts
-from locust_fleet.json_body import read_json
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import SEVERITIES, Message
 from locust_fleet.policy.limits import shown
+from locust_fleet.runtime.json_body import read_json
 
 PATH = "/alerts"
 # Thousands of alerts in one group; a page's form is smaller.

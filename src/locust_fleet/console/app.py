@@ -28,9 +28,9 @@ from locust_fleet.console.master import MasterUnavailable
 from locust_fleet.console.parts import Parts, Stores
 from locust_fleet.console.roles import ANYONE, rule_for
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.json_body import LARGEST_BODY
+from locust_fleet.runtime.json_body import LARGEST_BODY
+from locust_fleet.runtime.loops import vital
 from locust_fleet.settings.console import ConsoleSettings
-from locust_fleet.vital import vital
 
 __all__ = ["Stores", "build", "start"]
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from locust_fleet import postgres
 from locust_fleet.console import front, tokens
 from locust_fleet.console.front import Api, RefusedError
 from locust_fleet.console.roles import Role
 from locust_fleet.errors import FleetError, StoreUnavailable
 from locust_fleet.policy.thresholds import parse_threshold
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 
 GOOD, FAILED, BAD_ARGUMENTS, INFRASTRUCTURE, INTERRUPTED = 0, 1, 2, 4, 130

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from locust_fleet import logs, postgres, reader
+from locust_fleet import logs, reader
 from locust_fleet.console import accounts, audit, tokens
 from locust_fleet.console.accounts import AccountError, LastAdmin
 from locust_fleet.console.database import Connection
 from locust_fleet.console.passwords import generate_password, hash_password, problem
 from locust_fleet.console.roles import Role
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.console import MigrateSettings
 from locust_fleet.settings.fleet import LogSettings
 from locust_fleet.settings.stores import PostgresSettings

@@ -9,8 +9,8 @@ from locust_fleet.console.history import NoSuchRun
 from locust_fleet.console.parts import Parts
 from locust_fleet.console.roles import Role
 from locust_fleet.console.runs import RUN_ID
-from locust_fleet.csp import policy_for
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.runtime.csp import policy_for
 
 PAGE = 50
 

@@ -7,7 +7,6 @@ from functools import partial
 
 from redis import Redis
 
-from locust_fleet import postgres
 from locust_fleet.console.audit import AuditLog
 from locust_fleet.console.database import Connect, Database
 from locust_fleet.console.directory import Directory
@@ -17,8 +16,9 @@ from locust_fleet.console.master import Master
 from locust_fleet.console.passwords import Passwords
 from locust_fleet.console.sessions import Sessions
 from locust_fleet.console.slowdown import Slowdown
+from locust_fleet.runtime import postgres
+from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.console import ConsoleSettings
-from locust_fleet.stores import redis_client
 
 # A sign-in waits for Redis at most twice this long, and then counts without it.
 REDIS_S = 0.5

@@ -16,11 +16,11 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from locust_fleet import postgres
 from locust_fleet.console import accounts, front
 from locust_fleet.console.passwords import hash_password
 from locust_fleet.console.roles import Role
 from locust_fleet.errors import FleetError
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 
 NAME_PREFIX = "smoke-test-"

@@ -6,7 +6,7 @@ from flask import Response, g, jsonify, make_response, redirect, render_template
 
 from locust_fleet.console.directory import Identity
 from locust_fleet.console.roles import Role, plain_path, rule_for
-from locust_fleet.json_body import read_json
+from locust_fleet.runtime.json_body import read_json
 
 START_PAGE = "/"
 LONGEST_QUERY = 1000

@@ -17,8 +17,8 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from locust_fleet.data import scripts
 from locust_fleet.data.store import HOLD_S, Fenced, Handout, Holder, Late, OnHold, Order, Restarted
 from locust_fleet.errors import DataError, StoreUnavailable
+from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.stores import redis_client
 
 PATIENCE_S = 2.0
 # Of one process; users wait for their turn, so that a thousand workers are not too many clients.

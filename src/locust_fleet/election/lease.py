@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from locust_fleet.election.decide import Sight
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.stores import redis_client
 
 LEASE, STANDBYS = "fleet:lease", "fleet:standbys"
 # What the leader keeps for the next one; its field "epoch" is the highest that ever was.

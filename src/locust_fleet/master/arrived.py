@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from locust_fleet.exporter import family, head
 from locust_fleet.master.counts import Counts
 from locust_fleet.master.lines import Template
-from locust_fleet.master.observer import observer
 from locust_fleet.protocol.histogram import ARRIVED, TWINS
+from locust_fleet.runtime.exposition import family, head
+from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.users.arrival.corrected import show_dropped
 
 # How long after the last one iterations count as being dropped.
@@ -38,9 +38,9 @@ class Arrived:
 
     def attach(self, environment: Environment) -> None:
         """From now on, count; to be called after the intake is attached."""
-        environment.events.test_start.add_listener(observer(lambda **_: self.start_run()))
+        environment.events.test_start.add_listener(safe_listener(lambda **_: self.start_run()))
         environment.events.worker_report.add_listener(
-            observer(lambda client_id, data, **_: self.add(client_id, data, time.monotonic()))
+            safe_listener(lambda client_id, data, **_: self.add(client_id, data, time.monotonic()))
         )
 
     def start_run(self) -> None:

@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from locust_fleet.election.lease import MEMORY
 from locust_fleet.election.reign import Reign
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
+from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.stores import redis_client
 
 # Raised when its content changes its meaning; another one is not understood, and its run is lost.
 FORMAT = 1

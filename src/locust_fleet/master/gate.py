@@ -15,12 +15,12 @@ from gevent import GreenletExit
 
 from locust_fleet.master import guard
 from locust_fleet.master.keeper import Keeper
-from locust_fleet.master.observer import observer
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import Run
 from locust_fleet.master.web import hosts_of_users
 from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.protocol.messages import RUN_ENDS, TARGET_REFUSED
+from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.seams import replace
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def guard_start(
         recorder.event("target refused", {"worker": msg.node_id, "target": msg.data["target"]})
 
     replace(runner, "start", guarded_start)
-    runner.register_message(TARGET_REFUSED, observer(target_refused))
+    runner.register_message(TARGET_REFUSED, safe_listener(target_refused))
 
 
 def tell_end(environment: Environment, run: Run) -> None:

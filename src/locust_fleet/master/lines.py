@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, islice
 from typing import cast
 
-from locust_fleet.exporter import labels
 from locust_fleet.master.counts import BUCKETS_S, Endpoint
+from locust_fleet.runtime.exposition import labels
 
 Times = Mapping[float, int] | Mapping[int, int]
 

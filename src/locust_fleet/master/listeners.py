@@ -22,7 +22,6 @@ from locust_fleet.master.gate import tell_end
 from locust_fleet.master.handover import Handover
 from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.losses import Losses
-from locust_fleet.master.observer import observer
 from locust_fleet.master.receipts import Receipts
 from locust_fleet.master.reception import Reception
 from locust_fleet.master.recorder import Recorder
@@ -35,6 +34,7 @@ from locust_fleet.master.web import hosts_of_users
 from locust_fleet.master.weights import Weights
 from locust_fleet.policy.allowlist import without_credentials
 from locust_fleet.protocol.messages import RUN_OPTION
+from locust_fleet.runtime.safe_listener import safe_listener
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
@@ -52,20 +52,20 @@ def measure(
 ) -> None:
     """Count for Prometheus what the workers report."""
 
-    @observer
+    @safe_listener
     def test_start(**_: Any) -> None:
         counts.start_run()
         losses.start_run()
         tallies.start_run()
         attendance.forget_missing()
 
-    @observer
+    @safe_listener
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
         counts.add(client_id, data, time.monotonic())
         losses.hear(client_id, data)
         tallies.add(client_id, data)
 
-    @observer
+    @safe_listener
     def test_stop(**_: Any) -> None:
         attendance.forget_missing()
         weights.end_run()
@@ -88,7 +88,7 @@ def record(
 ) -> None:
     """Follow a run from its start to its reports."""
 
-    @observer
+    @safe_listener
     def test_start(**_: Any) -> None:
         options = environment.parsed_options
         run = recorder.start(
@@ -103,33 +103,33 @@ def record(
         )
         setattr(options, RUN_OPTION, run.known())
         tell_end(environment, run)
-        observer(desk.open)(run.id)
+        safe_listener(desk.open)(run.id)
 
-    @observer
+    @safe_listener
     def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
         recorder.count(client_id, data)
 
-    @observer
+    @safe_listener
     def test_stopping(**_: Any) -> None:
         if runner.worker_count == 0 and recorder.stopped_by is None:
             recorder.stopped_by = "loss of every worker"
 
-    @observer
+    @safe_listener
     def test_stop(**_: Any) -> None:
         run = recorder.active
         if run is None:
             return
         wait_for_workers()
         # A master that was away, and is not the one any more, ends here and takes nothing along.
-        observer(keeper.save_now)()
+        safe_listener(keeper.save_now)()
         # Before the last sample: while Redis is asked, reports may come.
-        observer(_sum_up)(recorder, run, desk)
+        safe_listener(_sum_up)(recorder, run, desk)
         # Whatever becomes of the last sample, the run is closed.
-        observer(cut)(runner, recorder)
+        safe_listener(cut)(runner, recorder)
         recorder.stop()
         write_reports(environment, reports_dir / run.id)
 
-    @observer
+    @safe_listener
     def quitting(**_: Any) -> None:
         handover.leave()
         if recorder.active:
@@ -155,7 +155,7 @@ def keep(
 ) -> None:
     """Keep each change of a run; to be called after whoever opens and closes it."""
 
-    @observer
+    @safe_listener
     def test_start(**_: Any) -> None:
         if recorder.active:
             receipts.begin(recorder.active.id)
@@ -163,11 +163,11 @@ def keep(
             # Before there are any users, so that none can be without a run.
             keeper.save_now()
 
-    @observer
+    @safe_listener
     def changed(**_: Any) -> None:
         keeper.touch()
 
-    @observer
+    @safe_listener
     def decided(**_: Any) -> None:
         keeper.touch_at_once()
 

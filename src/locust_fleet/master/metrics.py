@@ -14,7 +14,6 @@ from itertools import chain
 
 import gevent
 
-from locust_fleet.exporter import family, head, process_metrics
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.master.counts import Counts, Endpoint
 from locust_fleet.master.lines import Template
@@ -22,6 +21,7 @@ from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.spool import Spool
 from locust_fleet.policy.thresholds import Thresholds
 from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.runtime.exposition import family, head, process_metrics
 
 # As Locust calls all endpoints together.
 AGGREGATED = ("", "Aggregated")

@@ -40,8 +40,8 @@ from locust_fleet.master.recorder import LEADER_CHANGED, Recorder
 from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.user_settings import UserSettings
 from locust_fleet.master.weights import Weights
+from locust_fleet.runtime.loops import vital
 from locust_fleet.seams import replace
-from locust_fleet.vital import vital
 
 LOOK_EVERY_S = 0.05
 

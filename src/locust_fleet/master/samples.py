@@ -9,9 +9,9 @@ import time
 import gevent
 
 from locust_fleet.master.memory import forget_the_past
-from locust_fleet.master.observer import observer
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
+from locust_fleet.runtime.safe_listener import safe_listener
 
 
 def cut_forever(runner: MasterRunner, recorder: Recorder, problems: Problems) -> None:
@@ -20,10 +20,10 @@ def cut_forever(runner: MasterRunner, recorder: Recorder, problems: Problems) ->
     while True:
         due = max(due + SAMPLE_INTERVAL_S, time.monotonic())
         gevent.sleep(due - time.monotonic())
-        observer(cut)(runner, recorder)
-        observer(recorder.flush)()
-        observer(problems.log_changes)()
-        observer(forget_the_past)(runner.stats)
+        safe_listener(cut)(runner, recorder)
+        safe_listener(recorder.flush)()
+        safe_listener(problems.log_changes)()
+        safe_listener(forget_the_past)(runner.stats)
 
 
 def cut(runner: MasterRunner, recorder: Recorder) -> None:

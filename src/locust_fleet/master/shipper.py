@@ -9,11 +9,11 @@ from pathlib import Path
 import gevent
 import psycopg
 
-from locust_fleet import postgres
 from locust_fleet.election.reign import Reign
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.spool import Spool
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.master import MasterSettings
 
 PAUSE_S = 1.0

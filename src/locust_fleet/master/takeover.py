@@ -18,7 +18,6 @@ from typing import Any
 import gevent
 import psycopg
 
-from locust_fleet import postgres
 from locust_fleet.election.candidate import Candidate, clock_ms
 from locust_fleet.election.lease import Lease
 from locust_fleet.election.reign import Reign
@@ -30,10 +29,11 @@ from locust_fleet.master.identities import hand_over_identities
 from locust_fleet.master.inbox import hear_workers
 from locust_fleet.master.link import speak_for
 from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.runtime import postgres
+from locust_fleet.runtime.loops import vital
 from locust_fleet.seams import replace
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.vital import vital
 
 EVERYWHERE = ("*", "0.0.0.0", "")
 # Redis knows the same, unless it has lost it.

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from locust_fleet.errors import BadInput
-from locust_fleet.master.observer import observer
 from locust_fleet.master.user_classes import CLASS, Classes, UserClass, read_setting
+from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.seams import replace
 
 UPDATE = "update_user_class"
@@ -39,7 +39,7 @@ class UserSettings:
         """From now on, keep what is set, and tell it to workers that come."""
         replace(self._environment, UPDATE, self._set)
         self._environment.events.worker_connect.add_listener(
-            observer(lambda client_id, **_: self.tell(client_id))
+            safe_listener(lambda client_id, **_: self.tell(client_id))
         )
 
     def remember(self) -> Mapping[str, Settings]:

@@ -16,9 +16,7 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException
 
-from locust_fleet.csp import policy_for
 from locust_fleet.errors import BadInput
-from locust_fleet.json_body import LARGEST_BODY, read_json
 from locust_fleet.master import guard
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import Recorder
@@ -31,6 +29,8 @@ from locust_fleet.master.user_settings import classes_of, judged, running_classe
 from locust_fleet.policy.limits import LONGEST_NAME
 from locust_fleet.policy.thresholds import Thresholds, read_thresholds
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION
+from locust_fleet.runtime.csp import policy_for
+from locust_fleet.runtime.json_body import LARGEST_BODY, read_json
 from locust_fleet.settings.master import MasterSettings
 
 # In a grey that can be read on Locust's light and dark background.

@@ -13,7 +13,6 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from locust_fleet import visitor
 from locust_fleet.data.desk import Desk
 from locust_fleet.data.link import Answers
 from locust_fleet.data.memory import Memory
@@ -33,7 +32,6 @@ from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.listeners import keep, measure, record
 from locust_fleet.master.losses import Losses
 from locust_fleet.master.metrics import MasterMetrics, standby_metrics
-from locust_fleet.master.observer import observer
 from locust_fleet.master.presence import Presence
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.receipts import Receipts
@@ -51,10 +49,12 @@ from locust_fleet.master.weights import Weights
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.messages import NUMBER
 from locust_fleet.protocol.validation import Unreadable
+from locust_fleet.runtime import log_context
+from locust_fleet.runtime.gc import settle
+from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.seams import replace
 from locust_fleet.settings.master import MasterSettings
-from locust_fleet.tuning import settle
-from locust_fleet.vital import vital
 
 # The event of a run that says what may be lost with a worker (losses.py).
 LOST = "worker lost"
@@ -85,7 +85,7 @@ class Master:
     def known(self) -> Mapping[str, str]:
         """Return what each line of the log says of the run and of who asks."""
         run = self._recorder.active if self._recorder else None
-        return {**(run.known() if run else {}), **visitor.known()}
+        return {**(run.known() if run else {}), **log_context.log_context()}
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say whether this master leads or stands by."""
@@ -237,5 +237,5 @@ def _look(metrics: MasterMetrics, balance: Balance, losses: Losses) -> None:
     """See each heartbeat which workers are there, and what they have to do."""
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
-        observer(losses.tell)(balance.told())
-        observer(metrics.look)()
+        safe_listener(losses.tell)(balance.told())
+        safe_listener(metrics.look)()

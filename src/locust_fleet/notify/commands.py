@@ -16,7 +16,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.process_collector import ProcessCollector
 
-from locust_fleet import logs, postgres
+from locust_fleet import logs
 from locust_fleet.errors import SettingsError
 from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import Result
@@ -24,6 +24,7 @@ from locust_fleet.notify.channels import attempt, build
 from locust_fleet.notify.gauges import OutboxCollector
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.notifier import Notifier
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.notifier import ADDRESSES, ChannelSettings, NotifierSettings
 
 # A try takes up to a minute at the slowest mail server; Compose waits a little longer.

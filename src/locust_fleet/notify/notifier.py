@@ -15,7 +15,7 @@ from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import Answer, Result, decide
 from locust_fleet.notify.channels import Channel, attempt
 from locust_fleet.notify.outbox import Connect, Connection, Delivery
-from locust_fleet.vital import vital
+from locust_fleet.runtime.loops import vital
 
 # Between two looks at an outbox in which nothing is due.
 IDLE_S = 0.5

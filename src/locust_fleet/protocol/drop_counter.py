@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from locust_fleet.exporter import family
 from locust_fleet.policy.limits import shown
 from locust_fleet.protocol.validation import Cause
+from locust_fleet.runtime.exposition import family
 
 # Whoever sends such messages may send thousands.
 LINE_EVERY_S = 60.0

@@ -22,11 +22,11 @@ import gevent
 
 from locust_fleet.protocol.histogram import ARRIVED
 from locust_fleet.protocol.messages import ARRIVALS, RUN
+from locust_fleet.runtime.loops import vital
 from locust_fleet.users.arrival.corrected import count_from_intended
 from locust_fleet.users.arrival.engine import Engine, open_classes
 from locust_fleet.users.arrival.schedule import Part
 from locust_fleet.users.arrival.shape import Ramp
-from locust_fleet.vital import vital
 
 ANSWERS_KEPT = 8
 HAND_OVER_S, LOOK_S = 3.0, 0.05

@@ -11,8 +11,8 @@ import socket
 from collections.abc import Iterable
 
 from locust_fleet.election.lease import said
+from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.stores import redis_client
 
 PATIENCE_S = 1.0
 

@@ -12,16 +12,16 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from locust_fleet import exporter
 from locust_fleet.data.desk import Desk
 from locust_fleet.data.link import Remote
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION, TARGET_REFUSED, shorten
+from locust_fleet.runtime import exposition
+from locust_fleet.runtime.gc import settle
+from locust_fleet.runtime.loops import vital
 from locust_fleet.seams import replace
 from locust_fleet.settings.worker import WorkerSettings
-from locust_fleet.tuning import settle
-from locust_fleet.vital import vital
 from locust_fleet.worker.absence import Absence
 from locust_fleet.worker.arrivals import Arrivals
 from locust_fleet.worker.capacity import announce
@@ -119,7 +119,7 @@ class Worker:
         self._watch("absence", absence.watch)
         metrics = WorkerMetrics(runner, settings.identity, link)
         metrics.attach()
-        exporter.serve(settings.metrics_port, metrics.render)
+        exposition.serve(settings.metrics_port, metrics.render)
         guard = Guard(
             settings.targets,
             lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),

@@ -15,13 +15,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from locust_fleet import postgres
 from locust_fleet.console import accounts, app
 from locust_fleet.console.database import Connect, Connection
 from locust_fleet.console.parts import Parts
 from locust_fleet.console.passwords import hash_password
 from locust_fleet.console.roles import Role
 from locust_fleet.console.sessions import COOKIE
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.settings.fleet import LogSettings
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings

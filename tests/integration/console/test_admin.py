@@ -10,12 +10,12 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from locust_fleet import postgres
 from locust_fleet.console import accounts, commands, tokens
 from locust_fleet.console.database import Connection
 from locust_fleet.console.passwords import verify_password
 from locust_fleet.console.roles import Role
 from locust_fleet.errors import SettingsError
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import MIGRATIONS
 from tests.integration.console.conftest import PAGE, PASSWORD, Front, audit_of, signed_in

@@ -15,11 +15,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from locust_fleet import postgres
 from locust_fleet.notify import outbox
 from locust_fleet.notify.channels import Channel, build
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.notifier import Notifier
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.notifier import ADDRESSES, ChannelSettings
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import ROOT, free_port

@@ -13,10 +13,10 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from locust_fleet import postgres
 from locust_fleet.notify import backoff, outbox
 from locust_fleet.notify.channels import Channel
 from locust_fleet.notify.notifier import Notifier
+from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import docker, wait_until
 from tests.integration.notify.conftest import (

@@ -10,7 +10,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
-def observer(listener: Callable[..., None]) -> Callable[..., None]:
+def safe_listener(listener: Callable[..., None]) -> Callable[..., None]:
     """Return a listener that logs its own errors."""
 
     @functools.wraps(listener)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import has_request_context, request
 
 
-def known() -> Mapping[str, str]:
+def log_context() -> Mapping[str, str]:
     """Return ``user_id`` and ``request_id`` of the request at hand, as nginx sent them."""
     if not has_request_context():
         return {}
