@@ -17,7 +17,7 @@ from typing import Any
 
 from locust_fleet import probe
 from locust_fleet.errors import FleetError, SettingsError
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 
 READY_URL = "http://127.0.0.1:8080/ready"
 WEB_PORT = 8089

@@ -19,7 +19,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.settings.fleet import LogSettings
 
 TEXT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"

@@ -18,21 +18,21 @@ from collections.abc import Callable, Iterable
 import gevent
 
 from locust_fleet import data, logs
-from locust_fleet.master.memory import keep_snapshots_small
+from locust_fleet.locust_patches.http_timeouts import bound_waiting
+from locust_fleet.locust_patches.patch import replace
+from locust_fleet.locust_patches.stats_buckets import count_in_steps
+from locust_fleet.locust_patches.stats_memory import keep_snapshots_small
+from locust_fleet.locust_patches.stats_names import bound_names
+from locust_fleet.locust_patches.stats_rows import read_rows_plainly
 from locust_fleet.master.presence import listen_after
-from locust_fleet.master.rows import read_rows_plainly
 from locust_fleet.master.wiring import Master
-from locust_fleet.names import bound_names
 from locust_fleet.runtime import exposition, health
 from locust_fleet.runtime.loops import Farewell, persistent, vital
-from locust_fleet.seams import replace
 from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.users.arrival import alone
-from locust_fleet.worker.connections import bound_waiting
 from locust_fleet.worker.link import keep_to_leader, outlive_messages
-from locust_fleet.worker.steps import count_in_steps
 from locust_fleet.worker.wiring import Worker
 
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
+from locust_fleet.locust_patches.stats_buckets import log_request
 from locust_fleet.protocol.histogram import merge, percentile, response_time_of, step_of
-from locust_fleet.worker.steps import log_request
 from tests.bench import table
 
 REQUESTS = 200_000

@@ -19,9 +19,9 @@ from typing import cast
 
 import psutil
 
-from locust_fleet.master.memory import forget_the_past, keep_snapshots_small
-from locust_fleet.names import bound_names
-from locust_fleet.worker.steps import count_in_steps
+from locust_fleet.locust_patches.stats_buckets import count_in_steps
+from locust_fleet.locust_patches.stats_memory import forget_the_past, keep_snapshots_small
+from locust_fleet.locust_patches.stats_names import bound_names
 from tests.bench import table
 from tests.bench.clock import simulated_clock
 from tests.unit.fleet import Master, Worker

@@ -21,6 +21,7 @@ from typing import Any
 import gevent
 import zmq.green as zmq
 
+from locust_fleet.locust_patches.stats_buckets import count_in_steps
 from locust_fleet.protocol.messages import (
     HERE,
     KEPT,
@@ -34,7 +35,6 @@ from locust_fleet.protocol.messages import (
 )
 from locust_fleet.protocol.validation import parse
 from locust_fleet.worker.capacity import CAPACITY
-from locust_fleet.worker.steps import count_in_steps
 
 REQUESTS_PER_S = 200
 REPORT_S = 3

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.unit.fleet import Master, Worker
 
-from locust_fleet import names
-from locust_fleet.names import MOST_FAILURES, bound_names, kept_key
+from locust_fleet.locust_patches import stats_names
+from locust_fleet.locust_patches.stats_names import MOST_FAILURES, bound_names, kept_key
 from locust_fleet.protocol.histogram import OTHER, TWIN
 
 
@@ -92,7 +92,9 @@ def test_the_master_says_so_until_the_next_run() -> None:
 
 
 def test_methods_without_end_end_in_one_entry() -> None:
-    known = {("/", "GET")} | {(OTHER, str(number)) for number in range(names.MOST_METHODS_BEYOND)}
+    known = {("/", "GET")} | {
+        (OTHER, str(number)) for number in range(stats_names.MOST_METHODS_BEYOND)
+    }
 
     assert kept_key(known, ("/new", "NEW"), 1) == (OTHER, "")
     assert kept_key(known, ("/new", "7"), 1) == (OTHER, "7")

@@ -25,8 +25,8 @@ from locust_fleet.data.store import (
     Store,
 )
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.runtime.loops import vital
-from locust_fleet.seams import replace
 
 ASK, ANSWER = "data", "data_answer"
 PATIENCE_S = 3.0

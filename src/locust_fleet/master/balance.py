@@ -36,12 +36,12 @@ from typing import Any, cast
 
 import gevent
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.dispatch import GLANCE_S, SteadyDispatcher, added_up
 from locust_fleet.master.doubts import Doubts
 from locust_fleet.master.plan import MOST_MOVED_PERCENT, Users
 from locust_fleet.master.weights import Weights
 from locust_fleet.protocol.messages import HERE
-from locust_fleet.seams import replace
 from locust_fleet.worker.absence import AWOKE, GAVE_UP, GIVE_UP
 from locust_fleet.worker.capacity import CAPACITY
 from locust_fleet.worker.leave import LEAVING

@@ -13,6 +13,7 @@ from typing import Any
 
 from gevent import GreenletExit
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master import guard
 from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.recorder import Recorder
@@ -21,7 +22,6 @@ from locust_fleet.master.web import hosts_of_users
 from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.protocol.messages import RUN_ENDS, TARGET_REFUSED
 from locust_fleet.runtime.safe_listener import safe_listener
-from locust_fleet.seams import replace
 
 logger = logging.getLogger(__name__)
 

@@ -30,9 +30,9 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.attendance import GOODBYES
 from locust_fleet.master.dispatch import SteadyDispatcher
-from locust_fleet.seams import replace
 
 # Beyond the stop timeout, as Locust itself waits.
 PATIENCE_S = 60

@@ -14,7 +14,7 @@ from typing import Any
 
 import zmq
 
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 
 
 def hand_over_identities() -> None:

@@ -18,10 +18,10 @@ import zmq
 
 from locust_fleet.election.candidate import clock_ms
 from locust_fleet.election.reign import Reign
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.policy.limits import shown
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.validation import TO_MASTER, Cause, Unreadable, judge, parse
-from locust_fleet.seams import replace
 
 # One message; who sends a larger one is cut off. A report with all names has a fraction of it.
 MOST_BYTES = 16 << 20

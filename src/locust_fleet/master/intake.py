@@ -11,8 +11,8 @@ from locust.stats import RequestStats, StatsError
 
 from typing import Any
 
+from locust_fleet.locust_patches.stats_names import MOST_FAILURES
 from locust_fleet.master.bounds import ERROR_BYTES, clean
-from locust_fleet.names import MOST_FAILURES
 from locust_fleet.protocol.histogram import OTHER, TWIN, TWINS
 
 

@@ -11,8 +11,8 @@ from locust.rpc.zmqrpc import Server
 from collections.abc import Callable
 
 from locust_fleet.election.reign import Reign
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.messages import stamp
-from locust_fleet.seams import replace
 
 
 def speak_for(reign: Reign) -> None:

@@ -19,9 +19,9 @@ from typing import Any
 
 from gevent.event import Event
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.attendance import Attendance
 from locust_fleet.protocol.messages import HERE, RUN, WHO
-from locust_fleet.seams import replace
 
 # What an unknown worker says in the course of its work.
 SIGNS_OF_LIFE = ("heartbeat", "spawning", "spawning_complete")

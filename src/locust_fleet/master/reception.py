@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.receipts import Receipts, Verdict
 from locust_fleet.master.report import read_report
 from locust_fleet.protocol.messages import KEPT, NUMBER, RUN, WANTED
 from locust_fleet.protocol.validation import Unreadable
-from locust_fleet.seams import replace
 
 # A worker sends everything that is wanted at once, so asking twice only doubles it.
 ASK_EVERY_S = 1.0

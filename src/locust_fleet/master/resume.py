@@ -27,6 +27,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master import memento
 from locust_fleet.master.arrivals import Arrivals
 from locust_fleet.master.attendance import Attendance
@@ -41,7 +42,6 @@ from locust_fleet.master.run import Run, utc_now
 from locust_fleet.master.user_settings import UserSettings
 from locust_fleet.master.weights import Weights
 from locust_fleet.runtime.loops import vital
-from locust_fleet.seams import replace
 
 LOOK_EVERY_S = 0.05
 

@@ -8,7 +8,7 @@ import time
 
 import gevent
 
-from locust_fleet.master.memory import forget_the_past
+from locust_fleet.locust_patches.stats_memory import forget_the_past
 from locust_fleet.master.problems import Problems
 from locust_fleet.master.recorder import SAMPLE_INTERVAL_S, Recorder
 from locust_fleet.runtime.safe_listener import safe_listener

@@ -22,6 +22,7 @@ from locust_fleet.election.candidate import Candidate, clock_ms
 from locust_fleet.election.lease import Lease
 from locust_fleet.election.reign import Reign
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master import results
 from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.dead_letters import DeadLetters
@@ -31,7 +32,6 @@ from locust_fleet.master.link import speak_for
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.runtime import postgres
 from locust_fleet.runtime.loops import vital
-from locust_fleet.seams import replace
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import RedisSettings
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from locust_fleet.errors import BadInput
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.user_classes import CLASS, Classes, UserClass, read_setting
 from locust_fleet.runtime.safe_listener import safe_listener
-from locust_fleet.seams import replace
 
 UPDATE = "update_user_class"
 

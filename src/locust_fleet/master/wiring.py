@@ -18,6 +18,7 @@ from locust_fleet.data.link import Answers
 from locust_fleet.data.memory import Memory
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, Store
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.arrivals import Arrivals
 from locust_fleet.master.arrived import Arrived
 from locust_fleet.master.attendance import Attendance
@@ -53,7 +54,6 @@ from locust_fleet.runtime import log_context
 from locust_fleet.runtime.gc import settle
 from locust_fleet.runtime.loops import vital
 from locust_fleet.runtime.safe_listener import safe_listener
-from locust_fleet.seams import replace
 from locust_fleet.settings.master import MasterSettings
 
 # The event of a run that says what may be lost with a worker (losses.py).

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 import gevent
 
 from locust_fleet.errors import FleetError
+from locust_fleet.locust_patches.stats_buckets import count_in_steps
 from locust_fleet.sizing.sink import ADDRESS
 from locust_fleet.sizing.size import Load
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.worker.steps import count_in_steps
 
 # At most: as many as one worker may have.
 USERS = 150

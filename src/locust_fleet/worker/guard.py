@@ -18,8 +18,8 @@ import requests.utils
 from gevent import socket
 
 from fleet_http.connection import connect
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.policy.allowlist import Allowlist
-from locust_fleet.seams import replace
 
 # Of one run and worker: a scenario may make up names without end.
 REPORTS_LIMIT = 100

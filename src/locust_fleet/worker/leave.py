@@ -22,8 +22,8 @@ from typing import Any
 
 import gevent
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.messages import ARRIVALS, KEPT, WANTED, WHO
-from locust_fleet.seams import replace
 from locust_fleet.worker.kept import Kept
 
 # What does not touch the users, so that it need not wait until they have stopped.

@@ -22,11 +22,11 @@ import gevent
 import zmq
 from gevent.queue import Queue
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.messages import FAREWELL, WHO, stamp
 from locust_fleet.protocol.validation import TO_WORKER, Cause, Unreadable, judge, parse
 from locust_fleet.runtime.loops import Farewell, vital
-from locust_fleet.seams import replace
 from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.worker.silence import Silence
 from locust_fleet.worker.whereabouts import Address, Whereabouts, written

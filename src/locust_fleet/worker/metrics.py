@@ -18,8 +18,8 @@ from prometheus_client import generate_latest
 
 from fleet_http.counters import COUNTERS
 from locust_fleet import metrics
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.runtime.exposition import family, process_metrics
-from locust_fleet.seams import replace
 from locust_fleet.settings.worker import IdentitySettings
 from locust_fleet.worker.link import Link
 

@@ -11,7 +11,7 @@ from locust.runners import WorkerRunner
 
 import logging
 
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.worker.kept import Kept
 
 logger = logging.getLogger(__name__)

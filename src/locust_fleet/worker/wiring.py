@@ -16,11 +16,11 @@ from locust_fleet.data.desk import Desk
 from locust_fleet.data.link import Remote
 from locust_fleet.data.shared import Shared
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION, TARGET_REFUSED, shorten
 from locust_fleet.runtime import exposition
 from locust_fleet.runtime.gc import settle
 from locust_fleet.runtime.loops import vital
-from locust_fleet.seams import replace
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.worker.absence import Absence
 from locust_fleet.worker.arrivals import Arrivals

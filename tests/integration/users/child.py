@@ -17,7 +17,7 @@ from typing import Any
 import gevent
 import gevent.socket
 
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 from tests.integration.users import scenarios
 from tests.integration.users.table import TABLE
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from tests.bench.clock import Clock, simulated_clock
 
-from locust_fleet.master.memory import (
+from locust_fleet.locust_patches.stats_memory import (
     HISTORY_ROWS,
     SECONDS_KEPT,
     forget_the_past,

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from tests.bench.clock import Clock, simulated_clock
 
-from locust_fleet.master.rows import read_rows_plainly
+from locust_fleet.locust_patches.stats_rows import read_rows_plainly
 
 
 def reports(clock: Clock) -> list[dict[str, Any]]:

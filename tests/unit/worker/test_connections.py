@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.worker.connections import remembering
+from locust_fleet.locust_patches.http_timeouts import remembering
 
 ADDRESSES = [f"10.0.0.{host}" for host in range(20)]
 

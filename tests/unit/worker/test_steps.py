@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.bench.clock import simulated_clock
 from tests.unit.fleet import Master, Worker
 
+from locust_fleet.locust_patches import stats_buckets
+from locust_fleet.locust_patches.stats_buckets import count_in_steps
 from locust_fleet.protocol.histogram import merge, percentile, step_of
-from locust_fleet.worker import steps
-from locust_fleet.worker.steps import count_in_steps
 
 LOCUSTS_OWN: Callable[..., None] = RequestStats.log_request
 Distribution = Callable[[random.Random], float]
@@ -54,7 +54,7 @@ def test_locust_asks_our_function_for_each_response_time() -> None:
 def test_a_request_is_counted_as_locust_itself_counts_it(
     requests: list[tuple[str, float | None]],
 ) -> None:
-    with simulated_clock() as clock, patch.object(steps, "time", clock):
+    with simulated_clock() as clock, patch.object(stats_buckets, "time", clock):
         theirs, ours = (RequestStats(use_response_times_cache=False) for _ in range(2))
         for name, response_time in requests:
             clock.now += 0.3

@@ -14,7 +14,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, DefaultTaskSet
 import time
 from typing import Any
 
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.users.arrival import corrected
 from locust_fleet.users.arrival.pool import Pool
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 
 # Reports that waited for a master that was away are some time late.
 SECONDS_KEPT = 120
@@ -25,7 +25,7 @@ SECONDS_KEPT = 120
 HISTORY_ROWS = 2000
 
 
-class Snapshot:
+class StatsSnapshot:
     """A histogram of the past in a tenth of the room; stands for Locust's CachedResponseTimes.
 
     Until a reset replaces it, a histogram only grows, and a dictionary keeps its order: so the
@@ -61,7 +61,7 @@ def keep_snapshots_small() -> None:
             entry.response_times = times
         cache: dict[int, Any] = entry.response_times_cache or {}
         if second in cache:
-            cache[second] = Snapshot(entry)
+            cache[second] = StatsSnapshot(entry)
 
     replace(stats.StatsEntry, "_cache_response_times", keep_small)
 

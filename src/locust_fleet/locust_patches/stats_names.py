@@ -15,8 +15,8 @@ from locust.stats import EntriesDict, RequestStats, StatsEntry, StatsError
 
 from collections.abc import Callable, Collection
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.histogram import OTHER, TWIN, TWINS
-from locust_fleet.seams import replace
 
 MOST_FAILURES = 1000
 # A method is one of a few verbs, but a scenario may send anything.

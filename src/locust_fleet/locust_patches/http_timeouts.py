@@ -17,7 +17,7 @@ from typing import Any
 
 import gevent
 
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.settings.worker import ConnectionSettings
 from locust_fleet.users import FleetHttpUser
 

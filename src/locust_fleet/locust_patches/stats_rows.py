@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from locust_fleet.seams import replace
+from locust_fleet.locust_patches.patch import replace
 
 
 def read_rows_plainly() -> None:

@@ -18,8 +18,8 @@ from locust.stats import RequestStats
 import time
 from math import inf
 
+from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.histogram import step_of
-from locust_fleet.seams import replace
 
 
 def count_in_steps() -> None:
