@@ -25,7 +25,7 @@ import gevent
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from locust_fleet import plugin
+from locust_fleet import bootstrap
 from locust_fleet.runtime.gc import settle
 from tests.bench import table
 from tests.integration.conftest import free_port
@@ -33,7 +33,7 @@ from tests.integration.conftest import free_port
 ADDRESS = "127.0.0.93"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 # What a worker has imported; not used here.
-_ = plugin
+_ = bootstrap
 
 
 class Shopper(HttpUser):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from locust_fleet import cli
+from locust_fleet.cli import main
 
 
 @pytest.mark.parametrize(("failures", "code"), [(0, 0), (20, 3)])
@@ -20,6 +20,6 @@ def test_an_unfit_worker_is_told_from_a_failure_to_ask(
     def ask(*_: object, **__: object) -> dict[str, Any]:
         return fleet
 
-    monkeypatch.setattr(cli, "_ask_master", ask)
+    monkeypatch.setattr(main, "_ask_master", ask)
 
-    assert cli._try_worker(argparse.Namespace(host="new")) == code
+    assert main._try_worker(argparse.Namespace(host="new")) == code

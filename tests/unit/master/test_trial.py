@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.master.trial import FIRST_REQUESTS, FIRST_S, PATIENCE_S, Trial, Verdict, allowed
+from locust_fleet.cli.canary import (
+    FIRST_REQUESTS,
+    FIRST_S,
+    PATIENCE_S,
+    Canary,
+    CanaryVerdict,
+    allowed,
+)
 
 
 def worker(name: str, users: int, requests: int = 0, failures: int = 0) -> dict[str, Any]:
@@ -28,82 +35,84 @@ def old(requests: int = 1000, failures: int = 0) -> dict[str, Any]:
 
 
 def test_it_passes_with_its_part_of_the_users_and_enough_good_requests() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
 
-    assert trial.look(fleet(old(), worker("new", 10, FIRST_REQUESTS)), 0) is Verdict.FIT
+    assert trial.look(fleet(old(), worker("new", 10, FIRST_REQUESTS)), 0) is CanaryVerdict.FIT
     assert trial.reason == "10 users; 0 of its first 20 requests failed"
 
 
 def test_it_waits_for_its_part_of_the_users() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
 
-    assert trial.look(fleet(worker("old", 17), worker("new", 3, 100)), 0) is Verdict.WAIT
+    assert trial.look(fleet(worker("old", 17), worker("new", 3, 100)), 0) is CanaryVerdict.WAIT
     assert trial.reason == "it has 3 users of about 9"
 
 
 def test_it_waits_for_the_users_of_the_one_that_left_before() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
 
-    assert trial.look(fleet(worker("old", 5), worker("new", 10, 100)), 0) is Verdict.WAIT
+    assert trial.look(fleet(worker("old", 5), worker("new", 10, 100)), 0) is CanaryVerdict.WAIT
     assert trial.reason == "15 of 20 users run"
 
 
 def test_in_a_ramp_up_its_part_is_that_of_the_users_there_are() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
     ramp = fleet(worker("old", 3), worker("new", 3, FIRST_REQUESTS), state="spawning")
 
-    assert trial.look(ramp, 0) is Verdict.FIT
+    assert trial.look(ramp, 0) is CanaryVerdict.FIT
 
 
 def test_without_a_run_it_passes_as_soon_as_it_appears() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
 
-    assert trial.look(fleet(worker("old", 0), state="ready"), 0) is Verdict.WAIT
-    assert trial.look(fleet(worker("old", 0), worker("new", 0), state="ready"), 1) is Verdict.FIT
+    assert trial.look(fleet(worker("old", 0), state="ready"), 0) is CanaryVerdict.WAIT
+    assert (
+        trial.look(fleet(worker("old", 0), worker("new", 0), state="ready"), 1) is CanaryVerdict.FIT
+    )
 
 
 def test_a_slow_scenario_need_not_make_many_requests() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
     slow = fleet(worker("old", 10, 5), worker("new", 10, 1))
 
-    assert trial.look(slow, 0) is Verdict.WAIT
-    assert trial.look(slow, FIRST_S) is Verdict.FIT
+    assert trial.look(slow, 0) is CanaryVerdict.WAIT
+    assert trial.look(slow, FIRST_S) is CanaryVerdict.FIT
 
 
 def test_one_that_makes_no_requests_while_the_others_do_is_unfit() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
 
     trial.look(fleet(old(1000), worker("new", 10)), 0)
 
-    assert trial.look(fleet(old(1100), worker("new", 10)), FIRST_S) is Verdict.UNFIT
+    assert trial.look(fleet(old(1100), worker("new", 10)), FIRST_S) is CanaryVerdict.UNFIT
     assert trial.reason == "its 10 users make no requests, those of the others do"
 
 
 def test_one_whose_requests_fail_is_unfit_before_it_has_its_part() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
 
     trial.look(fleet(old(1000), worker("new", 0)), 0)
 
-    assert trial.look(fleet(old(1050), worker("new", 2, 8, 8)), 3) is Verdict.UNFIT
+    assert trial.look(fleet(old(1050), worker("new", 2, 8, 8)), 3) is CanaryVerdict.UNFIT
     assert trial.reason == "8 of its 8 requests failed, of the others' 0 of 50"
 
 
 def test_a_target_that_begins_to_fail_is_not_held_against_it() -> None:
     """Before, nothing failed; so only what happens in the same time tells the two apart."""
-    trial = Trial("new")
+    trial = Canary("new")
 
     trial.look(fleet(old(100_000, 0), worker("new", 10)), 0)
 
     failing = fleet(old(100_040, 38), worker("new", 10, 40, 39))
-    assert trial.look(failing, 3) is Verdict.FIT
+    assert trial.look(failing, 3) is CanaryVerdict.FIT
 
 
 def test_a_master_that_counts_from_zero_does_not_mislead_it() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
 
     trial.look(fleet(old(100_000, 0), worker("new", 10)), 0)
 
-    assert trial.look(fleet(old(40, 40), worker("new", 10, 40, 40)), 3) is Verdict.FIT
+    assert trial.look(fleet(old(40, 40), worker("new", 10, 40, 40)), 3) is CanaryVerdict.FIT
 
 
 @pytest.mark.parametrize(
@@ -114,26 +123,26 @@ def test_chance_is_allowed_for(others: float, requests: int, share: float) -> No
 
 
 def test_one_that_does_not_appear_is_unfit_after_a_while() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
     looks = [trial.look(fleet(old()), at) for at in (0, PATIENCE_S, PATIENCE_S + 1)]
 
-    assert looks == [Verdict.WAIT, Verdict.WAIT, Verdict.UNFIT]
+    assert looks == [CanaryVerdict.WAIT, CanaryVerdict.WAIT, CanaryVerdict.UNFIT]
     assert trial.reason == "it does not appear at the master"
 
 
 def test_it_may_take_long_as_long_as_users_come() -> None:
     """At a spawn rate of a user a minute its part takes hours."""
-    trial = Trial("new")
+    trial = Canary("new")
     looks = [
         trial.look(fleet(worker("old", 20 - users), worker("new", users)), users * 60)
         for users in range(8)
     ]
 
-    assert set(looks) == {Verdict.WAIT}
+    assert set(looks) == {CanaryVerdict.WAIT}
 
 
 def test_a_master_that_does_not_answer_is_waited_for() -> None:
-    trial = Trial("new")
+    trial = Canary("new")
 
-    assert trial.look(None, 0) is Verdict.WAIT
-    assert trial.look(fleet(old(), worker("new", 10, FIRST_REQUESTS)), 5) is Verdict.FIT
+    assert trial.look(None, 0) is CanaryVerdict.WAIT
+    assert trial.look(fleet(old(), worker("new", 10, FIRST_REQUESTS)), 5) is CanaryVerdict.FIT

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from locust_fleet import cli
+from locust_fleet.cli import main
 from locust_fleet.sizing import Cost, Load, Machine, size
 from locust_fleet.sizing.command import link_of
 from locust_fleet.sizing.quantities import BITS, BYTES, SECONDS, bits, quantity, size_of
@@ -156,5 +156,5 @@ def test_a_quantity_that_nobody_means_is_named(
     monkeypatch.setattr("sys.argv", ["locust-fleet", "plan", *sane, argument, value])
     monkeypatch.setattr("locust_fleet.sizing.command._cpu_s", lambda *_: pytest.fail("measured"))
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     assert (ended.value.code, f"{argument} is" in capsys.readouterr().err) == (2, True)

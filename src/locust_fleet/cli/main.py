@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from locust_fleet import probe
+from locust_fleet.cli import healthcheck
 from locust_fleet.errors import FleetError, SettingsError
 from locust_fleet.locust_patches.patch import replace
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_check_locustfile)
 
     command = commands.add_parser("healthcheck", help="ask a health page; 1 unless it is well")
-    command.add_argument("url", nargs="?", default=probe.HEALTH_URL)
+    command.add_argument("url", nargs="?", default=healthcheck.HEALTH_URL)
     command.set_defaults(run=_healthcheck)
 
     command = commands.add_parser("run-state", help="print how the run stands, as JSON")
@@ -86,8 +86,9 @@ def _parser() -> argparse.ArgumentParser:
 
     # Only the console image has what these need.
     if importlib.util.find_spec("argon2"):
-        from locust_fleet.console import client, smoke
+        from locust_fleet.cli import run_test
         from locust_fleet.console import commands as console
+        from locust_fleet.console import smoke
         from locust_fleet.notify import commands as notify
 
         command = commands.add_parser("migrate", help="bring the database up to date")
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         console.add_token_parser(commands)
         smoke.add_parser(commands)
         notify.add_parsers(commands)
-        client.add_parser(commands)
+        run_test.add_parser(commands)
     return parser
 
 
@@ -107,9 +108,9 @@ def _master(arguments: argparse.Namespace) -> int:
     _trust_target_ca()
     import locust.main
 
-    from locust_fleet import plugin
+    from locust_fleet import bootstrap
 
-    plugin.attach_master(settings)
+    bootstrap.attach_master(settings)
     sys.argv = ["locust", "--master", *arguments.locust_options]
     locust.main.main()
     return 0
@@ -122,9 +123,9 @@ def _worker(arguments: argparse.Namespace) -> int:
     _trust_target_ca()
     import locust.main
 
-    from locust_fleet import plugin
+    from locust_fleet import bootstrap
 
-    plugin.attach_worker(settings)
+    bootstrap.attach_worker(settings)
     sys.argv = ["locust", "--worker", *arguments.locust_options]
     locust.main.main()
     return 0
@@ -169,7 +170,7 @@ def _check_locustfile(arguments: argparse.Namespace) -> int:
 
 
 def _healthcheck(arguments: argparse.Namespace) -> int:
-    return probe.healthcheck(arguments.url)
+    return healthcheck.healthcheck(arguments.url)
 
 
 def _run_state(_: argparse.Namespace) -> int:
@@ -178,18 +179,18 @@ def _run_state(_: argparse.Namespace) -> int:
 
 
 def _try_worker(arguments: argparse.Namespace) -> int:
-    from locust_fleet.master.trial import Trial, Verdict
+    from locust_fleet.cli.canary import Canary, CanaryVerdict
 
-    trial = Trial(arguments.host)
+    trial = Canary(arguments.host)
     while True:
         try:
             status = _ask_master("/fleet/run", None, timeout_s=10)
         except FleetError:
             status = None
         verdict = trial.look(status, time.monotonic())
-        if verdict is not Verdict.WAIT:
+        if verdict is not CanaryVerdict.WAIT:
             print(trial.reason)
-            return 0 if verdict is Verdict.FIT else UNFIT
+            return 0 if verdict is CanaryVerdict.FIT else UNFIT
         time.sleep(LOOK_S)
 
 

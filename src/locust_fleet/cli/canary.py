@@ -27,7 +27,7 @@ FEWEST_FAILURES = 2
 PATIENCE_S = 90.0
 
 
-class Verdict(Enum):
+class CanaryVerdict(Enum):
     """What is known of a new worker."""
 
     WAIT = "wait"
@@ -53,7 +53,7 @@ class Work:
         return Work(self.requests - before.requests, max(0, self.failures - before.failures))
 
 
-class Trial:
+class Canary:
     """How a worker does, told from one look at the master after another.
 
     ``host`` is what the worker's id begins with. Times are in seconds, of one clock.
@@ -67,16 +67,16 @@ class Trial:
         self._changed_at: float | None = None
         self.reason = "the master has not been asked yet"
 
-    def look(self, status: Mapping[str, Any] | None, now: float) -> Verdict:
+    def look(self, status: Mapping[str, Any] | None, now: float) -> CanaryVerdict:
         """Take a look at ``/fleet/run``, None when nobody answered; ``reason`` says why."""
         if self._changed_at is None:
             self._changed_at = now
         verdict = self._judge(status, now) if status else self._wait("the master does not answer")
-        if verdict is Verdict.WAIT and now - self._changed_at > PATIENCE_S:
-            return Verdict.UNFIT
+        if verdict is CanaryVerdict.WAIT and now - self._changed_at > PATIENCE_S:
+            return CanaryVerdict.UNFIT
         return verdict
 
-    def _judge(self, status: Mapping[str, Any], now: float) -> Verdict:
+    def _judge(self, status: Mapping[str, Any], now: float) -> CanaryVerdict:
         workers = status["worker_list"]
         mine = [each for each in workers if each["id"].startswith(f"{self._host}_")]
         others = [each for each in workers if each not in mine]
@@ -101,31 +101,31 @@ class Trial:
             return self._wait(f"{me['users']} users, {done.requests} requests so far")
         if not done.requests and _expected(me, others, compared) >= FIRST_REQUESTS:
             self.reason = f"its {me['users']} users make no requests, those of the others do"
-            return Verdict.UNFIT
+            return CanaryVerdict.UNFIT
         return self._pass(
             f"{me['users']} users; {done.failures} of its first {done.requests} requests failed"
         )
 
-    def _fails(self, done: Work, others: Work) -> Verdict | None:
+    def _fails(self, done: Work, others: Work) -> CanaryVerdict | None:
         if done.failures < FEWEST_FAILURES or done.ratio <= allowed(others.ratio, done.requests):
             return None
         self.reason = (
             f"{done.failures} of its {done.requests} requests failed,"
             f" of the others' {others.failures} of {others.requests}"
         )
-        return Verdict.UNFIT
+        return CanaryVerdict.UNFIT
 
     def _notice(self, picture: object, now: float) -> None:
         if picture != self._picture or self._whole_since is not None:
             self._picture, self._changed_at = picture, now
 
-    def _wait(self, reason: str) -> Verdict:
+    def _wait(self, reason: str) -> CanaryVerdict:
         self.reason = reason
-        return Verdict.WAIT
+        return CanaryVerdict.WAIT
 
-    def _pass(self, reason: str) -> Verdict:
+    def _pass(self, reason: str) -> CanaryVerdict:
         self.reason = reason
-        return Verdict.FIT
+        return CanaryVerdict.FIT
 
 
 def allowed(others: float, requests: int) -> float:

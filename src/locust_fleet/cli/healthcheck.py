@@ -21,9 +21,9 @@ def main() -> None:
         sys.exit(healthcheck(HEALTH_URL))
     if sys.argv[1:2] == ["healthcheck"] and sys.argv[2].startswith("http://"):
         sys.exit(healthcheck(sys.argv[2]))
-    from locust_fleet import cli
+    from locust_fleet.cli import main
 
-    cli.main()
+    main.main()
 
 
 def healthcheck(url: str) -> int:
