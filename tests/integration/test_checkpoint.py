@@ -3,8 +3,8 @@
 import pytest
 import redis
 
-from locust_fleet.election.lease import Lease
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
+from locust_fleet.election.lease import LeaderLease
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master.checkpoint import Checkpoints
 from locust_fleet.settings.stores import RedisSettings
@@ -17,10 +17,10 @@ def flush(settings: RedisSettings) -> None:
 
 def leader(settings: RedisSettings) -> Checkpoints:
     """Return the checkpoints of a master that has just taken the lease."""
-    lease = Lease(settings, "m", lambda: "m:5557", priority=0, timeout_s=5)
+    lease = LeaderLease(settings, "m", lambda: "m:5557", priority=0, timeout_s=5)
     epoch = lease.take(1)
     assert epoch is not None
-    return Checkpoints(settings, Reign(lease, epoch, 1))
+    return Checkpoints(settings, Leadership(lease, epoch, 1))
 
 
 def test_the_next_master_finds_the_last_checkpoint(redis_settings: RedisSettings) -> None:
@@ -59,7 +59,7 @@ def test_a_master_that_tells_redis_its_epoch_anew_does_not_take_itself_for_anoth
 ) -> None:
     saved: list[type[Exception]] = []
 
-    class Slow(Lease):
+    class Slow(LeaderLease):
         """Its answer is still on its way when the checkpoint is written."""
 
         def rise(self, epoch: int, to: int) -> bool:
@@ -72,7 +72,7 @@ def test_a_master_that_tells_redis_its_epoch_anew_does_not_take_itself_for_anoth
     lease = Slow(redis_settings, "m", lambda: "m:5557", priority=0, timeout_s=5)
     epoch = lease.take(1)
     assert epoch is not None
-    reign = Reign(lease, epoch, 1)
+    reign = Leadership(lease, epoch, 1)
     checkpoints = Checkpoints(redis_settings, reign)
     flush(redis_settings)
 
@@ -84,7 +84,7 @@ def test_a_master_that_tells_redis_its_epoch_anew_does_not_take_itself_for_anoth
 
 
 def test_redis_away_is_an_error_of_its_own() -> None:
-    away = Checkpoints(RedisSettings(ADDRESS, free_port(ADDRESS), "test"), Reign(None, 1, 1))
+    away = Checkpoints(RedisSettings(ADDRESS, free_port(ADDRESS), "test"), Leadership(None, 1, 1))
 
     with pytest.raises(StoreUnavailable, match="Redis does not answer"):
         away.load()

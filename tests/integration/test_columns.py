@@ -12,7 +12,7 @@ import pytest
 
 from locust_fleet.console import accounts, alerts, audit, tokens
 from locust_fleet.console.roles import Role
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.master.recorder import LEADER_CHANGED, Recorder
 from locust_fleet.master.run import utc_now
 from locust_fleet.master.shipper import Shipper
@@ -40,7 +40,7 @@ def shipper(tmp_path: Path, postgres_settings: PostgresSettings) -> Iterator[Shi
         "POSTGRES_USER": postgres_settings.user,
         "POSTGRES_PASSWORD": postgres_settings.password,
     }
-    shipper = Shipper(Spool(tmp_path), MasterSettings.from_env(env), Reign(None, 2**53, 1))
+    shipper = Shipper(Spool(tmp_path), MasterSettings.from_env(env), Leadership(None, 2**53, 1))
     yield shipper
     shipper.close()
 

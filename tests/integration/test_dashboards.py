@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.master.recorder import Recorder
 from locust_fleet.master.run import Run
 from locust_fleet.master.shipper import Shipper
@@ -81,7 +81,7 @@ def runs(
     first = record(recorder, 100)
     recorder.stop()
     second = record(recorder, 130)
-    shipper = Shipper(spool, settings, Reign(None, 1, 1))
+    shipper = Shipper(spool, settings, Leadership(None, 1, 1))
     shipper.ship()
     shipper.close()
     # The product wrote all of it within a second; spread it as five seconds a sample would.

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 import redis
 
+from locust_fleet.election.leadership import YIELDED
 from locust_fleet.election.lease import MEMORY
-from locust_fleet.election.reign import YIELDED
 from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import BUSY_S, wait_until
 from tests.integration.fleet import ADDRESS, Fleet

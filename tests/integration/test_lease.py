@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from locust_fleet.election.lease import LEASE, MEMORY, Lease
+from locust_fleet.election.lease import LEASE, MEMORY, LeaderLease
 from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import wait_until
 
-Master = Callable[..., Lease]
+Master = Callable[..., LeaderLease]
 TIMEOUT_S = 60.0
 
 
@@ -22,13 +22,13 @@ def client(redis_settings: RedisSettings) -> redis.Redis:
 
 @pytest.fixture
 def master(redis_settings: RedisSettings) -> Master:
-    def make(name: str, priority: int = 0, timeout_s: float = TIMEOUT_S) -> Lease:
-        return Lease(redis_settings, name, lambda: f"{name}:5557", priority, timeout_s)
+    def make(name: str, priority: int = 0, timeout_s: float = TIMEOUT_S) -> LeaderLease:
+        return LeaderLease(redis_settings, name, lambda: f"{name}:5557", priority, timeout_s)
 
     return make
 
 
-def taken(lease: Lease, least: int = 1) -> int:
+def taken(lease: LeaderLease, least: int = 1) -> int:
     epoch = lease.take(least)
     assert epoch is not None
     return epoch

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import zmq
 
-from locust_fleet.election.reign import YIELDED
+from locust_fleet.election.leadership import YIELDED
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import free_port, redis_environment, wait_until
 from tests.integration.fleet import ADDRESS, Cable, Fleet

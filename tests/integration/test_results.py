@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.errors import LeadershipLost, MigrationError, StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.recorder import Recorder
@@ -73,7 +73,7 @@ def recorder(spool: Spool) -> Recorder:
 
 @pytest.fixture
 def shipper(spool: Spool, settings: MasterSettings) -> Iterator[Shipper]:
-    shipper = Shipper(spool, settings, Reign(None, 1, 1))
+    shipper = Shipper(spool, settings, Leadership(None, 1, 1))
     yield shipper
     shipper.close()
 
@@ -163,7 +163,7 @@ def test_a_leader_of_an_earlier_epoch_writes_nothing_and_learns_of_the_later_one
     cut(recorder)
     before = spool.pending()
     results.write(connection, spool.read(before[0]), 8)
-    shipper = Shipper(spool, settings, Reign(None, 7, 1))
+    shipper = Shipper(spool, settings, Leadership(None, 7, 1))
 
     with pytest.raises(LeadershipLost) as error, closing(shipper):
         shipper.ship()
@@ -181,7 +181,7 @@ def test_results_wait_while_postgres_is_away(
     before = spool.pending()
 
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        Shipper(spool, away, Reign(None, 1, 1)).ship()
+        Shipper(spool, away, Leadership(None, 1, 1)).ship()
 
     assert spool.pending() == before
 

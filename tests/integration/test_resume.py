@@ -16,8 +16,8 @@ import psycopg
 import pytest
 import redis
 
-from locust_fleet.election.lease import LEASE, MEMORY, Lease
-from locust_fleet.election.reign import YIELDED
+from locust_fleet.election.leadership import YIELDED
+from locust_fleet.election.lease import LEASE, MEMORY, LeaderLease
 from locust_fleet.master.checkpoint import unpack
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import BUSY_S, redis_environment, wait_until
@@ -359,7 +359,7 @@ def test_a_master_yields_to_a_later_one_and_leaves_its_workers_alone(
         host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
     )
     client.delete(LEASE)
-    Lease(redis_settings, "another", lambda: "127.0.0.1:1", priority=0, timeout_s=5).take(1)
+    LeaderLease(redis_settings, "another", lambda: "127.0.0.1:1", priority=0, timeout_s=5).take(1)
 
     wait_until(lambda: fleet.exit_code("master") == YIELDED, "the earlier master ending", 5)
     assert stopped_users(fleet, "w1") == 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from locust_fleet.election.lease import LEASE, Lease
+from locust_fleet.election.lease import LEASE, LeaderLease
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import REDIS_IMAGE, ROOT, as_worker, docker
@@ -31,7 +31,7 @@ def worker(redis_settings: RedisSettings) -> redis.Redis:
 def test_a_worker_reads_where_the_leader_is(
     redis_settings: RedisSettings, worker: redis.Redis
 ) -> None:
-    Lease(redis_settings, "a", lambda: "10.0.0.7:5557", priority=0, timeout_s=5).take(1)
+    LeaderLease(redis_settings, "a", lambda: "10.0.0.7:5557", priority=0, timeout_s=5).take(1)
 
     lease: Any = worker.get(LEASE)
 

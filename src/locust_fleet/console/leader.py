@@ -11,7 +11,7 @@ import threading
 
 from redis import Redis
 
-from locust_fleet.election.lease import said
+from locust_fleet.election.lease import read_lease
 
 # As often as a standby looks for a lease that has ended.
 REFRESH_S = 0.2
@@ -37,7 +37,7 @@ class Leader:
 
     def refresh(self) -> None:
         """Read the lease; never raises."""
-        holder = said(self._redis, "holder")
+        holder = read_lease(self._redis, "holder")
         host = holder if holder and HOST.fullmatch(holder) else None
         if host and host != self.host:
             logger.info("%s leads", host)

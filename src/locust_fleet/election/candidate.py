@@ -8,8 +8,8 @@ from typing import Any
 
 import gevent
 
-from locust_fleet.election.decide import Step, next_epoch, stand_by
-from locust_fleet.election.lease import Lease
+from locust_fleet.election.lease import LeaderLease
+from locust_fleet.election.rules import Step, next_epoch, stand_by
 from locust_fleet.errors import StoreUnavailable
 
 # A standby looks so often within a heartbeat: what a handover takes is mostly waiting for it.
@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 class Candidate:
     """A master on its way to be the leader."""
 
-    def __init__(self, lease: Lease, known: int, timeout_s: float, heartbeat_s: float) -> None:
+    def __init__(
+        self, lease: LeaderLease, known: int, timeout_s: float, heartbeat_s: float
+    ) -> None:
         """``known`` is the highest epoch that others than Redis know of."""
         self._lease = lease
         self._standby = stand_by(lease.holder, timeout_s, known)

@@ -15,7 +15,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from locust_fleet.election.decide import Sight
+from locust_fleet.election.rules import Sight
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
@@ -93,7 +93,7 @@ class Seen(Sight):
     left_s: float
 
 
-class Lease:
+class LeaderLease:
     """The lease as one master asks for it, holds it and gives it away.
 
     Each method raises StoreUnavailable when Redis does not answer.
@@ -159,7 +159,7 @@ class Lease:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
 
 
-def said(redis: Redis, field: str) -> str | None:
+def read_lease(redis: Redis, field: str) -> str | None:
     """Return what the lease says of the leader, its "holder" or "address"; never raises.
 
     None where nobody leads or Redis does not say.

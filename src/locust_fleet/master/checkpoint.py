@@ -16,8 +16,8 @@ import msgpack
 from redis import Redis
 from redis.exceptions import RedisError
 
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.election.lease import MEMORY
-from locust_fleet.election.reign import Reign
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
@@ -66,7 +66,7 @@ class Checkpoints:
     def __init__(
         self,
         settings: RedisSettings,
-        reign: Reign,
+        reign: Leadership,
         set_aside: Callable[[str, bytes, str], None] = lambda *_: None,
     ) -> None:
         """``set_aside`` keeps what no master can use: its kind, the bytes, and why."""

@@ -11,7 +11,7 @@ from locust.runners import MasterRunner
 import logging
 import os
 
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.master.keeper import Keeper
 from locust_fleet.master.recorder import Recorder
@@ -27,7 +27,7 @@ class Handover:
     """The end of this master that is none of the run."""
 
     def __init__(
-        self, runner: MasterRunner, recorder: Recorder, keeper: Keeper, reign: Reign
+        self, runner: MasterRunner, recorder: Recorder, keeper: Keeper, reign: Leadership
     ) -> None:
         self._runner = runner
         self._recorder = recorder

@@ -17,7 +17,7 @@ from typing import Any
 import zmq
 
 from locust_fleet.election.candidate import clock_ms
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.policy.limits import shown
 from locust_fleet.protocol.drop_counter import DropCounter
@@ -29,7 +29,7 @@ MOST_BYTES = 16 << 20
 AHEAD_MS = 86_400_000
 
 
-def hear_workers(reign: Reign, dropped: DropCounter) -> None:
+def hear_workers(reign: Leadership, dropped: DropCounter) -> None:
     """From now on, what a master receives are messages; the reign hears of their epochs."""
 
     def receive(server: Server) -> tuple[str, Message]:

@@ -14,7 +14,7 @@ import gevent
 from gevent.event import Event
 from gevent.lock import RLock
 
-from locust_fleet.election.reign import yield_to_another
+from locust_fleet.election.leadership import step_down
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master.checkpoint import Checkpoints, State
 from locust_fleet.master.receipts import Receipts
@@ -97,7 +97,7 @@ class Keeper:
             try:
                 self._checkpoints.save(state)
             except LeadershipLost as error:
-                yield_to_another(error)
+                step_down(error)
             if self._away:
                 self._away = False
                 logger.info("Redis is back; the run is safe again")

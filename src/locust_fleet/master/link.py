@@ -10,12 +10,12 @@ from locust.rpc.zmqrpc import Server
 
 from collections.abc import Callable
 
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.messages import stamp
 
 
-def speak_for(reign: Reign) -> None:
+def speak_for(reign: Leadership) -> None:
     """From now on, each message of this process to a worker is one of this reign."""
     send: Callable[[Server, Message], None] = Server.send_to_client
 

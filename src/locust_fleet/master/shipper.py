@@ -9,7 +9,7 @@ from pathlib import Path
 import gevent
 import psycopg
 
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master import results
 from locust_fleet.master.spool import Spool
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 class Shipper:
     """The only one that talks to Postgres on a master; nobody waits for it."""
 
-    def __init__(self, spool: Spool, settings: MasterSettings, reign: Reign) -> None:
+    def __init__(self, spool: Spool, settings: MasterSettings, reign: Leadership) -> None:
         self._spool = spool
         self._reign = reign
         self._settings = settings

@@ -19,8 +19,8 @@ import gevent
 import psycopg
 
 from locust_fleet.election.candidate import Candidate, clock_ms
-from locust_fleet.election.lease import Lease
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
+from locust_fleet.election.lease import LeaderLease
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master import results
@@ -53,7 +53,7 @@ class Takeover:
         self._dropped = dropped
         self._letters = letters
         self._candidate: Candidate | None = None
-        self.reign: Reign
+        self.reign: Leadership
         # Without Redis there are none.
         self.checkpoints: Checkpoints | None = None
         self.state: State | None = None
@@ -92,9 +92,9 @@ class Takeover:
     def _wait(self, host: str, port: int) -> None:
         redis, heartbeat = self._settings.redis, self._settings.heartbeat
         if redis is None:
-            self.reign = Reign(None, clock_ms(), heartbeat.interval_s)
+            self.reign = Leadership(None, clock_ms(), heartbeat.interval_s)
             return
-        lease = Lease(
+        lease = LeaderLease(
             redis,
             self._settings.name,
             lambda: address(redis, host, port),
@@ -103,7 +103,7 @@ class Takeover:
         )
         known = self._known_to_postgres()
         self._candidate = Candidate(lease, known, heartbeat.timeout_s, heartbeat.interval_s)
-        self.reign = Reign(lease, self._candidate.wait(), heartbeat.interval_s)
+        self.reign = Leadership(lease, self._candidate.wait(), heartbeat.interval_s)
         gevent.spawn(vital("lease", self.reign.run_forever))
         self.checkpoints = Checkpoints(redis, self.reign, self._letters.put)
         self.state = self._load(self.checkpoints)

@@ -10,7 +10,7 @@ import logging
 import socket
 from collections.abc import Iterable
 
-from locust_fleet.election.lease import said
+from locust_fleet.election.lease import read_lease
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
 
@@ -43,7 +43,7 @@ class Whereabouts:
         return None
 
     def _in_lease(self) -> Address | None:
-        address = said(self._redis, "address") if self._redis else None
+        address = read_lease(self._redis, "address") if self._redis else None
         try:
             return parse(address) if address else None
         except ValueError:

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from locust_fleet.election.decide import Sight, Standby, Step, next_epoch, reign, stand_by
+from locust_fleet.election.rules import Sight, Standby, Step, lead, next_epoch, stand_by
 
 TIMEOUT_S = 5
 # How far the clock of each master is wrong.
@@ -172,7 +172,7 @@ class World(RuleBasedStateMachine):
     def _reign(self, master: Master) -> None:
         in_redis = self.redis.epoch if self.redis.answers else None
         before = master.epoch
-        match reign(master.epoch, in_redis, master.heard):
+        match lead(master.epoch, in_redis, master.heard):
             case Step.LEAD:
                 if in_redis == before:
                     self.redis.hold(master.name, master.epoch, self.now)
@@ -255,7 +255,7 @@ def test_an_empty_redis_that_nobody_knew_is_a_first_start() -> None:
 def test_a_leader_of_epoch_5_yields_only_to_a_higher_one(
     in_redis: int | None, elsewhere: int, step: Step
 ) -> None:
-    assert reign(5, in_redis, elsewhere) is step
+    assert lead(5, in_redis, elsewhere) is step
 
 
 def test_an_epoch_is_above_all_that_is_known_whatever_the_clock_says() -> None:

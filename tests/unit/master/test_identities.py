@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from locust_fleet.election.reign import Reign
+from locust_fleet.election.leadership import Leadership
 from locust_fleet.master.identities import hand_over_identities
 from locust_fleet.master.inbox import hear_workers
 from locust_fleet.protocol.drop_counter import DropCounter
@@ -23,7 +23,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setattr(Server, name, getattr(Server, name))
     monkeypatch.setattr(BaseSocket, "__init__", BaseSocket.__init__)
     hand_over_identities()
-    hear_workers(Reign(None, 1, 1), DropCounter())
+    hear_workers(Leadership(None, 1, 1), DropCounter())
     server = Server(ADDRESS, 0)
     yield server
     server.socket.context.destroy(linger=0)

@@ -65,7 +65,7 @@ def stand_by(me: str, timeout_s: float, known: int) -> Standby:
     return Standby(me, timeout_s, known, known)
 
 
-def reign(mine: int, in_redis: int | None, elsewhere: int) -> Step:
+def lead(mine: int, in_redis: int | None, elsewhere: int) -> Step:
     """Say what a leader does that knows the highest epoch in Redis, and the highest elsewhere.
 
     ``in_redis`` is None while Redis is away. Elsewhere is what workers and Postgres say: if Redis

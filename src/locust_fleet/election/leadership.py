@@ -10,8 +10,8 @@ import gevent
 from gevent.event import Event
 
 from locust_fleet.election.candidate import clock_ms
-from locust_fleet.election.decide import Step, next_epoch, reign
-from locust_fleet.election.lease import Lease
+from locust_fleet.election.lease import LeaderLease
+from locust_fleet.election.rules import Step, lead, next_epoch
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 
 # The exit code of a master that found a later one; the engine starts it again, to stand by.
@@ -20,10 +20,10 @@ YIELDED = 4
 logger = logging.getLogger(__name__)
 
 
-class Reign:
+class Leadership:
     """The time in which this master leads; without a lease, there is nobody to yield to."""
 
-    def __init__(self, lease: Lease | None, epoch: int, heartbeat_s: float) -> None:
+    def __init__(self, lease: LeaderLease | None, epoch: int, heartbeat_s: float) -> None:
         self.epoch = epoch
         # The epoch that Redis is being told, or the present one.
         self.rising = epoch
@@ -76,23 +76,23 @@ class Reign:
         if self._lease is not None:
             self._lease.give_away(self.epoch)
 
-    def _beat(self, lease: Lease) -> None:
+    def _beat(self, lease: LeaderLease) -> None:
         try:
             in_redis = lease.renew(self.epoch)
             self._note(None)
         except StoreUnavailable as error:
             in_redis = None
             self._note(error)
-        match reign(self.epoch, in_redis, self._heard):
+        match lead(self.epoch, in_redis, self._heard):
             case Step.YIELD:
                 higher = max(in_redis or 0, self._heard)
-                yield_to_another(LeadershipLost(f"epoch {self.epoch} is over since {higher}"))
+                step_down(LeadershipLost(f"epoch {self.epoch} is over since {higher}"))
             case Step.RISE:
                 self._rise(lease)
             case _:
                 pass
 
-    def _rise(self, lease: Lease) -> None:
+    def _rise(self, lease: LeaderLease) -> None:
         self.rising = to = next_epoch(max(self.epoch, self._heard), clock_ms())
         if lease.rise(self.epoch, to):
             logger.warning("Redis knew less than epoch %d; leads on under %d", self.epoch, to)
@@ -105,7 +105,7 @@ class Reign:
         self._away = error is not None
 
 
-def yield_to_another(error: LeadershipLost) -> None:
+def step_down(error: LeadershipLost) -> None:
     """End this process at once: an orderly end would tell the other one's workers to quit."""
     logger.critical("another master leads: %s; this one ends", error)
     logging.shutdown()
