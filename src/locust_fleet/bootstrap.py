@@ -24,8 +24,8 @@ from locust_fleet.locust_patches.stats_buckets import count_in_steps
 from locust_fleet.locust_patches.stats_memory import keep_snapshots_small
 from locust_fleet.locust_patches.stats_names import bound_names
 from locust_fleet.locust_patches.stats_rows import read_rows_plainly
-from locust_fleet.master.presence import listen_after
-from locust_fleet.master.wiring import Master
+from locust_fleet.master.app import MasterApp
+from locust_fleet.master.workers.registry import listen_after
 from locust_fleet.runtime import exposition, health
 from locust_fleet.runtime.loops import Farewell, persistent, vital
 from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
@@ -61,7 +61,7 @@ def attach_master(settings: MasterSettings) -> None:
     keep_snapshots_small()
     read_rows_plainly()
     alone.in_fleet = True
-    master = Master(settings)
+    master = MasterApp(settings)
     _log(settings.logs, "master", master.known)
     master.takeover.attach()
     health.serve(settings.health_port, master.readiness)

@@ -13,8 +13,8 @@ import random
 import time
 from typing import Any
 
-from locust_fleet.master.checkpoint import MOST_BYTES, freeze, pack
-from locust_fleet.master.memento import restore_statistics, statistics_of
+from locust_fleet.master.failover.checkpoint import MOST_BYTES, freeze, pack
+from locust_fleet.master.failover.locust_state import restore_statistics, statistics_of
 from locust_fleet.protocol.histogram import response_time_of, step_of
 from tests.bench import table
 

@@ -19,11 +19,11 @@ from typing import Any, cast
 
 import gevent
 
-from locust_fleet.master.attendance import Attendance
-from locust_fleet.master.counts import Counts
-from locust_fleet.master.metrics import MasterMetrics
-from locust_fleet.master.recorder import Recorder
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.metrics.counters import EndpointCounters
+from locust_fleet.master.metrics.exporter import MasterMetrics
+from locust_fleet.master.results.recorder import Recorder
+from locust_fleet.master.results.spool import Spool
+from locust_fleet.master.workers.roster import Roster
 from locust_fleet.settings.master import thresholds
 from tests.bench import table
 
@@ -38,7 +38,7 @@ def measure(names: int, workers: int) -> table.Table:
     random.seed(1)
     environment = Environment()
     runner = environment.create_local_runner()
-    counts = Counts(names)
+    counts = EndpointCounters(names)
     for number in range(names):
         entry = an_entry(name_of(number), BEFORE)
         into = environment.stats.get(entry["name"], entry["method"])
@@ -56,7 +56,7 @@ def measure(names: int, workers: int) -> table.Table:
             Recorder(spool, "bench"),
             spool,
             counts,
-            Attendance(),
+            Roster(),
             thresholds({}),
             "bench",
         )

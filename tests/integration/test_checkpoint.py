@@ -6,7 +6,7 @@ import redis
 from locust_fleet.election.leadership import Leadership
 from locust_fleet.election.lease import LeaderLease
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
-from locust_fleet.master.checkpoint import Checkpoints
+from locust_fleet.master.failover.checkpoint import CheckpointStore
 from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import ADDRESS, free_port
 
@@ -15,12 +15,12 @@ def flush(settings: RedisSettings) -> None:
     redis.Redis(host=settings.host, port=settings.port, password=settings.password).flushall()
 
 
-def leader(settings: RedisSettings) -> Checkpoints:
+def leader(settings: RedisSettings) -> CheckpointStore:
     """Return the checkpoints of a master that has just taken the lease."""
     lease = LeaderLease(settings, "m", lambda: "m:5557", priority=0, timeout_s=5)
     epoch = lease.take(1)
     assert epoch is not None
-    return Checkpoints(settings, Leadership(lease, epoch, 1))
+    return CheckpointStore(settings, Leadership(lease, epoch, 1))
 
 
 def test_the_next_master_finds_the_last_checkpoint(redis_settings: RedisSettings) -> None:
@@ -73,7 +73,7 @@ def test_a_master_that_tells_redis_its_epoch_anew_does_not_take_itself_for_anoth
     epoch = lease.take(1)
     assert epoch is not None
     reign = Leadership(lease, epoch, 1)
-    checkpoints = Checkpoints(redis_settings, reign)
+    checkpoints = CheckpointStore(redis_settings, reign)
     flush(redis_settings)
 
     reign._beat(lease)
@@ -84,7 +84,9 @@ def test_a_master_that_tells_redis_its_epoch_anew_does_not_take_itself_for_anoth
 
 
 def test_redis_away_is_an_error_of_its_own() -> None:
-    away = Checkpoints(RedisSettings(ADDRESS, free_port(ADDRESS), "test"), Leadership(None, 1, 1))
+    away = CheckpointStore(
+        RedisSettings(ADDRESS, free_port(ADDRESS), "test"), Leadership(None, 1, 1)
+    )
 
     with pytest.raises(StoreUnavailable, match="Redis does not answer"):
         away.load()

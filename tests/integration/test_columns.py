@@ -13,10 +13,10 @@ import pytest
 from locust_fleet.console import accounts, alerts, audit, tokens
 from locust_fleet.console.roles import Role
 from locust_fleet.election.leadership import Leadership
-from locust_fleet.master.recorder import LEADER_CHANGED, Recorder
-from locust_fleet.master.run import utc_now
-from locust_fleet.master.shipper import Shipper
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.results.recorder import LEADER_CHANGED, Recorder
+from locust_fleet.master.results.run import utc_now
+from locust_fleet.master.results.shipper import Shipper
+from locust_fleet.master.results.spool import Spool
 from locust_fleet.notify import backoff, outbox
 from locust_fleet.notify.backoff import Answer, Result
 from locust_fleet.settings.master import MasterSettings

@@ -12,10 +12,10 @@ import pytest
 from psycopg.rows import dict_row
 
 from locust_fleet.election.leadership import Leadership
-from locust_fleet.master.recorder import Recorder
-from locust_fleet.master.run import Run
-from locust_fleet.master.shipper import Shipper
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.results.recorder import Recorder
+from locust_fleet.master.results.run import Run
+from locust_fleet.master.results.shipper import Shipper
+from locust_fleet.master.results.spool import Spool
 from locust_fleet.protocol.histogram import merge, percentile
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import PostgresSettings

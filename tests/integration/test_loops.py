@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from locust_fleet.election.lease import MEMORY
-from locust_fleet.master.checkpoint import freeze, pack, unpack
+from locust_fleet.master.failover.checkpoint import freeze, pack, unpack
 from locust_fleet.runtime.loops import BROKEN
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import redis_environment, wait_until

@@ -12,11 +12,11 @@ import pytest
 
 from locust_fleet.election.leadership import Leadership
 from locust_fleet.errors import LeadershipLost, MigrationError, StoreUnavailable
-from locust_fleet.master import results
-from locust_fleet.master.recorder import Recorder
-from locust_fleet.master.run import utc_now
-from locust_fleet.master.shipper import Shipper
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.results import database
+from locust_fleet.master.results.recorder import Recorder
+from locust_fleet.master.results.run import utc_now
+from locust_fleet.master.results.shipper import Shipper
+from locust_fleet.master.results.spool import Spool
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import PostgresSettings
@@ -131,7 +131,7 @@ def test_a_record_of_a_version_that_knew_no_arrivals_is_written(
         record.pop("arrivals", None)
         for endpoint in record.get("endpoints", ()):
             del endpoint["corrected"]
-        results.write(connection, record, 1)
+        database.write(connection, record, 1)
 
     totals = connection.execute("SELECT requests, corrected FROM run_totals").fetchall()
     assert totals == [(5, None)]
@@ -147,7 +147,7 @@ def test_writing_everything_twice_changes_nothing(
 
     for _ in range(2):
         for path in spool.pending():
-            results.write(connection, spool.read(path), 1)
+            database.write(connection, spool.read(path), 1)
 
     counted = connection.execute(
         "SELECT (SELECT sum(requests) FROM run_samples), (SELECT sum(requests) FROM run_totals),"
@@ -162,13 +162,13 @@ def test_a_leader_of_an_earlier_epoch_writes_nothing_and_learns_of_the_later_one
 ) -> None:
     cut(recorder)
     before = spool.pending()
-    results.write(connection, spool.read(before[0]), 8)
+    database.write(connection, spool.read(before[0]), 8)
     shipper = Shipper(spool, settings, Leadership(None, 7, 1))
 
     with pytest.raises(LeadershipLost) as error, closing(shipper):
         shipper.ship()
 
-    assert error.value.epoch == results.highest_epoch(connection) == 8
+    assert error.value.epoch == database.highest_epoch(connection) == 8
     assert spool.pending() == before
     assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
@@ -240,7 +240,7 @@ def test_old_runs_go_with_everything_that_belongs_to_them(
     reports.mkdir(parents=True)
     connection.execute("UPDATE runs SET ended_at = now() - %s", (timedelta(days=31),))
 
-    removed = results.remove_old_runs(connection, 30, settings.reports_dir)
+    removed = database.remove_old_runs(connection, 30, settings.reports_dir)
 
     assert removed == [recorder.run.id]
     assert not reports.exists()
@@ -256,7 +256,7 @@ def test_young_runs_stay(
     recorder.stop()
     shipper.ship()
 
-    assert results.remove_old_runs(connection, 30, settings.reports_dir) == []
+    assert database.remove_old_runs(connection, 30, settings.reports_dir) == []
 
 
 def test_migrating_twice_is_harmless(connection: psycopg.Connection) -> None:

@@ -18,7 +18,7 @@ import redis
 
 from locust_fleet.election.leadership import YIELDED
 from locust_fleet.election.lease import LEASE, MEMORY, LeaderLease
-from locust_fleet.master.checkpoint import unpack
+from locust_fleet.master.failover.checkpoint import unpack
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import BUSY_S, redis_environment, wait_until
 from tests.integration.fleet import Fleet

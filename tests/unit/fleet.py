@@ -9,8 +9,8 @@ from locust.stats import RequestStats, setup_distributed_stats_event_listeners
 from types import SimpleNamespace
 from typing import Any, cast
 
-from locust_fleet.master.intake import Intake
-from locust_fleet.master.report import read_report
+from locust_fleet.master.reports.decode import ReportDecoder
+from locust_fleet.master.reports.validate import read_report
 from locust_fleet.protocol.messages import shorten
 
 
@@ -41,7 +41,7 @@ class Master:
         if keep_reports:
             events.worker_report.add_listener(lambda data, **_: self.seen.append(data))
         setup_distributed_stats_event_listeners(events, self.stats)
-        self.intake = Intake(self.stats, most_names)
+        self.intake = ReportDecoder(self.stats, most_names)
         self.intake.attach(cast(Any, SimpleNamespace(events=events)))
         self._events = events
 

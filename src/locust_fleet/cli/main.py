@@ -153,7 +153,7 @@ def _check_locustfile(arguments: argparse.Namespace) -> int:
     spool = Path(os.environ.get("SPOOL_DIR", "/var/lib/locust-fleet/spool"))
     from locust.util.load_locustfile import load_locustfile
 
-    from locust_fleet.master.problems import note
+    from locust_fleet.master.diagnostics import note
 
     problem = None
     try:

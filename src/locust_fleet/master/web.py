@@ -17,15 +17,15 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException
 
 from locust_fleet.errors import BadInput
-from locust_fleet.master import guard
-from locust_fleet.master.problems import Problems
-from locust_fleet.master.recorder import Recorder
-from locust_fleet.master.resume import Resume
-from locust_fleet.master.run import utc_now
-from locust_fleet.master.spool import Spool
-from locust_fleet.master.start_form import Choices, StartForm, read_form
-from locust_fleet.master.user_classes import CLASS
-from locust_fleet.master.user_settings import classes_of, judged, running_classes
+from locust_fleet.master.admission import rules
+from locust_fleet.master.admission.class_form import CLASS
+from locust_fleet.master.admission.start_form import Choices, StartForm, read_form
+from locust_fleet.master.diagnostics import Diagnostics
+from locust_fleet.master.failover.resume import Resume
+from locust_fleet.master.results.recorder import Recorder
+from locust_fleet.master.results.run import utc_now
+from locust_fleet.master.results.spool import Spool
+from locust_fleet.master.workers.class_settings import classes_of, judged, running_classes
 from locust_fleet.policy.limits import LONGEST_NAME
 from locust_fleet.policy.thresholds import Thresholds, read_thresholds
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION
@@ -53,7 +53,7 @@ SENTENCES = {
 Answer = Response | tuple[Response, int] | None
 
 
-class Front:
+class MasterWeb:
     """The hooks on Locust's Flask application."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Front:
         runner: MasterRunner,
         recorder: Recorder,
         settings: MasterSettings,
-        problems: Problems,
+        problems: Diagnostics,
         spool: Spool,
         resume: Resume,
         work_of: Callable[[str], Mapping[str, int]],
@@ -115,10 +115,10 @@ class Front:
             form = read_form(request.form.to_dict(flat=False), self._choices())
             alerts = _alerts()
         except BadInput as error:
-            return self._refuse(user, "start a run", guard.Refusal("bad_input", str(error)))
+            return self._refuse(user, "start a run", rules.Refusal("bad_input", str(error)))
         if host is None and not self._recorder.active:
             self._environment.host = self._default_host
-        refusal = guard.refuse_start(
+        refusal = rules.refuse_start(
             user=user,
             host=host,
             hosts=hosts_of_users(self._environment, host),
@@ -166,10 +166,10 @@ class Front:
         try:
             settings = judged(self._environment, read_json(request.get_data()))
         except BadInput as error:
-            refusal: guard.Refusal | None = guard.Refusal("bad_input", str(error))
+            refusal: rules.Refusal | None = rules.Refusal("bad_input", str(error))
         else:
             present = classes_of(self._environment)[settings[CLASS]].host
-            refusal = guard.refuse_host_of_class(
+            refusal = rules.refuse_host_of_class(
                 settings.get("host", present),
                 present,
                 self._recorder.active,
@@ -182,7 +182,7 @@ class Front:
         self._recorder.event("user settings changed", {"by": user, "settings": settings})
         return jsonify({}), 201
 
-    def _refuse(self, user: str, action: str, refusal: guard.Refusal) -> Response:
+    def _refuse(self, user: str, action: str, refusal: rules.Refusal) -> Response:
         if refusal.code in ("target_refused", "run_active"):
             address = request.headers.get("X-Real-IP", "")
             self._recorder.audit(user, address, action, refusal.message)

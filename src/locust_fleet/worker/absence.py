@@ -17,7 +17,7 @@ from typing import Any
 import gevent
 
 LOOK_S = 0.5
-# Between worker and master/balance.py: I was asleep; give up your users; I did.
+# Between worker and master/dispatch/rebalancer.py: I was asleep; give up your users; I did.
 AWOKE, GIVE_UP, GAVE_UP = "awoke", "give_up", "gave_up"
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 
 from locust_fleet.settings.worker import CapacitySettings
 
-# The message, and the key in a report; master/balance.py reads both.
+# The message, and the key in a report; master/dispatch/rebalancer.py reads both.
 CAPACITY = "capacity"
 CGROUPS = Path("/sys/fs/cgroup")
 

@@ -2,7 +2,7 @@
 
 What a master that is killed had read, or its kernel had taken in, would be lost. So reports are
 numbered within a run and kept until the leader acknowledges them; it asks for those that it
-misses (master/receipts.py) and counts each once.
+misses (master/reports/sequence.py) and counts each once.
 """
 
 from __future__ import annotations

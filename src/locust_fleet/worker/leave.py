@@ -28,7 +28,7 @@ from locust_fleet.worker.kept import Kept
 
 # What does not touch the users, so that it need not wait until they have stopped.
 WHILE_STOPPING = ("heartbeat", "ack", WHO, KEPT, WANTED, ARRIVALS)
-# The message of a worker that begins to leave; master/balance.py acts on it.
+# The message of a worker that begins to leave; master/dispatch/rebalancer.py acts on it.
 LEAVING = "leaving"
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from locust_fleet.master import results
-from locust_fleet.master.recorder import LEADER_CHANGED, Recorder
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.results import database
+from locust_fleet.master.results.recorder import LEADER_CHANGED, Recorder
+from locust_fleet.master.results.spool import Spool
 
 Told = Callable[[], list[tuple[str, str]]]
 
@@ -43,7 +43,7 @@ def told(spool: Spool, connection: psycopg.Connection) -> Told:
 
     def told() -> list[tuple[str, str]]:
         for path in spool.pending():
-            results.write(connection, spool.read(path), 1)
+            database.write(connection, spool.read(path), 1)
         return connection.execute(
             "SELECT content->>'status', content->>'summary' FROM outbox_messages ORDER BY seq"
         ).fetchall()

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from locust_fleet.master import arrivals
-from locust_fleet.master.arrivals import CHANGE_EVERY_S, LEAD_S, Arrivals, parts_of
-from locust_fleet.master.plan import Users
+from locust_fleet.master.dispatch import arrivals
+from locust_fleet.master.dispatch.arrivals import CHANGE_EVERY_S, LEAD_S, ArrivalPlanner, parts_of
+from locust_fleet.master.dispatch.planner import Users
 from locust_fleet.users import ArrivalRate
 from locust_fleet.users.arrival.schedule import Part, Schedule, Timeline
 from locust_fleet.users.arrival.shape import ramps_of
@@ -48,7 +48,9 @@ class Leader:
         self.runner.stop = self.stop
         environment = Environment(user_classes=list(classes or [Shopper]))
         environment.runner = self.runner
-        self.arrivals = Arrivals(environment, self.runner, lambda: self.run, lambda: self.told)
+        self.arrivals = ArrivalPlanner(
+            environment, self.runner, lambda: self.run, lambda: self.told
+        )
 
     def stop(self) -> None:
         self.stopped += 1

@@ -13,20 +13,20 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.fleet import Master, Worker
 from tests.unit.master.test_twins import request
 
-from locust_fleet.master.arrived import STILL_S, Arrived
+from locust_fleet.master.metrics.arrivals import STILL_S, ArrivalMetrics
 from locust_fleet.protocol.histogram import step_of
 
 
 @pytest.fixture
-def arrived() -> Arrived:
-    return Arrived(RequestStats(), 2000)
+def arrived() -> ArrivalMetrics:
+    return ArrivalMetrics(RequestStats(), 2000)
 
 
 def report(arrivals: int, dropped: int) -> dict[str, Any]:
     return {"fleet_arrived": {"Shopper": [arrivals, dropped]}}
 
 
-def samples(arrived: Arrived) -> dict[str, float]:
+def samples(arrived: ArrivalMetrics) -> dict[str, float]:
     return {
         sample.name: sample.value
         for metric in text_string_to_metric_families("".join(arrived.render()))
@@ -36,7 +36,7 @@ def samples(arrived: Arrived) -> dict[str, float]:
     }
 
 
-def test_arrivals_and_drops_are_counters_over_all_runs(arrived: Arrived) -> None:
+def test_arrivals_and_drops_are_counters_over_all_runs(arrived: ArrivalMetrics) -> None:
     arrived.add("w1", report(10, 4), 1.0)
     arrived.start_run()
     arrived.add("w2", report(10, 0), 2.0)
@@ -48,7 +48,7 @@ def test_arrivals_and_drops_are_counters_over_all_runs(arrived: Arrived) -> None
 
 
 def test_times_from_the_intended_start_are_a_histogram_and_percentiles(
-    arrived: Arrived, monkeypatch: pytest.MonkeyPatch
+    arrived: ArrivalMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stats, "bucket_response_time", step_of)
     worker, master = Worker(), Master()
@@ -65,13 +65,13 @@ def test_times_from_the_intended_start_are_a_histogram_and_percentiles(
     assert median_s == pytest.approx(0.15, rel=0.01)
 
 
-def test_without_an_open_model_there_is_nothing_to_tell(arrived: Arrived) -> None:
+def test_without_an_open_model_there_is_nothing_to_tell(arrived: ArrivalMetrics) -> None:
     arrived.add("w1", {}, 1.0)
     assert list(arrived.render()) == []
     assert arrived.problems() == []
 
 
-def test_dropped_iterations_are_a_problem_while_they_are(arrived: Arrived) -> None:
+def test_dropped_iterations_are_a_problem_while_they_are(arrived: ArrivalMetrics) -> None:
     now = time.monotonic()
     arrived.add("w1", report(10, 0), now)
     before = arrived.problems()
@@ -84,7 +84,7 @@ def test_dropped_iterations_are_a_problem_while_they_are(arrived: Arrived) -> No
     assert arrived.problems() == []
 
 
-def test_a_run_does_not_begin_with_the_problem_of_the_one_before(arrived: Arrived) -> None:
+def test_a_run_does_not_begin_with_the_problem_of_the_one_before(arrived: ArrivalMetrics) -> None:
     arrived.add("w1", report(10, 4), time.monotonic())
     arrived.start_run()
     assert arrived.problems() == []
@@ -92,7 +92,7 @@ def test_a_run_does_not_begin_with_the_problem_of_the_one_before(arrived: Arrive
 
 def test_locusts_page_and_report_show_dropped_iterations_as_no_failed_requests() -> None:
     page = RequestStats()
-    arrived = Arrived(page, 2000)
+    arrived = ArrivalMetrics(page, 2000)
     for _ in range(2):
         arrived.add("w1", report(10, 4), 1.0)
 

@@ -1,16 +1,16 @@
 """Whoever vanishes is missed until somebody takes the place; whoever says goodbye is not."""
 
-from locust_fleet.master.attendance import Attendance
+from locust_fleet.master.workers.roster import Roster
 
 
-def attended(*looks: set[str]) -> Attendance:
-    attendance = Attendance()
+def attended(*looks: set[str]) -> Roster:
+    attendance = Roster()
     for look in looks:
         attendance.look(look)
     return attendance
 
 
-def numbers(attendance: Attendance) -> tuple[int, int, int]:
+def numbers(attendance: Roster) -> tuple[int, int, int]:
     return attendance.connected, attendance.missing, attendance.expected
 
 
@@ -84,7 +84,7 @@ def test_a_worker_that_is_between_stopped_and_ready_is_not_missed() -> None:
 
 
 def test_a_worker_that_left_while_no_master_was_there_is_missed() -> None:
-    attendance = Attendance()
+    attendance = Roster()
 
     attendance.recall({"a", "b"})
     attendance.look({"a"})

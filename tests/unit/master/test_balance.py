@@ -19,11 +19,11 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locust_fleet.master.attendance import Attendance
-from locust_fleet.master.balance import Balance
-from locust_fleet.master.dispatch import SteadyDispatcher
-from locust_fleet.master.presence import Presence
-from locust_fleet.master.weights import Weights
+from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
+from locust_fleet.master.dispatch.rebalancer import Rebalancer
+from locust_fleet.master.dispatch.weights import Weights
+from locust_fleet.master.workers.registry import WorkerRegistry
+from locust_fleet.master.workers.roster import Roster
 from locust_fleet.protocol.messages import HERE, RUN, WHO
 
 from .test_dispatch import Shopper, runner_with
@@ -101,13 +101,13 @@ class Fleet:
         self.runner.stop = lambda: None  # type: ignore[method-assign, assignment, misc]
         events = self.runner.environment.events
         events.worker_report.add_listener(self._count)
-        Presence(self.runner, Attendance(), lambda: None, lambda _: None, lambda _: None).attach()
-        self.balance = Balance(self.runner, Weights("WEIGHTED", 0))
+        WorkerRegistry(self.runner, Roster(), lambda: None, lambda _: None, lambda _: None).attach()
+        self.balance = Rebalancer(self.runner, Weights("WEIGHTED", 0))
         self.balance.attach(self.runner.environment)
         self.join()
         self.join()
         self.deliver()
-        self.dispatcher = SteadyDispatcher(self.balance.present(), [Shopper])
+        self.dispatcher = PacedDispatcher(self.balance.present(), [Shopper])
         self.dispatcher.new_dispatch(target_user_count=TARGET, spawn_rate=7)
         self.runner._users_dispatcher = self.dispatcher
         for worker in self.workers.values():

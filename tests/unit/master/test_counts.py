@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.master.counts import (
+from locust_fleet.master.metrics.counters import (
     BUCKETS_S,
     ERROR_CHARACTERS,
     ERRORS_LIMIT,
-    Counts,
     Endpoint,
+    EndpointCounters,
     Rate,
 )
 
@@ -39,14 +39,14 @@ def report(
     }
 
 
-def counted(*reports: dict[str, Any], names_limit: int = 2000) -> Counts:
-    counts = Counts(names_limit)
+def counted(*reports: dict[str, Any], names_limit: int = 2000) -> EndpointCounters:
+    counts = EndpointCounters(names_limit)
     for one in reports:
         counts.add("w1", one, 100.0)
     return counts
 
 
-def only(counts: Counts) -> Endpoint:
+def only(counts: EndpointCounters) -> Endpoint:
     [endpoint] = counts.endpoints()
     return endpoint
 
@@ -87,7 +87,7 @@ def test_names_beyond_the_limit_are_counted_together() -> None:
 
 
 def test_names_within_the_limit_of_each_run_are_all_told_apart() -> None:
-    counts = Counts(3)
+    counts = EndpointCounters(3)
     for run in range(10):
         counts.start_run()
         for number in range(3):
@@ -124,7 +124,7 @@ def test_a_long_error_is_cut() -> None:
 
 
 def test_what_is_recent_is_what_was_reported_in_ten_seconds() -> None:
-    counts = Counts(2000)
+    counts = EndpointCounters(2000)
     counts.add("w1", report(times={10: 1}, failures=1), 100.0)
     counts.add("w1", report(times={20: 2}), 106.0)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from locust_fleet.master import dead_letters
-from locust_fleet.master.dead_letters import FOLDER, DeadLetters
+from locust_fleet.master.results import dead_letters
+from locust_fleet.master.results.dead_letters import FOLDER, DeadLetters
 
 
 def kept(spool: Path) -> list[str]:

@@ -22,10 +22,10 @@ from typing import Any, cast
 import pytest
 from gevent.pool import Group
 
-from locust_fleet.master.balance import ALONE_BEATS, FORGET_AFTER_BEATS, Balance
-from locust_fleet.master.dispatch import SteadyDispatcher
-from locust_fleet.master.plan import Share
-from locust_fleet.master.weights import Weights
+from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
+from locust_fleet.master.dispatch.planner import Share
+from locust_fleet.master.dispatch.rebalancer import ALONE_BEATS, FORGET_AFTER_BEATS, Rebalancer
+from locust_fleet.master.dispatch.weights import Weights
 
 
 class Shopper(User):
@@ -67,8 +67,8 @@ def runner_with(clients: WorkerNodes, state: str) -> MasterRunner:
     return runner
 
 
-def balance_of(runner: MasterRunner) -> Balance:
-    return Balance(runner, Weights("WEIGHTED", 0))
+def balance_of(runner: MasterRunner) -> Rebalancer:
+    return Rebalancer(runner, Weights("WEIGHTED", 0))
 
 
 def dispatched_over(
@@ -102,7 +102,7 @@ def test_after_a_leave_locusts_own_dispatcher_takes_itself_to_be_busy_for_ever()
 
 def test_two_leaves_one_after_the_other_are_both_made_good() -> None:
     workers = three_workers()
-    dispatcher = dispatched_over(workers, SteadyDispatcher)
+    dispatcher = dispatched_over(workers, PacedDispatcher)
 
     dispatcher.remove_worker(workers[0])
     list(dispatcher)
@@ -124,7 +124,7 @@ def test_locusts_own_dispatcher_starts_a_lost_workers_users_in_one_burst() -> No
 
 def test_a_lost_workers_users_start_elsewhere_at_the_spawn_rate() -> None:
     workers = three_workers()
-    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher, rate=2))
+    dispatcher = cast(PacedDispatcher, dispatched_over(workers, PacedDispatcher, rate=2))
     dispatcher._due = 0
 
     dispatcher.remove_worker(workers[0])
@@ -133,7 +133,7 @@ def test_a_lost_workers_users_start_elsewhere_at_the_spawn_rate() -> None:
 
 
 def test_a_dispatch_that_another_replaced_comes_to_its_end() -> None:
-    dispatcher = dispatched_over(three_workers(), SteadyDispatcher)
+    dispatcher = dispatched_over(three_workers(), PacedDispatcher)
     dispatcher.new_dispatch(target_user_count=60, spawn_rate=1)
     first = iter(dispatcher)
     next(first)
@@ -144,7 +144,7 @@ def test_a_dispatch_that_another_replaced_comes_to_its_end() -> None:
 
 
 def test_locust_starts_no_dispatch_where_it_reads_messages() -> None:
-    dispatcher = dispatched_over(three_workers(), SteadyDispatcher)
+    dispatcher = dispatched_over(three_workers(), PacedDispatcher)
 
     assert dispatcher.dispatch_in_progress
 
@@ -152,12 +152,12 @@ def test_locust_starts_no_dispatch_where_it_reads_messages() -> None:
 @pytest.mark.parametrize("rate", [0.0, float("inf"), float("nan")])
 def test_a_rate_that_is_none_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="users at"):
-        dispatched_over(three_workers(), SteadyDispatcher, rate)
+        dispatched_over(three_workers(), PacedDispatcher, rate)
 
 
 def test_a_worker_that_is_there_but_was_taken_out_gets_users_again() -> None:
     workers = three_workers()
-    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+    dispatcher = cast(PacedDispatcher, dispatched_over(workers, PacedDispatcher))
     dispatcher.remove_worker(workers[0])
     list(dispatcher)
 
@@ -173,11 +173,11 @@ def test_a_worker_that_is_there_but_was_taken_out_gets_users_again() -> None:
 
 def attached(
     runner: MasterRunner, workers: list[WorkerNode]
-) -> tuple[Balance, SteadyDispatcher, Wire]:
+) -> tuple[Rebalancer, PacedDispatcher, Wire]:
     """Attach to a runner whose three workers run ten users each."""
     balance = balance_of(runner)
     balance.attach(runner.environment)
-    dispatcher = cast(SteadyDispatcher, dispatched_over(workers, SteadyDispatcher))
+    dispatcher = cast(PacedDispatcher, dispatched_over(workers, PacedDispatcher))
     runner._users_dispatcher = dispatcher
     return balance, dispatcher, cast(Wire, runner.server)
 
@@ -374,7 +374,7 @@ def test_a_ramp_up_waits_for_workers_that_are_all_on_their_way_back() -> None:
 
 def test_users_that_are_taken_over_stay_where_they_are_and_the_ramp_up_goes_on() -> None:
     workers = [WorkerNode("a_1"), WorkerNode("b_2")]
-    dispatcher = SteadyDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
+    dispatcher = PacedDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
 
     dispatcher.adopt({"a_1": {"Shopper": 5}, "b_2": {"Shopper": 4}}, 12, spawn_rate=100)
 
@@ -383,7 +383,7 @@ def test_users_that_are_taken_over_stay_where_they_are_and_the_ramp_up_goes_on()
 
 def test_users_that_were_taken_over_are_taken_away_evenly() -> None:
     workers = [WorkerNode("a_1"), WorkerNode("b_2")]
-    dispatcher = SteadyDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
+    dispatcher = PacedDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
 
     dispatcher.adopt({"a_1": {"Shopper": 5}, "b_2": {"Shopper": 5}}, 4, spawn_rate=100)
 

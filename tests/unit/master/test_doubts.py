@@ -1,18 +1,18 @@
 """A worker that runs something else than it was told is told again, but not for ever."""
 
-from locust_fleet.master.doubts import PATIENCE_S, Doubts
+from locust_fleet.master.dispatch.reconciler import PATIENCE_S, Reconciler
 
 SOON, LATE = PATIENCE_S - 1, PATIENCE_S + 1
 
 
 def test_a_worker_that_does_as_told_is_left_alone() -> None:
-    doubts = Doubts()
+    doubts = Reconciler()
 
     assert [doubts.look({"a": 5}, {"a": 5}, 0, now) for now in (0, LATE)] == [[], []]
 
 
 def test_a_worker_with_too_few_users_is_told_once_more_and_no_more() -> None:
-    doubts = Doubts()
+    doubts = Reconciler()
 
     looks = [doubts.look({"a": 5}, {"a": 3}, 60, now) for now in (0, SOON, LATE, 3 * LATE)]
 
@@ -20,7 +20,7 @@ def test_a_worker_with_too_few_users_is_told_once_more_and_no_more() -> None:
 
 
 def test_it_is_told_anew_when_something_else_is_to_run() -> None:
-    doubts = Doubts()
+    doubts = Reconciler()
     for now in (0, LATE):
         doubts.look({"a": 5}, {"a": 3}, 0, now)
 
@@ -30,7 +30,7 @@ def test_it_is_told_anew_when_something_else_is_to_run() -> None:
 
 
 def test_users_that_end_by_themselves_are_not_started_over_and_over() -> None:
-    doubts = Doubts()
+    doubts = Reconciler()
     looks = [doubts.look({"a": 5}, {"a": 4}, 0, now) for now in (0, LATE)]
     doubts.look({"a": 5}, {"a": 5}, 0, LATE + 1)
 
@@ -40,7 +40,7 @@ def test_users_that_end_by_themselves_are_not_started_over_and_over() -> None:
 
 
 def test_users_have_the_stop_timeout_to_end_before_their_worker_is_told_again() -> None:
-    doubts = Doubts()
+    doubts = Reconciler()
 
     times = (0, LATE, 60 + SOON, 60 + LATE, 60 + 2 * LATE, 2 * (60 + LATE))
     looks = [doubts.look({"a": 5}, {"a": 9}, 60, now) for now in times]

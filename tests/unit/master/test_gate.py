@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from locust_fleet.master.gate import guard_start
-from locust_fleet.master.recorder import Recorder
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.admission.gate import guard_start
+from locust_fleet.master.results.recorder import Recorder
+from locust_fleet.master.results.spool import Spool
 from locust_fleet.policy.allowlist import Allowlist
 
 HUGE = 3_000_000_000

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from locust_fleet.master.guard import (
+from locust_fleet.master.admission.rules import (
     Refusal,
     refuse_host_of_class,
     refuse_hosts,
     refuse_numbers,
     refuse_start,
 )
-from locust_fleet.master.run import Run
+from locust_fleet.master.results.run import Run
 from locust_fleet.policy.allowlist import Allowlist
 
 SHOP = "http://shop.example"

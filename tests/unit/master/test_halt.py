@@ -17,8 +17,8 @@ from typing import Any, cast
 
 import gevent
 
-from locust_fleet.master.dispatch import SteadyDispatcher
-from locust_fleet.master.halt import make_stop_final
+from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
+from locust_fleet.master.stop_sequence import make_stop_final
 
 from .test_dispatch import Wire, runner_with
 
@@ -29,7 +29,7 @@ def stopped_while_spawn_messages_leave(final: bool) -> list[str]:
     workers["a_1"] = WorkerNode("a_1", STATE_RUNNING)
     runner = runner_with(workers, STATE_RUNNING)
     environment = runner.environment
-    environment.shape_class, environment.dispatcher_class = None, cast(Any, SteadyDispatcher)
+    environment.shape_class, environment.dispatcher_class = None, cast(Any, PacedDispatcher)
     runner.update_state = partial(setattr, runner, "state")  # type: ignore[method-assign]
     wire = cast(Wire, runner.server)
     web_ui = SimpleNamespace(_swarm_greenlet=None)

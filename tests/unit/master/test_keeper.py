@@ -8,13 +8,13 @@ import gevent
 import pytest
 
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
-from locust_fleet.master import keeper as module
-from locust_fleet.master.checkpoint import Checkpoints
-from locust_fleet.master.keeper import Keeper
-from locust_fleet.master.receipts import Receipts
-from locust_fleet.master.reception import Reception
-from locust_fleet.master.recorder import Recorder
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.failover import checkpointer as module
+from locust_fleet.master.failover.checkpoint import CheckpointStore
+from locust_fleet.master.failover.checkpointer import Checkpointer
+from locust_fleet.master.reports.acknowledge import Acknowledger
+from locust_fleet.master.reports.sequence import ReportSequence
+from locust_fleet.master.results.recorder import Recorder
+from locust_fleet.master.results.spool import Spool
 from locust_fleet.protocol.messages import NUMBER, OLDEST, RUN
 
 
@@ -37,14 +37,14 @@ class Master:
         self.acknowledged: dict[str, int] = {}
         self._folder = folder
         self.recorder = Recorder(Spool(folder), "v1", hold=True)
-        self.receipts = Receipts()
+        self.receipts = ReportSequence()
         self.receipts.begin("r1")
-        self.keeper = Keeper(
-            cast(Checkpoints, self.store),
+        self.keeper = Checkpointer(
+            cast(CheckpointStore, self.store),
             lambda: {"receipts": self.receipts.counted()},
             self.recorder,
             self.receipts,
-            cast(Reception, self),
+            cast(Acknowledger, self),
         )
 
     def keep(self, run: str, counted: dict[str, int]) -> None:

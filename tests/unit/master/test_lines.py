@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from locust_fleet.master.counts import Endpoint
-from locust_fleet.master.lines import FRACTIONS, Order, Template, percentiles
+from locust_fleet.master.metrics.counters import Endpoint
+from locust_fleet.master.metrics.templates import FRACTIONS, SortedHistogram, Template, percentiles
 from locust_fleet.protocol.histogram import percentile
 
 
@@ -33,7 +33,7 @@ def test_a_name_with_percent_signs_stays_what_it_is() -> None:
 
 
 def test_times_are_in_order_as_a_histogram_grows_and_begins_anew() -> None:
-    order, histogram = Order(), {30.0: 1, 10.0: 1}
+    order, histogram = SortedHistogram(), {30.0: 1, 10.0: 1}
 
     order.follow(histogram)
     assert order.times == [10, 30]

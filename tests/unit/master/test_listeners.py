@@ -2,18 +2,23 @@
 
 from locust.env import Environment
 
-from locust_fleet.master.attendance import Attendance
-from locust_fleet.master.counts import Counts
-from locust_fleet.master.listeners import measure
-from locust_fleet.master.losses import Losses
-from locust_fleet.master.tallies import Tallies
-from locust_fleet.master.weights import Weights
+from locust_fleet.master.dispatch.weights import Weights
+from locust_fleet.master.lifecycle import measure
+from locust_fleet.master.metrics.counters import EndpointCounters
+from locust_fleet.master.workers.loss_bound import LossBound
+from locust_fleet.master.workers.roster import Roster
+from locust_fleet.master.workers.totals import WorkerTotals
 
 
 def test_a_run_does_not_miss_a_worker_that_vanished_before_it_began() -> None:
-    environment, attendance = Environment(), Attendance()
+    environment, attendance = Environment(), Roster()
     measure(
-        environment, Counts(10), attendance, Weights("WEIGHTED", 0), Losses(3.0, 5.0), Tallies()
+        environment,
+        EndpointCounters(10),
+        attendance,
+        Weights("WEIGHTED", 0),
+        LossBound(3.0, 5.0),
+        WorkerTotals(),
     )
     attendance.look({"a", "b"})
     attendance.look({"a"})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from locust_fleet.master.losses import Losses
+from locust_fleet.master.workers.loss_bound import LossBound
 
 
 def report(users: int, *requests: int) -> dict[str, Any]:
@@ -10,7 +10,7 @@ def report(users: int, *requests: int) -> dict[str, Any]:
 
 
 def test_a_steady_worker_may_lose_an_interval_and_what_its_users_wait_for() -> None:
-    losses = Losses(3.0, 5.0)
+    losses = LossBound(3.0, 5.0)
     losses.hear("w1", report(10, 60, 40))
     losses.hear("w1", report(10, 50, 30))
 
@@ -18,7 +18,7 @@ def test_a_steady_worker_may_lose_an_interval_and_what_its_users_wait_for() -> N
 
 
 def test_users_that_joined_count_as_much_as_the_others() -> None:
-    losses = Losses(3.0, 5.0)
+    losses = LossBound(3.0, 5.0)
     losses.hear("w1", report(10, 100))
     losses.hear("w1", report(20, 110))
 
@@ -26,7 +26,7 @@ def test_users_that_joined_count_as_much_as_the_others() -> None:
 
 
 def test_requests_of_users_that_stopped_are_theirs() -> None:
-    losses = Losses(3.0, 5.0)
+    losses = LossBound(3.0, 5.0)
     losses.hear("w1", report(10, 100))
     losses.hear("w1", report(1, 100))
 
@@ -34,7 +34,7 @@ def test_requests_of_users_that_stopped_are_theirs() -> None:
 
 
 def test_a_worker_that_has_not_reported_yet_does_what_it_was_told_as_fast_as_others() -> None:
-    losses = Losses(3.0, 5.0)
+    losses = LossBound(3.0, 5.0)
     losses.tell({"w1": 10, "w2": 10})
     losses.hear("w2", report(10, 80))
 
@@ -42,7 +42,7 @@ def test_a_worker_that_has_not_reported_yet_does_what_it_was_told_as_fast_as_oth
 
 
 def test_a_first_report_of_less_than_an_interval_does_not_count_as_a_slow_one() -> None:
-    losses = Losses(3.0, 5.0)
+    losses = LossBound(3.0, 5.0)
     losses.hear("w1", report(10, 5))
     losses.hear("w2", report(10, 80))
 
@@ -50,7 +50,7 @@ def test_a_first_report_of_less_than_an_interval_does_not_count_as_a_slow_one() 
 
 
 def test_users_that_were_told_since_the_last_report_count() -> None:
-    losses = Losses(3.0, 5.0)
+    losses = LossBound(3.0, 5.0)
     losses.hear("w1", report(10, 80))
     losses.tell({"w1": 20})
 
@@ -58,18 +58,18 @@ def test_users_that_were_told_since_the_last_report_count() -> None:
 
 
 def test_without_any_report_of_anybody_nothing_is_known() -> None:
-    losses = Losses(3.0, 5.0)
+    losses = LossBound(3.0, 5.0)
     losses.tell({"w1": 10})
 
     assert losses.bound("w1")["requests"] is None
 
 
 def test_a_worker_without_users_has_nothing_to_lose() -> None:
-    assert Losses(3.0, 5.0).bound("w1")["requests"] == 0
+    assert LossBound(3.0, 5.0).bound("w1")["requests"] == 0
 
 
 def test_the_next_leader_bounds_as_the_one_before() -> None:
-    losses, next_leader = Losses(3.0, 5.0), Losses(3.0, 5.0)
+    losses, next_leader = LossBound(3.0, 5.0), LossBound(3.0, 5.0)
     losses.tell({"w1": 20})
     losses.hear("w1", report(10, 80))
 
@@ -79,7 +79,7 @@ def test_the_next_leader_bounds_as_the_one_before() -> None:
 
 
 def test_the_run_before_does_not_count() -> None:
-    losses = Losses(3.0, 5.0)
+    losses = LossBound(3.0, 5.0)
     losses.hear("w1", report(10, 100))
     losses.start_run()
 
@@ -88,13 +88,13 @@ def test_the_run_before_does_not_count() -> None:
 
 def test_what_a_worker_kept_while_nobody_led_counts_as_well() -> None:
     seconds = 1000.0
-    first = Losses(3.0, 5.0, lambda: seconds)
+    first = LossBound(3.0, 5.0, lambda: seconds)
     first.tell({"w1": 10})
     first.hear("w1", report(10, 100))
     memory = first.remember()
     seconds += 65
 
-    following = Losses(3.0, 5.0, lambda: seconds)
+    following = LossBound(3.0, 5.0, lambda: seconds)
     following.recall(memory)
 
     assert following.bound("w1") == {

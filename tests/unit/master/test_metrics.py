@@ -15,12 +15,12 @@ import gevent
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from locust_fleet.master.attendance import Attendance
-from locust_fleet.master.counts import Counts
-from locust_fleet.master.metrics import MasterMetrics
-from locust_fleet.master.recorder import Recorder
-from locust_fleet.master.run import utc_now
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.metrics.counters import EndpointCounters
+from locust_fleet.master.metrics.exporter import MasterMetrics
+from locust_fleet.master.results.recorder import Recorder
+from locust_fleet.master.results.run import utc_now
+from locust_fleet.master.results.spool import Spool
+from locust_fleet.master.workers.roster import Roster
 from locust_fleet.settings.master import thresholds
 
 CONTRACT = """
@@ -52,13 +52,13 @@ class Master:
         )
         spool = Spool(folder)
         self.recorder = Recorder(spool, "v1")
-        self.counts = Counts(2000)
+        self.counts = EndpointCounters(2000)
         self.metrics = MasterMetrics(
             cast("Any", self.runner),
             self.recorder,
             spool,
             self.counts,
-            Attendance(),
+            Roster(),
             thresholds({}),
             "v1",
         )
@@ -150,7 +150,7 @@ def test_a_missing_worker_has_no_users(master: Master) -> None:
 def test_with_very_many_names_every_percentile_comes_in_the_end(
     master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("locust_fleet.master.metrics.RUN_PERCENTILES_S", 0.0)
+    monkeypatch.setattr("locust_fleet.master.metrics.exporter.RUN_PERCENTILES_S", 0.0)
     master.report("/1", "/2", "/3")
 
     # All endpoints together, and then one a scrape.
@@ -184,7 +184,7 @@ def test_percentiles_that_wait_for_the_next_scrape_are_not_of_the_run_before(
     master.report("/1", "/2", "/3")
     assert run_percentiles(master) == {"/1", "/2", "/3"}
 
-    monkeypatch.setattr("locust_fleet.master.metrics.RUN_PERCENTILES_S", 0.0)
+    monkeypatch.setattr("locust_fleet.master.metrics.exporter.RUN_PERCENTILES_S", 0.0)
     master.stats.clear_all()
     master.counts.start_run()
     master.report("/1", "/2", "/3")
@@ -195,7 +195,7 @@ def test_percentiles_that_wait_for_the_next_scrape_are_not_of_the_run_before(
 def test_others_have_their_turns_during_a_scrape(
     master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("locust_fleet.master.metrics.TURN_S", 0.0)
+    monkeypatch.setattr("locust_fleet.master.metrics.exporter.TURN_S", 0.0)
     master.report(*(f"/{number}" for number in range(50)))
     turns = [0]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.master.bounds import NAME_BYTES
-from locust_fleet.master.interval import ENDPOINTS_LIMIT
-from locust_fleet.master.recorder import UNSAVED_LIMIT, Recorder
-from locust_fleet.master.run import utc_now
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.results.bounds import NAME_BYTES
+from locust_fleet.master.results.recorder import UNSAVED_LIMIT, Recorder
+from locust_fleet.master.results.run import utc_now
+from locust_fleet.master.results.spool import Spool
+from locust_fleet.master.results.window import ENDPOINTS_LIMIT
 
 
 def report(requests: int = 1, *, name: str = "/", times: dict[int, int] | None = None) -> Any:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.fleet import Master, Worker
 
-from locust_fleet.master.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT
-from locust_fleet.master.report import read_report
+from locust_fleet.master.reports.validate import read_report
+from locust_fleet.master.results.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT
 from locust_fleet.protocol.histogram import ARRIVED
 from locust_fleet.protocol.messages import SHORT, shorten
 from locust_fleet.protocol.validation import Unreadable

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from locust_fleet.master.spool import Spool
+from locust_fleet.master.results.spool import Spool
 
 
 def test_records_come_back_in_the_order_they_were_put(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locust_fleet.errors import BadInput
-from locust_fleet.master.start_form import Choices, StartForm, read_form
-from locust_fleet.master.user_classes import UserClass
+from locust_fleet.master.admission.class_form import UserClass
+from locust_fleet.master.admission.start_form import Choices, StartForm, read_form
 from locust_fleet.policy import limits
 
 PLAIN = Choices(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from locust_fleet.master.tallies import Tallies
+from locust_fleet.master.workers.totals import WorkerTotals
 
 
 def report(requests: int, failures: int) -> dict[str, Any]:
@@ -10,7 +10,7 @@ def report(requests: int, failures: int) -> dict[str, Any]:
 
 
 def test_reports_of_a_worker_add_up() -> None:
-    tallies = Tallies()
+    tallies = WorkerTotals()
     tallies.add("w1", report(10, 1))
     tallies.add("w1", report(5, 0))
     tallies.add("w2", report(7, 7))
@@ -19,7 +19,7 @@ def test_reports_of_a_worker_add_up() -> None:
 
 
 def test_a_run_begins_with_nothing() -> None:
-    tallies = Tallies()
+    tallies = WorkerTotals()
     tallies.add("w1", report(10, 1))
 
     tallies.start_run()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locust_fleet.errors import BadInput
-from locust_fleet.master.user_classes import (
+from locust_fleet.master.admission.class_form import (
     MOST_WEIGHT,
     SETTINGS,
     UserClass,

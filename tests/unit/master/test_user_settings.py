@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from locust_fleet.errors import BadInput
-from locust_fleet.master.user_settings import UserSettings, classes_of, running_classes
+from locust_fleet.master.workers.class_settings import ClassSettings, classes_of, running_classes
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def environment() -> Environment:
 
 
 @pytest.fixture
-def settings(environment: Environment) -> UserSettings:
-    settings = UserSettings(environment, cast(Any, environment.runner))
+def settings(environment: Environment) -> ClassSettings:
+    settings = ClassSettings(environment, cast(Any, environment.runner))
     settings.attach()
     return settings
 
@@ -50,7 +50,7 @@ def test_a_class_stands_as_its_locustfile_says(environment: Environment) -> None
 
 
 def test_what_is_set_is_kept_for_the_next_leader(
-    environment: Environment, settings: UserSettings
+    environment: Environment, settings: ClassSettings
 ) -> None:
     environment.update_user_class({"user_class_name": "Buyer", "weight": 5, "tasks": ["buy"]})
 
@@ -63,7 +63,7 @@ def test_what_is_set_is_kept_for_the_next_leader(
     "wrong", [{"weight": "abc"}, {"fixed_count": "x"}, {"tasks": ["sell"]}, {"weight": 0}]
 )
 def test_whoever_sets_what_cannot_be_changes_nothing(
-    environment: Environment, settings: UserSettings, wrong: dict[str, Any]
+    environment: Environment, settings: ClassSettings, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(BadInput):
         environment.update_user_class({"user_class_name": "Buyer", **wrong})
@@ -73,7 +73,7 @@ def test_whoever_sets_what_cannot_be_changes_nothing(
 
 
 def test_what_a_version_before_this_one_has_let_in_is_left_out(
-    environment: Environment, settings: UserSettings, caplog: pytest.LogCaptureFixture
+    environment: Environment, settings: ClassSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.recall(
         {

@@ -17,11 +17,11 @@ import gevent
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from locust_fleet.master.problems import Problems
-from locust_fleet.master.recorder import Recorder
-from locust_fleet.master.spool import Spool
-from locust_fleet.master.user_settings import UserSettings
-from locust_fleet.master.web import Front
+from locust_fleet.master.diagnostics import Diagnostics
+from locust_fleet.master.results.recorder import Recorder
+from locust_fleet.master.results.spool import Spool
+from locust_fleet.master.web import MasterWeb
+from locust_fleet.master.workers.class_settings import ClassSettings
 from locust_fleet.settings.master import MasterSettings
 
 HEADERS = {"X-Fleet-Front": "s", "X-Fleet-User": "alice"}
@@ -68,14 +68,14 @@ class Locust:
             self.environment, "", 0, delayed_start=True, userclass_picker_is_active=picker
         )
         self.environment.runner = self.runner
-        UserSettings(self.environment, self.runner).attach()
+        ClassSettings(self.environment, self.runner).attach()
         self.recorder = Recorder(Spool(folder), "v1")
-        Front(
+        MasterWeb(
             self.environment,
             self.runner,
             self.recorder,
             SETTINGS,
-            Problems(folder),
+            Diagnostics(folder),
             Spool(folder),
             cast(Any, SimpleNamespace(done=True)),
             lambda _: {},

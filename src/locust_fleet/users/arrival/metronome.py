@@ -11,7 +11,7 @@ from locust_fleet.users.arrival.pace import Pace
 from locust_fleet.users.arrival.pool import Pool
 from locust_fleet.users.arrival.schedule import Part, Schedule, Timeline
 
-# What is worked out at once; parts are announced earlier than that (master/arrivals.py).
+# What is worked out at once; parts are announced earlier than that (master/dispatch/arrivals.py).
 AHEAD_S = 0.2
 # How much earlier than it is due an arrival may begin, rather than later: as late as sleeps end.
 LEAST_EARLY_S, MOST_EARLY_S = 0.0005, 0.003

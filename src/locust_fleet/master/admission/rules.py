@@ -1,0 +1,77 @@
+"""Decide whether a run may start or change. Pure: web.py asks for people, gate.py for others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from locust_fleet.master.results.run import Run
+from locust_fleet.policy.allowlist import Allowlist, without_credentials
+from locust_fleet.policy.limits import FASTEST, MOST_USERS, SLOWEST
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something may not be done: a word for programs and a sentence for people."""
+
+    code: str
+    message: str
+
+
+def refuse_start(
+    *,
+    user: str,
+    host: str | None,
+    hosts: Iterable[str | None],
+    active: Run | None,
+    stopping: bool,
+    only_new: bool,
+    workers: int,
+    targets: Allowlist,
+) -> Refusal | None:
+    """Judge a start, which during a run is a change of its users; None when it may be done.
+
+    ``host`` is the target that was asked for, None to leave it as it is; ``hosts`` are those
+    that the users would then have. ``only_new`` refuses the change of a run, too.
+    """
+    if active is not None:
+        if stopping:
+            return Refusal("run_active", f"{active.describe()}, which is stopping; wait a moment")
+        if only_new or user != active.started_by:
+            return Refusal("run_active", f"{active.describe()}; stop that run first")
+        if host is not None and without_credentials(host) != active.host:
+            return Refusal("run_active", "the host cannot change in a run; stop the run first")
+        return None
+    if workers == 0:
+        return Refusal("no_workers", "no worker is connected; wait a moment or add workers")
+    return refuse_hosts(hosts, targets)
+
+
+def refuse_numbers(users: float, spawn_rate: float) -> Refusal | None:
+    """Judge what a shape or the configuration asks for, which no form has asked for."""
+    if not 0 <= users <= MOST_USERS:
+        return Refusal("bad_input", f"{users} users cannot run; use 0 to {MOST_USERS}")
+    if not SLOWEST <= spawn_rate <= FASTEST:
+        return Refusal(
+            "bad_input", f"no {spawn_rate} users start per second; use {SLOWEST} to {FASTEST}"
+        )
+    return None
+
+
+def refuse_host_of_class(
+    host: str | None, present: str | None, active: Run | None, targets: Allowlist
+) -> Refusal | None:
+    """Judge the host that a class of users is to have; None when it may."""
+    if host == present:
+        return None
+    if active is not None:
+        return Refusal("run_active", "the host cannot change in a run; stop the run first")
+    return refuse_hosts([host], targets)
+
+
+def refuse_hosts(hosts: Iterable[str | None], targets: Allowlist) -> Refusal | None:
+    """Judge the hosts that the users of a run have; users without one open no HTTP connection."""
+    for host in hosts:
+        if host is not None and not targets.allows_url(host):
+            return Refusal("target_refused", targets.refusal(host))
+    return None

@@ -1,0 +1,1 @@
+"""Which worker runs how many users of which class."""

@@ -1,0 +1,226 @@
+"""Go on with the run of the master before, without a user noticing.
+
+Locust 2.47.0 knows nothing of a run that it did not start: ``MasterRunner.start`` would clear the
+statistics and hand the users out anew. So everything is made what it was, the workers are taken
+over with the users that they have, and only what is missing is dispatched.
+"""
+
+from __future__ import annotations
+
+from locust import runners
+from locust.env import Environment
+from locust.runners import (
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    STATE_STOPPING,
+    MasterRunner,
+    WorkerNode,
+)
+from locust.web import WebUI
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from locust_fleet.locust_patches.patch import replace
+from locust_fleet.master.dispatch.arrivals import ArrivalPlanner
+from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, added_up
+from locust_fleet.master.dispatch.rebalancer import ALONE_BEATS
+from locust_fleet.master.dispatch.weights import Weights
+from locust_fleet.master.failover import locust_state
+from locust_fleet.master.failover.checkpoint import CheckpointStore, State
+from locust_fleet.master.reports.sequence import ReportSequence
+from locust_fleet.master.results.recorder import LEADER_CHANGED, Recorder
+from locust_fleet.master.results.run import Run, utc_now
+from locust_fleet.master.workers.class_settings import ClassSettings
+from locust_fleet.master.workers.loss_bound import LossBound
+from locust_fleet.master.workers.registry import WorkerRegistry
+from locust_fleet.master.workers.roster import Roster
+from locust_fleet.runtime.loops import vital
+
+LOOK_EVERY_S = 0.05
+
+logger = logging.getLogger(__name__)
+
+
+class Resume:
+    """Takes over the run of a checkpoint."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        runner: MasterRunner,
+        web_ui: WebUI | None,
+        recorder: Recorder,
+        receipts: ReportSequence,
+        presence: WorkerRegistry,
+        attendance: Roster,
+        weights: Weights,
+        losses: LossBound,
+        arrivals: ArrivalPlanner,
+        user_settings: ClassSettings,
+        name: str,
+        checkpoints: CheckpointStore | None,
+    ) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._web_ui = web_ui
+        self._recorder = recorder
+        self._receipts = receipts
+        self._presence = presence
+        self._attendance = attendance
+        self._weights = weights
+        self._losses = losses
+        self._arrivals = arrivals
+        self._user_settings = user_settings
+        self._checkpoints = checkpoints
+        # Of this master.
+        self._name = name
+        # The load of the former one, until its workers are taken over.
+        self._former: Mapping[str, Any] = {}
+        self._done = Event()
+        self._done.set()
+
+    @property
+    def done(self) -> bool:
+        """Whether this master has what it needs to lead; false while workers are taken over."""
+        return self._done.is_set()
+
+    def state(self) -> State:
+        """Return all that is needed to go on; plain data."""
+        environment, runner = self._environment, self._runner
+        load = locust_state.load_of(environment, runner)
+        return {
+            "load": load if self.done else locust_state.as_before(self._former, load),
+            "recorder": self._recorder.remember(),
+            "receipts": self._receipts.counted(),
+            "weights": self._weights.remember(),
+            "losses": self._losses.remember(),
+            "arrivals": self._arrivals.remember(),
+            "user_settings": self._user_settings.remember(),
+            "statistics": locust_state.statistics_of(runner.stats),
+            "history": runner.stats.history,
+            "exceptions": locust_state.exceptions_of(runner),
+        }
+
+    def begin(self, run: Run, state: State) -> None:
+        """Make everything what it was; no other greenlet may run before this returns."""
+        self._done.clear()
+        runner, load = self._runner, state["load"]
+        self._former = load
+        locust_state.restore_load(self._environment, runner, load)
+        if state["statistics"]:
+            locust_state.restore_statistics(runner.stats, state["statistics"])
+        runner.stats.history = state["history"] or []
+        locust_state.restore_exceptions(runner, state["exceptions"] or [])
+        self._receipts.begin(run.id, state["receipts"])
+        self._weights.recall(state["weights"])
+        self._losses.recall(state["losses"])
+        # A version before this one had none of these.
+        if "arrivals" in state:
+            self._arrivals.recall(state["arrivals"])
+        self._user_settings.recall(state.get("user_settings", {}))
+        runner.spawning_completed = False
+        runner.state = STATE_RUNNING
+        self._recorder.event(LEADER_CHANGED, {"leader": self._name})
+        for name in ("start", "stop"):
+            replace(runner, name, self._when_done(getattr(runner, name)))
+        gevent.spawn(vital("takeover", self._go_on, lambda: True, self._blame), run, load)
+
+    def _blame(self, error: BaseException | None) -> None:
+        if self._checkpoints is not None and error is not None:
+            self._checkpoints.blame(error)
+
+    def _when_done(self, function: Callable[..., None]) -> Callable[..., None]:
+        def waiting(*args: Any, **kwargs: Any) -> None:
+            self._done.wait()
+            function(*args, **kwargs)
+
+        return waiting
+
+    def _go_on(self, run: Run, load: Any) -> None:
+        self._carry_on(run, load)
+        if self._checkpoints is not None:
+            self._checkpoints.absolve()
+
+    def _carry_on(self, run: Run, load: Any) -> None:
+        began, users = time.monotonic(), 0
+        try:
+            known, missing = set(load["workers"]), set(load.get("missing", ()))
+            if self._wait_for_workers(known, missing):
+                self._miss(known | missing)
+                users = self._take_over_users(load)
+            else:
+                self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
+        finally:
+            self._done.set()
+        asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
+        if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
+            logger.info("ends run %s, which is over", run.id)
+            self._runner.stop()
+            return
+        logger.info(
+            "goes on with run %s after %.1f s: %d workers, %d of %d users",
+            *(run.id, time.monotonic() - began, self._runner.worker_count, users, load["users"]),
+        )
+        self._plan_end(run)
+        if load["shape_began"] is not None and self._environment.shape_class:
+            self._follow_shape(time.time() - load["shape_began"])
+        elif users != load["users"] and self._runner._users_dispatcher is not None:
+            self._runner.state = STATE_SPAWNING
+            self._runner.start(load["users"], load["spawn_rate"])
+        else:
+            self._runner.spawning_completed = True
+
+    def _wait_for_workers(self, known: set[str], missing: set[str]) -> bool:
+        """Wait for those that were there, all or at least one; returns whether one is.
+
+        Those that were missed are waited for where nobody else was there. Only new ones are none:
+        with all its workers gone a run is over, and it must not load a target again because
+        somebody starts the stack again.
+        """
+        clients, beat_s = self._runner.clients, runners.HEARTBEAT_INTERVAL
+        began = time.monotonic()
+        all_by, one_by = began + runners.HEARTBEAT_LIVENESS * beat_s, began + ALONE_BEATS * beat_s
+        while not (known or missing) <= set(clients) and time.monotonic() < all_by:
+            gevent.sleep(LOOK_EVERY_S)
+        self._attendance.recall(known)
+        while not (known | missing) & set(clients) and time.monotonic() < one_by:
+            gevent.sleep(LOOK_EVERY_S)
+        return bool((known | missing) & set(clients))
+
+    def _miss(self, known: set[str]) -> None:
+        """Expect those who are not there: they may come back with reports."""
+        clients = self._runner.clients
+        for worker in known - set(clients):
+            clients[worker] = WorkerNode(worker, STATE_MISSING, heartbeat_liveness=0)
+
+    def _take_over_users(self, load: Any) -> int:
+        """Plan from what the workers have; returns how many users that is. Yields to nobody."""
+        runner = self._runner
+        dispatcher = self._environment.dispatcher_class(
+            worker_nodes=list(runner.clients.values()), user_classes=runner.user_classes
+        )
+        assert isinstance(dispatcher, PacedDispatcher)
+        dispatcher.adopt(self._presence.users, load["users"], load["spawn_rate"])
+        runner._users_dispatcher = dispatcher
+        runner.target_user_classes_count = added_up(dispatcher.users())
+        return dispatcher.get_current_user_count()
+
+    def _plan_end(self, run: Run) -> None:
+        if run.ends_at is None or self._web_ui is None:
+            return
+        left_s = (run.ends_at - utc_now()).total_seconds()
+        # Where the UI keeps its own timer, so that a change there ends this one.
+        self._web_ui._run_time_greenlet = gevent.spawn_later(left_s, self._web_ui._stop_runners)
+
+    def _follow_shape(self, run_for_s: float) -> None:
+        runner, shape = self._runner, self._environment.shape_class
+        assert shape is not None
+        shape.start_time = time.perf_counter() - run_for_s
+        runner.shape_greenlet = runner.greenlet.spawn(runner.shape_worker)

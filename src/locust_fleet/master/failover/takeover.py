@@ -1,0 +1,142 @@
+"""Become the leader, and only then listen: what waits for a master must find one that leads.
+
+Locust 2.47.0 listens as soon as there is a runner. So this waits where the runner would be made,
+when all that takes long, such as importing the locustfile, is done.
+"""
+
+from __future__ import annotations
+
+from locust.env import Environment
+from locust.runners import MasterRunner
+
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+import psycopg
+
+from locust_fleet.election.candidate import Candidate, clock_ms
+from locust_fleet.election.leadership import Leadership
+from locust_fleet.election.lease import LeaderLease
+from locust_fleet.errors import StoreUnavailable
+from locust_fleet.locust_patches.patch import replace
+from locust_fleet.master.epoch_stamp import speak_for
+from locust_fleet.master.failover.checkpoint import CheckpointStore, State
+from locust_fleet.master.identities import hand_over_identities
+from locust_fleet.master.inbox import hear_workers
+from locust_fleet.master.results import database
+from locust_fleet.master.results.dead_letters import DeadLetters
+from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.runtime import postgres
+from locust_fleet.runtime.loops import vital
+from locust_fleet.settings.master import MasterSettings
+from locust_fleet.settings.stores import RedisSettings
+
+EVERYWHERE = ("*", "0.0.0.0", "")
+# Redis knows the same, unless it has lost it.
+POSTGRES_PATIENCE_S = 1.0
+REDIS_PAUSE_S = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+class Takeover:
+    """What this master has from the moment on in which it leads."""
+
+    def __init__(
+        self, settings: MasterSettings, dropped: DropCounter, letters: DeadLetters
+    ) -> None:
+        self._settings = settings
+        self._dropped = dropped
+        self._letters = letters
+        self._candidate: Candidate | None = None
+        self.reign: Leadership
+        # Without Redis there are none.
+        self.checkpoints: CheckpointStore | None = None
+        self.state: State | None = None
+
+    def attach(self) -> None:
+        """From now on, there is no runner before this master leads."""
+        create = Environment.create_master_runner
+
+        def create_when_leading(
+            environment: Environment, master_bind_host: str, master_bind_port: int
+        ) -> MasterRunner:
+            self._wait(master_bind_host, master_bind_port)
+            speak_for(self.reign)
+            hand_over_identities()
+            hear_workers(self.reign, self._dropped)
+            return create(environment, master_bind_host, master_bind_port)
+
+        replace(Environment, "create_master_runner", create_when_leading)
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Say how far this master is, which does not lead yet."""
+        if self._candidate is None:
+            return False, {"role": "starting"}
+        return self._candidate.readiness()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Blame the checkpoint for what reading it raises, unless it is the disk that fails."""
+        try:
+            yield
+        except Exception as error:
+            if self.state and self.checkpoints and not isinstance(error, OSError):
+                self.checkpoints.blame(error)
+            raise
+
+    def _wait(self, host: str, port: int) -> None:
+        redis, heartbeat = self._settings.redis, self._settings.heartbeat
+        if redis is None:
+            self.reign = Leadership(None, clock_ms(), heartbeat.interval_s)
+            return
+        lease = LeaderLease(
+            redis,
+            self._settings.name,
+            lambda: address(redis, host, port),
+            self._settings.priority,
+            heartbeat.timeout_s,
+        )
+        known = self._known_to_postgres()
+        self._candidate = Candidate(lease, known, heartbeat.timeout_s, heartbeat.interval_s)
+        self.reign = Leadership(lease, self._candidate.wait(), heartbeat.interval_s)
+        gevent.spawn(vital("lease", self.reign.run_forever))
+        self.checkpoints = CheckpointStore(redis, self.reign, self._letters.put)
+        self.state = self._load(self.checkpoints)
+        logger.info("leads under epoch %d", self.reign.epoch)
+
+    def _known_to_postgres(self) -> int:
+        try:
+            with (
+                gevent.Timeout(POSTGRES_PATIENCE_S, StoreUnavailable("it takes too long")),
+                postgres.connect(self._settings.postgres) as connection,
+            ):
+                return database.highest_epoch(connection)
+        except (StoreUnavailable, psycopg.Error) as error:
+            logger.warning("goes by what Redis alone knows of earlier leaders: %s", error)
+            return 0
+
+    def _load(self, checkpoints: CheckpointStore) -> State | None:
+        """Return what the leader before has left; without it, its run would be lost."""
+        while True:
+            try:
+                return checkpoints.load()
+            except StoreUnavailable as error:
+                logger.warning("waits for the checkpoint: %s", error)
+                gevent.sleep(REDIS_PAUSE_S)
+
+
+def address(redis: RedisSettings, host: str, port: int) -> str:
+    """Return where workers find this master that read the lease; raises OSError.
+
+    Where it listens everywhere, that is how it reaches Redis: who can read there, reaches it too.
+    """
+    if host not in EVERYWHERE:
+        return f"{host}:{port}"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((redis.host, redis.port))
+        return f"{probe.getsockname()[0]}:{port}"

@@ -1,0 +1,118 @@
+"""The lines of an endpoint in the text for Prometheus, made quickly: there may be thousands."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, islice
+from typing import cast
+
+from locust_fleet.master.metrics.counters import BUCKETS_S, Endpoint
+from locust_fleet.runtime.exposition import labels
+
+Times = Mapping[float, int] | Mapping[int, int]
+
+FRACTIONS = ("0.5", "0.95", "0.99")
+SHARES = tuple(map(float, FRACTIONS))
+
+
+class Template:
+    """The text of an endpoint's lines with gaps for the numbers; made once."""
+
+    def __init__(self, method: str, name: str, kind: str = "") -> None:
+        """``kind`` is what the names of metrics of another kind of times have in them."""
+        self._labels = labels({"method": method, "name": name})
+        self.run = ""
+        self.refreshed = 0
+        self._run_of: Times = {}
+        self._run_requests = 0
+        self._order = SortedHistogram()
+        of = self._labels.replace("%", "%%")
+        self.requests = "".join(
+            f'locust_requests_total{{{of},status="{status}"}} %d\n'
+            for status in ("success", "failure")
+        )
+        bounds = [*(f"{float(bound)!r}" for bound in BUCKETS_S), "+Inf"]
+        self._duration = "".join(
+            [
+                *(
+                    f'locust_{kind}request_duration_seconds_bucket{{{of},le="{bound}"}} %d\n'
+                    for bound in bounds
+                ),
+                f"locust_{kind}request_duration_seconds_count{{{of}}} %d\n",
+                f"locust_{kind}request_duration_seconds_sum{{{of}}} %r\n",
+            ]
+        )
+        self._percentiles = {
+            window: "".join(
+                f"locust_{kind}response_time_percentile_seconds{{{of},"
+                f'percentile="{fraction}",window="{window}"}} %.9g\n'
+                for fraction in FRACTIONS
+            )
+            for window in ("run", "recent")
+        }
+
+    def duration(self, endpoint: Endpoint) -> str:
+        """Return the histogram."""
+        buckets = endpoint.cumulative()
+        return self._duration % (*buckets, buckets[-1], endpoint.sum_ms / 1000)
+
+    def error(self, error: str, occurrences: int) -> str:
+        """Return how often an error occurred."""
+        of_error = labels({"error": error})
+        return f"locust_failures_total{{{self._labels},{of_error}}} {occurrences}\n"
+
+    def recent(self, times: Times) -> str:
+        """Return the percentiles of the last ten seconds."""
+        if not times:
+            return ""
+        return self._percentiles["recent"] % tuple(percentiles(times, sorted(times)))
+
+    def forget_all_but(self, times: Times | None) -> None:
+        """Empty ``run`` if it is of another run: of a histogram that these times are not."""
+        if self._run_of is not times:
+            self.run, self._run_of, self._run_requests, self._order = "", {}, 0, SortedHistogram()
+
+    def is_stale(self, times: Times, requests: int) -> bool:
+        """Whether ``run`` is not of these; the number of requests says whether there are more."""
+        return times is not self._run_of or requests != self._run_requests
+
+    def refresh(self, times: Times, requests: int) -> None:
+        """Make ``run``: the percentiles since the run began."""
+        self._run_of, self._run_requests = times, requests
+        self._order.follow(times)
+        self.run = (
+            self._percentiles["run"] % tuple(percentiles(times, self._order.times)) if times else ""
+        )
+
+
+class SortedHistogram:
+    """The response times of a histogram in their order; sorts only what came since the last look.
+
+    Of a run's histogram, new ones are few, and a scrape asks for a thousand of them.
+    """
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._of: Times = {}
+
+    def follow(self, histogram: Times) -> None:
+        """Order the times of a histogram that may have grown, or be another one."""
+        if histogram is not self._of or len(histogram) < len(self.times):
+            self._of, self.times = histogram, sorted(histogram)
+        elif len(histogram) > len(self.times):
+            # A dict keeps the order in which its keys came.
+            self.times += islice(histogram, len(self.times), None)
+            self.times.sort()
+
+
+def percentiles(histogram: Times, order: Sequence[float]) -> list[float]:
+    """Return FRACTIONS of a histogram (milliseconds) in seconds, as stats.percentile defines them.
+
+    ``order`` is its times, sorted.
+    """
+    places = list(accumulate(map(cast("Mapping[float, int]", histogram).__getitem__, order)))
+    return [
+        order[min(bisect_right(places, int(places[-1] * fraction)), len(places) - 1)] / 1000
+        for fraction in SHARES
+    ]

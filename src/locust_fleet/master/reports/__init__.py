@@ -1,0 +1,1 @@
+"""How the reports of workers are taken in: each once, in order, and read."""

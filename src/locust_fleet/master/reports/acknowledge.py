@@ -1,0 +1,130 @@
+"""Take in each report once and in order, and say which ones a worker may forget.
+
+Locust 2.47.0 (``MasterRunner.handle_message``) counts whatever arrives. It also believes at once
+that a worker has stopped, though its last reports may be on their way a second time.
+
+A report that cannot be read is not asked for again, since those after it would wait for ever: it is
+set aside, and the run says so.
+"""
+
+from __future__ import annotations
+
+from locust.rpc import Message
+from locust.runners import MasterRunner
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from locust_fleet.locust_patches.patch import replace
+from locust_fleet.master.reports.sequence import ReportSequence, ReportVerdict
+from locust_fleet.master.reports.validate import read_report
+from locust_fleet.protocol.messages import KEPT, NUMBER, RUN, WANTED
+from locust_fleet.protocol.validation import Unreadable
+
+# A worker sends everything that is wanted at once, so asking twice only doubles it.
+ASK_EVERY_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Acknowledger:
+    """What the workers' messages go through before Locust sees them."""
+
+    def __init__(
+        self,
+        runner: MasterRunner,
+        receipts: ReportSequence,
+        lose: Callable[[str, Mapping[str, Any], Unreadable], None] = lambda *_: None,
+    ) -> None:
+        """``lose`` hears of each report of the run that cannot be read: its worker, itself, why."""
+        self._runner = runner
+        self._receipts = receipts
+        self._lose = lose
+        self._handle = runner.handle_message
+        self._asked: dict[str, float] = {}
+        # Words of workers that they have stopped, and what they said after, until every report
+        # from before is there.
+        self._held: dict[str, list[Message]] = {}
+        self._kept: dict[str, int] = {}
+
+    def attach(self) -> None:
+        """From now on, count each report once."""
+        replace(self._runner, "handle_message", self._handle_message)
+
+    def begin(self) -> None:
+        """Forget what was said of the run before."""
+        self._kept = {}
+
+    def keep(self, run: str | None, counted: dict[str, int]) -> None:
+        """Tell workers that their reports up to these are safe."""
+        if run is None or run != self._receipts.run:
+            return
+        for worker, number in counted.items():
+            if number > self._kept.get(worker, 0):
+                self._kept[worker] = number
+                self._tell(worker, run, number)
+
+    def want(self, worker: str) -> None:
+        """Ask a worker for what was not counted."""
+        now = time.monotonic()
+        run = self._receipts.run
+        if run is not None and now - self._asked.get(worker, 0.0) >= ASK_EVERY_S:
+            self._asked[worker] = now
+            after = {RUN: run, NUMBER: self._receipts.last(worker)}
+            self._runner.server.send_to_client(Message(WANTED, after, worker))
+
+    def _handle_message(self, client_id: str, message: Message) -> None:
+        worker = message.node_id
+        if message.type == "stats":
+            self._take(client_id, message)
+            self._let_go(worker)
+        elif message.type == "heartbeat":
+            if worker in self._held:
+                self.want(worker)
+            self._handle(client_id, message)
+        elif message.type == "quit":
+            self._held.pop(worker, None)
+            self._handle(client_id, message)
+        elif worker in self._held:
+            self._held[worker].append(message)
+        elif message.type == "client_stopped" and self._is_early(message):
+            self._held[worker] = [message]
+            self.want(worker)
+        else:
+            self._handle(client_id, message)
+
+    def _take(self, client_id: str, message: Message) -> None:
+        worker, report = message.node_id, message.data
+        match self._receipts.judge(worker, report):
+            case ReportVerdict.COUNT:
+                try:
+                    read_report(report)
+                except Unreadable as error:
+                    self._lose(worker, report, error)
+                else:
+                    self._handle(client_id, message)
+            case ReportVerdict.KNOWN if report[NUMBER] <= self._kept.get(worker, 0):
+                self._tell(worker, report[RUN], report[NUMBER])
+            case ReportVerdict.EARLY:
+                self.want(worker)
+            case ReportVerdict.FOREIGN:
+                logger.warning("report %d of %s is of a run that is over", report[NUMBER], worker)
+                self._tell(worker, report[RUN], report[NUMBER])
+
+    def _let_go(self, worker: str) -> None:
+        held = self._held.get(worker)
+        if held and not self._is_early(held[0]):
+            del self._held[worker]
+            for message in held:
+                self._handle(worker, message)
+
+    def _is_early(self, stopped: Message) -> bool:
+        """Whether a worker's word that it has stopped came before one of its reports."""
+        last = stopped.data or {}
+        of_this_run = RUN in last and last[RUN] == self._receipts.run
+        return of_this_run and last[NUMBER] > self._receipts.last(stopped.node_id)
+
+    def _tell(self, worker: str, run: str, number: int) -> None:
+        self._runner.server.send_to_client(Message(KEPT, {RUN: run, NUMBER: number}, worker))

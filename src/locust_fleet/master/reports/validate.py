@@ -1,0 +1,141 @@
+"""Read what a worker's report counted, so that nobody behind has to doubt a number. Pure.
+
+Anybody who reaches port 5557 may send one. A type that no count has, or a count that cannot be,
+makes it unreadable; an amount that no column holds, as of an odd response, is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+from locust_fleet.master.results.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT, duration, finite
+from locust_fleet.protocol.histogram import ARRIVED
+from locust_fleet.protocol.messages import SECONDS, SHORT, restore
+from locust_fleet.protocol.validation import (
+    Cause,
+    Unreadable,
+    capacity,
+    fields,
+    mapping,
+    row,
+    users,
+    wrong_users,
+    wrong_whole,
+)
+
+Types = frozenset[type[object]]
+TEXT: Types = frozenset({str})
+INTEGER: Types = frozenset({int})
+NUMBERS: Types = frozenset({int, float})
+MAYBE_NUMBERS: Types = frozenset({int, float, type(None)})
+MAYBE_TEXT: Types = frozenset({str, type(None)})
+COUNTS = ("num_requests", "num_none_requests", "num_failures")
+# Seconds since 1970: until the year 5138.
+TIMES, LATEST_S = ("start_time", "last_request_timestamp"), 1e11
+DURATIONS, SHORTEST = ("total_response_time", "max_response_time"), "min_response_time"
+# What else it says; a scenario may add more.
+AROUND = fields(
+    {"user_count": wrong_users, "user_classes_count": users},
+    {"capacity": capacity, ARRIVED: mapping(row(wrong_whole, wrong_whole))},
+)
+
+
+def read_report(report: dict[str, Any]) -> None:
+    """Make a worker's report what Locust's master and its listeners read; in place.
+
+    Raises Unreadable, and then nobody may read it.
+    """
+    if wrong := AROUND(report):
+        raise Unreadable(Cause.CONTENT, f"it{wrong}")
+    try:
+        if short := SHORT in report:
+            restore(report)
+        entries = [*report["stats"], report["stats_total"]]
+        _check_entries(entries)
+        if not short:
+            # The short form has only finite numbers for these.
+            _check_keys(entries)
+        for failure in report["errors"].values():
+            _check_failure(failure)
+        for arrived in report.get(ARRIVED, {}).values():
+            _check_range(arrived, 0, MOST_COUNT)
+    except Exception as error:  # whatever is wrong with what somebody sent
+        raise Unreadable(Cause.CONTENT, f"its statistics: {error!r}") from error
+
+
+def _check_entries(entries: list[dict[str, Any]]) -> None:
+    """Raise where a reader would; a field of all entries at once, for there may be thousands."""
+    _check([entry["name"] for entry in entries], TEXT)
+    _check([entry["method"] for entry in entries], MAYBE_TEXT)
+    for field in COUNTS:
+        counts = [entry[field] for entry in entries]
+        _check(counts, INTEGER)
+        _check_range(counts, 0, MOST_COUNT)
+    for field in TIMES:
+        times = [entry[field] for entry in entries]
+        _check(times, MAYBE_NUMBERS if field == TIMES[1] else NUMBERS)
+        _check_range([time for time in times if time is not None], 0, LATEST_S)
+    for field in DURATIONS:
+        _bound(entries, field, LONGEST_MS, duration)
+    # There is no shortest one where no request has a response time.
+    timed = [entry for entry in entries if entry[SHORTEST] is not None]
+    _bound(timed, SHORTEST, LONGEST_MS, duration)
+    _bound(entries, "total_content_length", MOST_BYTES, _size)
+    for entry in entries:
+        requests, times = entry["num_requests"], entry["response_times"].values()
+        if times and not (min(times) >= 0 and sum(times) <= requests):
+            raise ValueError("it has more response times than requests")
+        if times and entry[SHORTEST] is None:
+            raise ValueError("it has response times and no shortest one")
+    for field in ("response_times", *SECONDS):
+        _check(chain.from_iterable([entry[field].values() for entry in entries]), INTEGER)
+    for field in SECONDS:
+        for entry in entries:
+            _check_range(entry[field].values(), 0, MOST_COUNT)
+            _check_range(entry[field], 0, LATEST_S)
+
+
+def _check_keys(entries: list[dict[str, Any]]) -> None:
+    for entry in entries:
+        _check(entry["response_times"], NUMBERS)
+        _check_range(entry["response_times"], -LONGEST_MS, LONGEST_MS)
+
+
+def _check_failure(failure: Mapping[str, Any]) -> None:
+    _check([failure["name"]], TEXT)
+    _check([failure["method"]], MAYBE_TEXT)
+    _check([failure["occurrences"]], INTEGER)
+    _check_range([failure["occurrences"]], 0, MOST_COUNT)
+    # It is made text when it is taken in.
+    failure["error"]
+    seen = [failure.get("first_seen"), failure.get("last_seen")]
+    _check(seen, MAYBE_NUMBERS)
+    _check_range([moment for moment in seen if moment is not None], 0, LATEST_S)
+
+
+def _check(values: Iterable[object], known: Types) -> None:
+    if not known.issuperset(map(type, values)):
+        raise TypeError("a field is of a type that no count has")
+
+
+def _check_range(values: Iterable[float], least: float, most: float) -> None:
+    known = list(values)
+    # A number that is none is neither the least nor the most, and makes the sum one.
+    if known and not (min(known) >= least and max(known) <= most and sum(known) == sum(known)):
+        raise ValueError(f"a number is not from {least:g} to {most:g}")
+
+
+def _bound(
+    entries: list[dict[str, Any]], field: str, most: float, bounded: Callable[[float], float]
+) -> None:
+    values = [entry[field] for entry in entries]
+    _check(values, NUMBERS)
+    if values and not (min(values) >= -most and max(values) <= most and sum(values) == sum(values)):
+        for entry in entries:
+            entry[field] = bounded(entry[field])
+
+
+def _size(number: float) -> int:
+    return int(min(max(finite(number), -MOST_BYTES), MOST_BYTES))

@@ -1,0 +1,300 @@
+"""Cut the running test into samples and put them into the spool.
+
+Samples are counted from the workers' own reports, each of which holds what happened since the
+one before: they stay right when somebody resets the statistics in the UI.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from locust_fleet.master.results.bounds import HOST_BYTES, NAME_BYTES, clean, count, detail
+from locust_fleet.master.results.run import Run, RunRequest, new_run_id, utc_now
+from locust_fleet.master.results.spool import Record, Spool
+from locust_fleet.master.results.window import Window
+from locust_fleet.policy.limits import LONGEST_RUN_S, MOST_USERS
+from locust_fleet.policy.thresholds import Thresholds
+
+SAMPLE_INTERVAL_S = 5.0
+MASTER_STARTED = "master_started"
+# The event of a run that goes on under another master; its detail names that as "leader".
+LEADER_CHANGED = "leader changed"
+# What a recorder remembers, as plain data.
+Memory = Mapping[str, Any]
+# About an hour of samples, should the disk be full for that long.
+UNSAVED_LIMIT = 1000
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    """The memory of the runs: the one that runs, the last one, and what was not yet cut."""
+
+    def __init__(
+        self, spool: Spool, version: str, memory: Memory | None = None, *, hold: bool = False
+    ) -> None:
+        """Go on from what another recorder remembered, if anything.
+
+        With ``hold``, records wait until they are released: the content of a sample has to be
+        safe elsewhere before anybody may read it.
+        """
+        self.run: Run | None = None
+        self.stopped_by: str | None = None
+        self._spool = spool
+        self._version = version
+        self._request: RunRequest | None = None
+        self._seq = 0
+        self._interval = Window()
+        self._workers: frozenset[str] = frozenset()
+        self._unsaved: deque[Record] = deque()
+        self._hold = hold
+        # Of all records ever, how many were noted, and how many may be written.
+        self._noted = self._released = 0
+        if memory is not None:
+            self._recall(memory)
+        resumes = self.active.id if self.active else None
+        self._save({"kind": MASTER_STARTED, "at": utc_now().isoformat(), "resumes": resumes})
+
+    @property
+    def noted(self) -> int:
+        """How many records there ever were; see ``release``."""
+        return self._noted
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are records that were not released."""
+        return self._noted > self._released
+
+    @property
+    def active(self) -> Run | None:
+        """The run that goes on now."""
+        return self.run if self.run is not None and self.run.state == "running" else None
+
+    @property
+    def expected_run_id(self) -> str | None:
+        """The id of the run that was asked for last, started or not."""
+        return self._request.run_id if self._request else self.run.id if self.run else None
+
+    @property
+    def unsaved_age_s(self) -> float:
+        """How long the oldest record waits in memory, because the disk is full."""
+        if not self._unsaved:
+            return 0.0
+        record = self._unsaved[0]
+        at = record["at"] if "at" in record else record["run"]["started_at"]
+        return max(0.0, (utc_now() - datetime.fromisoformat(at)).total_seconds())
+
+    def expect(
+        self,
+        *,
+        started_by: str,
+        name: str,
+        run_time_s: float | None,
+        alerts: Thresholds | None = None,
+    ) -> RunRequest:
+        """Remember who asked for the run that is about to start; returns it with its id."""
+        run_id = new_run_id(utc_now())
+        self._request = RunRequest(run_id, started_by, name, run_time_s, alerts or {})
+        return self._request
+
+    def expect_nothing(self) -> None:
+        """Forget who asked: the run does not start."""
+        self._request = None
+
+    def start(
+        self,
+        *,
+        locustfile: str,
+        host: str,
+        users: int,
+        spawn_rate: float,
+        run_time_s: float | None,
+        now: datetime,
+    ) -> Run:
+        """Open a run. ``run_time_s`` counts where nobody asked for one, as with autostart."""
+        # Should not be, and must not leave a run open for ever.
+        self.stop()
+        asked = self._request or RunRequest(new_run_id(now), "autostart", "", run_time_s)
+        self._request, self.stopped_by, self._seq = None, None, 0
+        self._interval = Window()
+        self._workers = frozenset()
+        run = Run(
+            id=asked.run_id,
+            name=clean(asked.name, NAME_BYTES),
+            started_by=clean(asked.started_by, NAME_BYTES),
+            locustfile=clean(locustfile, NAME_BYTES),
+            host=clean(host, HOST_BYTES),
+            users=count(users, MOST_USERS),
+            spawn_rate=spawn_rate,
+            run_time_s=asked.run_time_s and min(asked.run_time_s, LONGEST_RUN_S),
+            started_at=now,
+            alerts=asked.alerts,
+        )
+        self._save(
+            {"kind": "run_started", "run": {**run.to_json(), "image_version": self._version}}
+        )
+        self.run = run
+        return run
+
+    def replan(self, run_time_s: float | None, now: datetime) -> None:
+        """Note that the active run is to end so many seconds from now; None: when it is stopped."""
+        if self.active is not None:
+            begun_s = (now - self.active.started_at).total_seconds()
+            whole_s = None if run_time_s is None else begun_s + run_time_s
+            self.run = replace(self.active, run_time_s=whole_s)
+
+    def count(self, worker: str, report: Mapping[str, Any]) -> None:
+        """Add a worker's report; one that comes after the end of its run is logged, not counted."""
+        if self.active is None:
+            late = sum(entry["num_requests"] for entry in report["stats"])
+            if late:
+                logger.warning("%s reported %d requests outside of any run", worker, late)
+            return
+        self._interval.add(report)
+
+    def cut(self, *, users: int, target_users: int, workers: Iterable[str]) -> None:
+        """Close the present interval: its counts become a sample and counting starts anew."""
+        run = self.active
+        if run is None:
+            return
+        present = frozenset(workers)
+        self._note_workers(present)
+        self._seq += 1
+        counted, self._interval = self._interval.sample(), Window()
+        self._save(
+            {
+                "kind": "sample",
+                "run_id": run.id,
+                "seq": self._seq,
+                "at": utc_now().isoformat(),
+                "users": count(users, MOST_USERS),
+                "target_users": count(target_users, MOST_USERS),
+                "workers": len(present),
+                **counted,
+            }
+        )
+
+    def stop(self) -> None:
+        """Close the run; cut the last sample before."""
+        if self.active is None:
+            return
+        state = "stopped" if self.stopped_by else "finished"
+        self.event(state, {"by": self.stopped_by} if self.stopped_by else {})
+        self._save(
+            {
+                "kind": "run_ended",
+                "run_id": self.active.id,
+                "at": utc_now().isoformat(),
+                "state": state,
+            }
+        )
+        self.run = replace(self.active, state=state)
+
+    def event(self, event: str, told: Mapping[str, Any]) -> None:
+        """Note that something happened to the run; without a run there is nothing to note."""
+        run = self.active
+        if run is not None:
+            self._save(
+                {
+                    "kind": "event",
+                    "id": str(uuid.uuid4()),
+                    "run_id": run.id,
+                    "at": utc_now().isoformat(),
+                    "event": event,
+                    "detail": detail(told),
+                }
+            )
+
+    def audit(self, actor: str, address: str, action: str, reason: str) -> None:
+        """Note a refusal in the audit log; what was allowed is noted by the console."""
+        entry = {
+            "actor": clean(actor, NAME_BYTES),
+            "address": clean(address, NAME_BYTES),
+            "action": clean(action, HOST_BYTES),
+            "detail": {"reason": clean(reason, HOST_BYTES)},
+        }
+        logger.warning("refused %(action)s by %(actor)s: %(detail)s", entry)
+        self._save(
+            {
+                "kind": "audit",
+                "id": str(uuid.uuid4()),
+                "at": utc_now().isoformat(),
+                **entry,
+                "allowed": False,
+            }
+        )
+
+    def remember(self) -> Memory:
+        """Return all that another recorder needs to go on; plain data."""
+        return {
+            "run": self.run.to_json() if self.run else None,
+            "stopped_by": self.stopped_by,
+            "seq": self._seq,
+            **self._interval.remember(),
+            "workers": sorted(self._workers),
+            "records": list(self._unsaved),
+        }
+
+    def _recall(self, memory: Memory) -> None:
+        self.run = Run.from_json(memory["run"]) if memory["run"] else None
+        self.stopped_by = memory["stopped_by"]
+        self._seq = memory["seq"]
+        self._interval = Window(memory)
+        self._workers = frozenset(memory["workers"])
+        if self.run and self.run.id == self._spool.ended_run():
+            # It ended while nothing could be remembered elsewhere; its records are in the spool.
+            self.run = replace(self.run, state="stopped")
+            return
+        for record in memory["records"]:
+            # This master has one of its own.
+            if record["kind"] != MASTER_STARTED:
+                self._save(record)
+
+    def release(self, noted: int) -> None:
+        """Let records be written, up to those that ``noted`` counted."""
+        self._released = max(self._released, noted)
+        self.flush()
+
+    def let_go(self) -> None:
+        """Let all records be written although they are safe nowhere else: this is the end."""
+        if self.waits and self.run and not self.active:
+            self._spool.note_end(self.run.id)
+        self.release(self._noted)
+
+    def _note_workers(self, present: frozenset[str]) -> None:
+        if self._seq:
+            for worker in present - self._workers:
+                self.event("worker joined", {"worker": worker})
+            for worker in self._workers - present:
+                self.event("worker left", {"worker": worker})
+        self._workers = present
+
+    def _save(self, record: Record) -> None:
+        """Note a record; it waits in memory until it may be written and the disk has room."""
+        self.flush()
+        if len(self._unsaved) >= UNSAVED_LIMIT:
+            # Rather written early than lost.
+            self.release(self._noted - len(self._unsaved) + 1)
+        if len(self._unsaved) >= UNSAVED_LIMIT:
+            logger.error("the spool cannot be written; a result record is lost: %s", record["kind"])
+            return
+        self._unsaved.append(record)
+        self._noted += 1
+        if not self._hold:
+            self._released = self._noted
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what may be written, oldest first, also what a full disk made wait."""
+        try:
+            while self._unsaved and self._noted - len(self._unsaved) < self._released:
+                self._spool.put(self._unsaved[0])
+                self._unsaved.popleft()
+        except OSError as error:
+            logger.error("%d results wait in memory: %s", len(self._unsaved), error)

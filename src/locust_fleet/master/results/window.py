@@ -1,0 +1,141 @@
+"""Count what workers report between two samples. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from locust_fleet.master.results.bounds import (
+    ERROR_BYTES,
+    METHOD_BYTES,
+    MOST_BYTES,
+    NAME_BYTES,
+    clean,
+    count,
+    duration,
+    histogram,
+)
+from locust_fleet.protocol.histogram import ARRIVED, OTHER, TWINS, add_times, merge
+
+# Of one interval; what is beyond is counted as OTHER.
+ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
+
+# What was counted, as plain data.
+Memory = Mapping[str, Any]
+Counts = dict[str, Any]
+
+
+class Window:
+    """The counts since the last sample."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        """Go on from what another one remembered, if anything."""
+        known: Memory = memory or {}
+        self._endpoints: dict[tuple[str, str], Counts] = {
+            # A version before this one had none that are corrected, and no arrivals.
+            (method, name): {
+                **counts,
+                "histogram": merge((counts["histogram"],)),
+                "corrected": merge((counts.get("corrected", {}),)),
+            }
+            for method, name, counts in known.get("endpoints", ())
+        }
+        # The same counts by the names that reports have, which are longer or stranger.
+        self._reported: dict[tuple[str | None, str], Counts] = {}
+        self._failures: dict[tuple[str, str, str], int] = {
+            (method, name, error): met for method, name, error, met in known.get("failures", ())
+        }
+        # Of each class of users: iterations that were to begin, and those of them that did not.
+        self._arrivals: dict[str, tuple[int, int]] = {
+            user_class: (arrivals, dropped)
+            for user_class, (arrivals, dropped) in known.get("arrivals", {}).items()
+        }
+
+    def add(self, report: Mapping[str, Any]) -> None:
+        """Add a worker's report."""
+        for entry in report["stats"]:
+            key = entry["method"], entry["name"]
+            add(self._reported.get(key) or self._counts(*key), entry)
+        for twin in report.get(TWINS, ()):
+            if counts := self._reported.get((twin["method"], twin["name"])):
+                add_times(counts["corrected"], histogram(twin["response_times"]))
+        for name, (arrivals, dropped) in report.get(ARRIVED, {}).items():
+            user_class = clean(name, NAME_BYTES)
+            before = self._arrivals.get(user_class, (0, 0))
+            self._arrivals[user_class] = before[0] + count(arrivals), before[1] + count(dropped)
+        for error in report["errors"].values():
+            failure = (
+                clean(error["method"] or "", METHOD_BYTES),
+                clean(error["name"], NAME_BYTES),
+                clean(str(error["error"]), ERROR_BYTES),
+            )
+            if failure not in self._failures and len(self._failures) >= FAILURES_LIMIT:
+                failure = ("", OTHER, OTHER)
+            self._failures[failure] = self._failures.get(failure, 0) + count(error["occurrences"])
+
+    def sample(self) -> dict[str, Any]:
+        """Return what was counted, for the record of a sample."""
+        return {
+            "endpoints": [
+                {"method": method, "name": name, **counts}
+                for (method, name), counts in self._endpoints.items()
+            ],
+            "failures": [
+                {"method": method, "name": name, "error": error, "occurrences": occurrences}
+                for (method, name, error), occurrences in self._failures.items()
+            ],
+            "arrivals": [
+                {"user_class": user_class, "arrivals": arrivals, "dropped": dropped}
+                for user_class, (arrivals, dropped) in self._arrivals.items()
+            ],
+        }
+
+    def remember(self) -> Memory:
+        """Return all that another one needs to go on; it changes with this one."""
+        return {
+            "endpoints": [[*key, counts] for key, counts in self._endpoints.items()],
+            "failures": [[*key, met] for key, met in self._failures.items()],
+            "arrivals": self._arrivals,
+        }
+
+    def _counts(self, method: str | None, name: str) -> Counts:
+        """Return the counts of an endpoint that was not yet reported in this interval."""
+        key = clean(method or "", METHOD_BYTES), clean(name, NAME_BYTES)
+        if key not in self._endpoints and len(self._endpoints) >= ENDPOINTS_LIMIT:
+            key = ("", OTHER)
+        counts = self._endpoints.setdefault(key, none())
+        self._reported[method, name] = counts
+        return counts
+
+
+def none() -> Counts:
+    """Return the counts of an endpoint without requests."""
+    return {
+        "requests": 0,
+        "failures": 0,
+        "sum_ms": 0.0,
+        "min_ms": None,
+        "max_ms": None,
+        "response_bytes": 0,
+        "histogram": {},
+        # Of the same requests from their intended start, where they have one.
+        "corrected": {},
+    }
+
+
+def add(counts: Counts, entry: Mapping[str, Any]) -> None:
+    """Add a worker's entry to the counts of its endpoint; times are milliseconds."""
+    counts["requests"] += count(entry["num_requests"])
+    counts["failures"] += count(entry["num_failures"])
+    counts["sum_ms"] += duration(entry["total_response_time"])
+    counts["response_bytes"] += count(entry["total_content_length"], MOST_BYTES)
+    times = histogram(entry["response_times"])
+    if not times:
+        # It has no part in minimum and maximum.
+        return
+    shortest, longest = duration(entry["min_response_time"]), duration(entry["max_response_time"])
+    if counts["min_ms"] is None or shortest < counts["min_ms"]:
+        counts["min_ms"] = shortest
+    if counts["max_ms"] is None or longest > counts["max_ms"]:
+        counts["max_ms"] = longest
+    add_times(counts["histogram"], times)

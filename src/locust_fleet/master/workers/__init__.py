@@ -1,0 +1,1 @@
+"""Who the workers are, and what is known of each."""

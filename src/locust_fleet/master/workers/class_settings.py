@@ -1,0 +1,105 @@
+"""Keep what somebody has set for classes of users.
+
+Locust 2.47.0 (``Environment.update_user_class``) sets it in this process and tells the workers that
+are there: workers that come later, and the next leader, would run with what the locustfile says. It
+also sets whatever it is given, and a worker that cannot do the same ends.
+"""
+
+from __future__ import annotations
+
+from locust.env import Environment
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from locust_fleet.errors import BadInput
+from locust_fleet.locust_patches.patch import replace
+from locust_fleet.master.admission.class_form import CLASS, Classes, UserClass, read_setting
+from locust_fleet.runtime.safe_listener import safe_listener
+
+UPDATE = "update_user_class"
+
+Settings = Mapping[str, Any]
+
+logger = logging.getLogger(__name__)
+
+
+class ClassSettings:
+    """The settings of each class that differ from its locustfile."""
+
+    def __init__(self, environment: Environment, runner: MasterRunner) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._update: Callable[[Settings], None] = environment.update_user_class
+        self._of: dict[str, dict[str, Any]] = {}
+
+    def attach(self) -> None:
+        """From now on, keep what is set, and tell it to workers that come."""
+        replace(self._environment, UPDATE, self._set)
+        self._environment.events.worker_connect.add_listener(
+            safe_listener(lambda client_id, **_: self.tell(client_id))
+        )
+
+    def remember(self) -> Mapping[str, Settings]:
+        """Return what the next leader needs; plain data."""
+        return self._of
+
+    def recall(self, memory: Mapping[str, Settings]) -> None:
+        """Set what an earlier leader remembered, of classes that are still there."""
+        known = self._environment.available_user_classes or {}
+        for name, settings in sorted(memory.items(), key=_adds_users, reverse=True):
+            for key, value in settings.items():
+                if name in known and key != CLASS:
+                    self._recall(name, key, value)
+
+    def _recall(self, name: str, key: str, value: object) -> None:
+        try:
+            self._set({CLASS: name, key: value})
+        except BadInput as error:
+            logger.warning("%s of the class %s stays as its locustfile says: %s", key, name, error)
+
+    def tell(self, worker: str) -> None:
+        """Tell a worker all that is set."""
+        for settings in self._of.values():
+            self._runner.send_message(UPDATE, settings, worker)
+
+    def _set(self, given: Settings) -> None:
+        """Set what may be, whoever asks; BadInput says what may not."""
+        settings = judged(self._environment, given)
+        self._update(settings)
+        self._of.setdefault(settings[CLASS], {}).update(settings)
+
+
+def _adds_users(of_class: tuple[str, Settings]) -> bool:
+    """Whether settings give a class users: those come first, so that never all are without."""
+    return any(of_class[1].get(key) for key in ("weight", "fixed_count"))
+
+
+def judged(environment: Environment, given: object) -> dict[str, Any]:
+    """Return what is to be set for a class; BadInput names the field that is wrong."""
+    return read_setting(given, classes_of(environment), running_classes(environment))
+
+
+def classes_of(environment: Environment) -> Classes:
+    """Return the classes of users that there are, as they stand."""
+    tasks = environment.available_user_tasks or {}
+    return {
+        name: UserClass(
+            weight=user.weight,
+            fixed_count=user.fixed_count,
+            host=user.host,
+            tasks=tuple(getattr(task, "__name__", "") for task in tasks.get(name, ())),
+        )
+        for name, user in (environment.available_user_classes or {}).items()
+    }
+
+
+def running_classes(environment: Environment) -> Collection[str]:
+    """Return the classes of the run, or of the next one where nobody picks any."""
+    runner, web_ui = environment.runner, environment.web_ui
+    in_a_run = runner is not None and runner.state in (STATE_RUNNING, STATE_SPAWNING)
+    if web_ui and web_ui.userclass_picker_is_active and not in_a_run:
+        return list(environment.available_user_classes or {})
+    return [user.__name__ for user in environment.user_classes]

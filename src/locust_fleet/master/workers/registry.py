@@ -1,0 +1,115 @@
+"""Know which workers are there, also those of the master before.
+
+Locust 2.47.0 (``MasterRunner.handle_message``) takes nothing but a heartbeat for a sign of life,
+so a busy worker counts as missing while its reports arrive. It ignores the heartbeats of workers
+that it does not know, because it started after them, and sends those away that are just starting
+users; a worker says only once that it is ready. Here such a worker is asked, and taken over.
+"""
+
+from __future__ import annotations
+
+from locust import runners
+from locust.rpc import Message
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerNode
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gevent.event import Event
+
+from locust_fleet.locust_patches.patch import replace
+from locust_fleet.master.workers.roster import Roster
+from locust_fleet.protocol.messages import HERE, RUN, WHO
+
+# What an unknown worker says in the course of its work.
+SIGNS_OF_LIFE = ("heartbeat", "spawning", "spawning_complete")
+ASK_EVERY_S = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+def listen_after(ready: Event) -> None:
+    """From now on, a master hears nobody until this is set, when all of it is put together.
+
+    Locust 2.47.0 listens as soon as there is a runner, which is before ``init``.
+    """
+    listen = MasterRunner.client_listener
+
+    def listen_when_ready(runner: MasterRunner) -> None:
+        ready.wait()
+        listen(runner)
+
+    replace(MasterRunner, "client_listener", listen_when_ready)
+
+
+class WorkerRegistry:
+    """Every message is a sign of life, and a worker that is not known is taken over."""
+
+    def __init__(
+        self,
+        runner: MasterRunner,
+        attendance: Roster,
+        active_run: Callable[[], str | None],
+        want_reports: Callable[[str], None],
+        tell_settings: Callable[[str], None],
+    ) -> None:
+        self._runner = runner
+        self._attendance = attendance
+        self._active_run = active_run
+        self._want_reports = want_reports
+        self._tell_settings = tell_settings
+        self._handle = runner.handle_message
+        self._asked: dict[str, float] = {}
+        self.users: dict[str, Mapping[str, int]] = {}
+
+    def attach(self) -> None:
+        """From now on, know the workers."""
+        replace(self._runner, "handle_message", self._handle_message)
+        self._runner.register_message(HERE, self._take_over)
+
+    def _handle_message(self, client_id: str, message: Message) -> None:
+        self._attendance.hear(message.node_id, message.type)
+        worker = self._runner.clients.get(message.node_id)
+        if worker is not None:
+            worker.heartbeat = runners.HEARTBEAT_LIVENESS
+        elif message.type in SIGNS_OF_LIFE:
+            self._ask(message.node_id)
+            return
+        self._handle(client_id, message)
+
+    def _ask(self, worker: str) -> None:
+        now = time.monotonic()
+        if now - self._asked.get(worker, 0.0) >= ASK_EVERY_S:
+            self._asked[worker] = now
+            self._runner.server.send_to_client(Message(WHO, None, worker))
+
+    def _take_over(self, msg: Any, **_: Any) -> None:
+        runner, worker, says = self._runner, msg.node_id, msg.data
+        self._asked.pop(worker, None)
+        # Where its run is closing, its answer says that all it did is reported, users or not.
+        if not self._wanted(says[RUN]) and (says["users"] or says[RUN] == self._active_run()):
+            logger.warning("worker %s carries a run that is to end; it stops it", worker)
+            runner.server.send_to_client(Message("stop", None, worker))
+        if worker in runner.clients:
+            # It was cut off for a moment; what it was told meanwhile it did not hear.
+            runner.clients[worker].user_classes_count = says["user_classes_count"]
+            self._want_reports(worker)
+            self._tell_settings(worker)
+            return
+        node = WorkerNode(worker, says["state"], runners.HEARTBEAT_LIVENESS)
+        node.user_classes_count = says["user_classes_count"]
+        self.users[worker] = says["users"]
+        runner.clients[worker] = node
+        index = {"index": runner.get_worker_index(worker)}
+        runner.send_message("ack", client_id=worker, data=index)
+        runner.environment.events.worker_connect.fire(client_id=worker)
+        users = sum(node.user_classes_count.values())
+        logger.info("took over worker %s with %d users", worker, users)
+        self._want_reports(worker)
+
+    def _wanted(self, run: str | None) -> bool:
+        """Whether the users of a run go on."""
+        going_on = self._runner.state in (STATE_SPAWNING, STATE_RUNNING)
+        return going_on and run == self._active_run()

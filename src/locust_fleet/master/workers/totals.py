@@ -1,0 +1,30 @@
+"""Know how much each worker has requested in the present run, and how much of it failed. Pure.
+
+An update compares a new worker with the others before it goes on (trial.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class WorkerTotals:
+    """The requests and failures of each worker since the run began, or this process did."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[int, int]] = {}
+
+    def start_run(self) -> None:
+        """Forget the run before."""
+        self._of.clear()
+
+    def add(self, worker: str, report: Mapping[str, Any]) -> None:
+        """Add a worker's report."""
+        requests, failures = self.of(worker)
+        total = report["stats_total"]
+        self._of[worker] = (requests + total["num_requests"], failures + total["num_failures"])
+
+    def of(self, worker: str) -> tuple[int, int]:
+        """Return a worker's requests and how many of them failed."""
+        return self._of.get(worker, (0, 0))
