@@ -32,8 +32,8 @@ from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.users.arrival import alone
-from locust_fleet.worker.link import keep_to_leader, outlive_messages
-from locust_fleet.worker.wiring import Worker
+from locust_fleet.worker.app import WorkerApp
+from locust_fleet.worker.leader_connection import keep_to_leader, outlive_messages
 
 
 def attach_worker(settings: WorkerSettings) -> None:
@@ -44,7 +44,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     bound_names(settings.max_names)
     keep_to_leader(settings.redis)
     alone.in_fleet = True
-    worker = Worker(settings)
+    worker = WorkerApp(settings)
     # From the first message on, which comes before ``init``.
     outlive_messages()
     _watch(WorkerRunner, ("worker", "heartbeat", "stats_reporter"), worker.ends, worker.last_report)
@@ -100,5 +100,5 @@ def _set_heartbeat(settings: HeartbeatSettings) -> None:
     """Locust 2.47.0 has no options for these; its runners read them at each use."""
     runners.HEARTBEAT_INTERVAL = settings.interval_s
     runners.HEARTBEAT_LIVENESS = settings.liveness
-    # A worker without a master ends its load, but not itself (worker/present.py).
+    # A worker without a master ends its load, but not itself (worker/orphan.py).
     replace(runners, "MASTER_HEARTBEAT_TIMEOUT", math.inf)

@@ -34,7 +34,7 @@ HAND_OVER_S, LOOK_S = 3.0, 0.05
 logger = logging.getLogger(__name__)
 
 
-class Arrivals:
+class WorkerArrivals:
     """Begins this worker's part of the arrivals, while it has users."""
 
     def __init__(

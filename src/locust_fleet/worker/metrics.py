@@ -21,7 +21,7 @@ from locust_fleet import metrics
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.runtime.exposition import family, process_metrics
 from locust_fleet.settings.worker import IdentitySettings
-from locust_fleet.worker.link import Link
+from locust_fleet.worker.leader_connection import LeaderConnection
 
 LOOK_S = 0.5
 # The largest lag of so many looks is told, so that no scrape misses a short one.
@@ -31,7 +31,9 @@ LOOKS = 30
 class WorkerMetrics:
     """Makes the text of a scrape."""
 
-    def __init__(self, runner: WorkerRunner, identity: IdentitySettings, link: Link) -> None:
+    def __init__(
+        self, runner: WorkerRunner, identity: IdentitySettings, link: LeaderConnection
+    ) -> None:
         self._runner = runner
         self._identity = identity
         self._link = link

@@ -11,8 +11,8 @@ import pytest
 from gevent.event import Event
 from gevent.pool import Group
 
-from locust_fleet.worker import absence
-from locust_fleet.worker.absence import Absence
+from locust_fleet.worker import stall
+from locust_fleet.worker.stall import StallDetector
 
 
 class Runner:
@@ -40,10 +40,10 @@ class Runner:
         self.said.append(kind)
 
 
-def away(state: str = STATE_RUNNING, asleep_s: float = 60) -> tuple[Runner, Absence]:
+def away(state: str = STATE_RUNNING, asleep_s: float = 60) -> tuple[Runner, StallDetector]:
     runner = Runner(state)
     one: Any = runner
-    absent = Absence(one, asleep_s)
+    absent = StallDetector(one, asleep_s)
     absent.attach()
     return runner, absent
 
@@ -94,7 +94,7 @@ def test_a_worker_without_users_says_so_at_once() -> None:
 
 
 def test_a_worker_that_was_asleep_notices_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(absence, "LOOK_S", 0.01)
+    monkeypatch.setattr(stall, "LOOK_S", 0.01)
     runner, absent = away(asleep_s=0.2)
     runner.ended.set()
     watch = gevent.spawn(absent.watch)

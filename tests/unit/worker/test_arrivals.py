@@ -15,7 +15,7 @@ import pytest
 
 from locust_fleet.protocol.histogram import ARRIVED
 from locust_fleet.users import ArrivalRate
-from locust_fleet.worker.arrivals import Arrivals
+from locust_fleet.worker.arrivals import WorkerArrivals
 
 SHAPE = {"Shopper": [[600.0, 100.0, 100.0]]}
 WHOLE, NOTHING = [0.0, 0, 1, 1], [0.0, 0, 0, 1]
@@ -42,7 +42,7 @@ class Worker:
                 send_message=lambda _, data: self.asked.append(data),
             ),
         )
-        self.arrivals = Arrivals(self.environment, self.runner, lambda: "run-1")
+        self.arrivals = WorkerArrivals(self.environment, self.runner, lambda: "run-1")
         self.arrivals.attach()
 
     def hear(

@@ -13,7 +13,7 @@ from gevent.pywsgi import WSGIServer
 
 from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.worker.guard import Guard, install
+from locust_fleet.worker.allowlist import AllowlistGuard, install
 
 Kind = type[HttpUser] | type[FastHttpUser] | type[FleetHttpUser]
 ALLOWED, FORBIDDEN = "127.0.0.32", "127.0.0.33"
@@ -72,7 +72,7 @@ def guard(monkeypatch: pytest.MonkeyPatch, refused: list[str]) -> None:
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
     monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
     monkeypatch.setattr(connect, "open_link", connect.connect)
-    install(Guard(Allowlist.parse([ALLOWED]), refused.append))
+    install(AllowlistGuard(Allowlist.parse([ALLOWED]), refused.append))
 
 
 def get(kind: Kind, host: str, path: str, **attributes: Any) -> Any:

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from locust_fleet.protocol.messages import KEPT, NUMBER, OLDEST, RUN, WANTED
-from locust_fleet.worker import kept as module
-from locust_fleet.worker.kept import Kept
+from locust_fleet.worker import resend_buffer as module
+from locust_fleet.worker.resend_buffer import ResendBuffer
 
 
 class Runner:
@@ -40,7 +40,7 @@ class Worker:
     def __init__(self) -> None:
         self.run: str | None = "r1"
         self.runner = Runner()
-        self.kept = Kept(cast(WorkerRunner, self.runner), lambda: self.run)
+        self.kept = ResendBuffer(cast(WorkerRunner, self.runner), lambda: self.run)
         self._events = Events()
         self.kept.attach(cast(Any, SimpleNamespace(events=self._events)))
 

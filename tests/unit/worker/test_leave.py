@@ -11,8 +11,8 @@ import gevent
 import pytest
 
 from locust_fleet.protocol.messages import ARRIVALS, KEPT, WHO
-from locust_fleet.worker.kept import Kept
-from locust_fleet.worker.leave import Leave
+from locust_fleet.worker.drain import Drain
+from locust_fleet.worker.resend_buffer import ResendBuffer
 
 
 class Runner:
@@ -55,8 +55,8 @@ def events() -> Events:
 @pytest.fixture
 def runner(events: Events) -> Any:
     runner = Runner(events)
-    kept = Kept(cast(WorkerRunner, runner), lambda: None)
-    Leave(cast(WorkerRunner, runner), kept).attach(cast(Any, SimpleNamespace(events=events)))
+    kept = ResendBuffer(cast(WorkerRunner, runner), lambda: None)
+    Drain(cast(WorkerRunner, runner), kept).attach(cast(Any, SimpleNamespace(events=events)))
     return runner
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from locust_fleet.protocol.messages import FAREWELL, WHO, stamp
 from locust_fleet.protocol.validation import parse
-from locust_fleet.worker.link import Link
+from locust_fleet.worker.leader_connection import LeaderConnection
 
 ADDRESS = "127.0.0.82"
 BEAT_S = 0.2
@@ -51,10 +51,10 @@ def masters() -> Iterator[list[Master]]:
 
 
 @pytest.fixture
-def link(masters: list[Master], monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+def link(masters: list[Master], monkeypatch: pytest.MonkeyPatch) -> Iterator[LeaderConnection]:
     """A link to the first of two masters that has said that it is ready."""
     monkeypatch.setattr(runners, "HEARTBEAT_INTERVAL", BEAT_S)
-    link = Link(None, ADDRESS, masters[0].port, "w1")
+    link = LeaderConnection(None, ADDRESS, masters[0].port, "w1")
     link.send(Message("client_ready", None, "w1"))
     assert masters[0].hear() == ("client_ready", 0)
     yield link
@@ -77,14 +77,14 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def received(link: Link) -> str:
+def received(link: LeaderConnection) -> str:
     with gevent.Timeout(5):
         return str(link.recv().type)
 
 
 @pytest.mark.parametrize("epoch", [0, 6])
 def test_a_leader_of_a_lower_epoch_is_refused(
-    link: Link, masters: list[Master], epoch: int
+    link: LeaderConnection, masters: list[Master], epoch: int
 ) -> None:
     masters[0].say("ack", 7)
     assert received(link) == "ack"
@@ -98,7 +98,9 @@ def test_a_leader_of_a_lower_epoch_is_refused(
     assert next_one.get() == "stop"
 
 
-def test_what_waits_is_refused_once_another_one_leads(link: Link, masters: list[Master]) -> None:
+def test_what_waits_is_refused_once_another_one_leads(
+    link: LeaderConnection, masters: list[Master]
+) -> None:
     masters[0].say("stop", 7)
     masters[0].say("ack", 8)
     wait_until(lambda: link.epoch == 8)
@@ -107,7 +109,7 @@ def test_what_waits_is_refused_once_another_one_leads(link: Link, masters: list[
 
 
 def test_every_message_says_the_highest_epoch_that_was_obeyed(
-    link: Link, masters: list[Master]
+    link: LeaderConnection, masters: list[Master]
 ) -> None:
     masters[0].say("ack", 7)
     received(link)
@@ -119,7 +121,7 @@ def test_every_message_says_the_highest_epoch_that_was_obeyed(
 
 
 def test_a_leader_that_says_nothing_is_left(
-    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+    link: LeaderConnection, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masters[0].say("ack", 7)
     received(link)
@@ -132,7 +134,7 @@ def test_a_leader_that_says_nothing_is_left(
 
 
 def test_a_leader_that_says_goodbye_is_left_at_once(
-    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+    link: LeaderConnection, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masters[0].say("ack", 7)
     received(link)
@@ -147,7 +149,7 @@ def test_a_leader_that_says_goodbye_is_left_at_once(
 
 
 def test_a_worker_that_nobody_answered_introduces_itself_to_the_next(
-    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+    link: LeaderConnection, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move_to(monkeypatch, masters[1])
 
@@ -155,7 +157,7 @@ def test_a_worker_that_nobody_answered_introduces_itself_to_the_next(
 
 
 def test_what_the_leader_before_has_said_is_not_carried_out_under_the_next(
-    link: Link, masters: list[Master], monkeypatch: pytest.MonkeyPatch
+    link: LeaderConnection, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masters[0].say("stop", 7)
     move_to(monkeypatch, masters[1])
@@ -164,7 +166,7 @@ def test_what_the_leader_before_has_said_is_not_carried_out_under_the_next(
     assert received(link) == WHO
 
 
-def test_a_leader_that_speaks_is_not_left(link: Link, masters: list[Master]) -> None:
+def test_a_leader_that_speaks_is_not_left(link: LeaderConnection, masters: list[Master]) -> None:
     for _ in range(20):
         masters[0].say("heartbeat", 7)
         gevent.sleep(BEAT_S)
@@ -173,7 +175,7 @@ def test_a_leader_that_speaks_is_not_left(link: Link, masters: list[Master]) -> 
 
 
 def test_looking_for_a_leader_for_long_leaves_nothing_open(
-    link: Link, masters: list[Master]
+    link: LeaderConnection, masters: list[Master]
 ) -> None:
     wait_until(lambda: link.reconnects >= 1)
     before = open_files()
@@ -184,7 +186,9 @@ def test_looking_for_a_leader_for_long_leaves_nothing_open(
     assert link.lost
 
 
-def test_nobody_waits_for_a_leader_that_takes_nothing(link: Link, masters: list[Master]) -> None:
+def test_nobody_waits_for_a_leader_that_takes_nothing(
+    link: LeaderConnection, masters: list[Master]
+) -> None:
     masters[0].close()
 
     with gevent.Timeout(5):

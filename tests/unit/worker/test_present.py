@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from locust_fleet.protocol.messages import HERE, RUN, WHO
-from locust_fleet.worker.kept import Kept
-from locust_fleet.worker.leave import Leave
-from locust_fleet.worker.link import Link
-from locust_fleet.worker.present import Present
+from locust_fleet.worker.drain import Drain
+from locust_fleet.worker.leader_connection import LeaderConnection
+from locust_fleet.worker.orphan import OrphanWatch
+from locust_fleet.worker.resend_buffer import ResendBuffer
 
 NOW = 1000.0
 GHOST_LIMIT_S = 60
@@ -35,14 +35,14 @@ class Worker:
             register_message=self.listeners.__setitem__,
             send_message=lambda kind, data: self.sent.append((kind, data)),
         )
-        self.present = Present(
+        self.present = OrphanWatch(
             cast(WorkerRunner, self.runner),
-            cast(Leave, self),
+            cast(Drain, self),
             lambda: "r1",
             lambda: self.ends_at,
             GHOST_LIMIT_S,
-            cast(Link, self),
-            cast(Kept, SimpleNamespace(run=None)),
+            cast(LeaderConnection, self),
+            cast(ResendBuffer, SimpleNamespace(run=None)),
         )
         self.present.attach()
 

@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from locust_fleet.protocol.messages import NUMBER
-from locust_fleet.worker.kept import Kept
-from locust_fleet.worker.reports import keep_reporting
+from locust_fleet.worker.report_loop import keep_reporting
+from locust_fleet.worker.resend_buffer import ResendBuffer
 
-NOTHING = Kept(cast(WorkerRunner, SimpleNamespace()), lambda: None)
+NOTHING = ResendBuffer(cast(WorkerRunner, SimpleNamespace()), lambda: None)
 
 
-def runner_that_raises(error: Exception, kept: Kept) -> WorkerRunner:
+def runner_that_raises(error: Exception, kept: ResendBuffer) -> WorkerRunner:
     def send_stats() -> None:
         raise error
 
@@ -48,7 +48,7 @@ def test_a_report_that_cannot_be_sent_leaves_its_number_to_the_next() -> None:
         raise TypeError("can not serialize 'object' object")
 
     runner = cast(Any, SimpleNamespace(_send_stats=send_stats, register_message=lambda *_: None))
-    kept = Kept(runner, lambda: "r1")
+    kept = ResendBuffer(runner, lambda: "r1")
     kept.attach(environment)
     keep_reporting(runner, kept)
 

@@ -1,18 +1,18 @@
 """A worker tells a leader that says nothing from its own pause."""
 
-from locust_fleet.worker.silence import Silence
+from locust_fleet.worker.failure_detector import FailureDetector
 
 LOOK_S = 0.25
 
 
-def look(silence: Silence, start: float, end: float) -> None:
+def look(silence: FailureDetector, start: float, end: float) -> None:
     """Look all the time from start to end."""
     for step in range(round((end - start) / LOOK_S)):
         silence.look(start + (step + 1) * LOOK_S)
 
 
 def test_silence_lasts_from_the_last_word() -> None:
-    silence = Silence(LOOK_S, 0)
+    silence = FailureDetector(LOOK_S, 0)
     look(silence, 0, 5)
     silence.hear()
     look(silence, 5, 7)
@@ -21,7 +21,7 @@ def test_silence_lasts_from_the_last_word() -> None:
 
 
 def test_a_worker_that_hung_for_long_does_not_blame_the_leader() -> None:
-    silence = Silence(LOOK_S, 0)
+    silence = FailureDetector(LOOK_S, 0)
     look(silence, 0, 1)
 
     silence.look(21)
@@ -30,7 +30,7 @@ def test_a_worker_that_hung_for_long_does_not_blame_the_leader() -> None:
 
 
 def test_a_worker_that_is_always_late_notices_silence_all_the_same() -> None:
-    silence = Silence(LOOK_S, 0)
+    silence = FailureDetector(LOOK_S, 0)
     for late in range(60):
         silence.look(late * 1.0)
 
@@ -38,7 +38,7 @@ def test_a_worker_that_is_always_late_notices_silence_all_the_same() -> None:
 
 
 def test_a_new_connection_gets_time_to_answer_without_ending_the_silence() -> None:
-    silence = Silence(LOOK_S, 0)
+    silence = FailureDetector(LOOK_S, 0)
     look(silence, 0, 3)
 
     silence.renew()
@@ -48,7 +48,7 @@ def test_a_new_connection_gets_time_to_answer_without_ending_the_silence() -> No
 
 
 def test_a_leader_that_said_goodbye_is_gone_without_a_long_silence() -> None:
-    silence = Silence(LOOK_S, 0)
+    silence = FailureDetector(LOOK_S, 0)
     look(silence, 0, 1)
 
     silence.leave()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.worker.whereabouts import Address, Whereabouts, in_order, parse, written
+from locust_fleet.worker.discovery import Address, LeaderDiscovery, in_order, parse, written
 
 LEADER, STANDBY, PAUSED = ("10.0.0.1", 5557), ("10.0.0.2", 5557), ("10.0.0.3", 5557)
 NO_REDIS = RedisSettings("127.0.0.1", 1, "")
@@ -34,12 +34,12 @@ def name(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise socket.gaierror(f"{host} is not known")
         return [(2, 1, 6, "", (address, port)) for address in addresses]
 
-    monkeypatch.setattr("locust_fleet.worker.whereabouts.socket.getaddrinfo", look_up)
+    monkeypatch.setattr("locust_fleet.worker.discovery.socket.getaddrinfo", look_up)
     return addresses
 
 
 def find(port: int, redis: RedisSettings | None = None, silent: Address | None = None) -> object:
-    return Whereabouts(redis, "masters", port).find(silent)
+    return LeaderDiscovery(redis, "masters", port).find(silent)
 
 
 def test_the_address_in_the_lease_comes_first() -> None:

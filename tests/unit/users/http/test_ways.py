@@ -18,7 +18,7 @@ from fleet_http.connection.proxy import proxy_for
 from fleet_http.errors import ConnectTooLate, ProxyRefused
 from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.worker.guard import Guard, install
+from locust_fleet.worker.allowlist import AllowlistGuard, install
 
 
 @pytest.fixture(scope="session")
@@ -245,7 +245,7 @@ def test_a_proxy_and_a_unix_socket_are_asked_about(
     monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
     monkeypatch.setattr(connect, "open_link", connect.connect)
     refused: list[str] = []
-    install(Guard(Allowlist.parse(["shop.test"]), refused.append))
+    install(AllowlistGuard(Allowlist.parse(["shop.test"]), refused.append))
 
     new_user(host="http://shop.test", proxies={"http": wire.url}).client.get("/")
     new_user(host="http://shop.test", unix_socket=str(tmp_path / "s")).client.get("/")

@@ -23,7 +23,7 @@ AWOKE, GIVE_UP, GAVE_UP = "awoke", "give_up", "gave_up"
 logger = logging.getLogger(__name__)
 
 
-class Absence:
+class StallDetector:
     """What a worker does about having been away."""
 
     def __init__(self, runner: WorkerRunner, asleep_s: float) -> None:

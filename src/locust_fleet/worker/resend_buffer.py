@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Numbered:
+class NumberedReport:
     """A report, the run that it belongs to, its number in that run, and about how large it is."""
 
     run: str
@@ -43,7 +43,7 @@ class Numbered:
     size: int
 
 
-class Kept:
+class ResendBuffer:
     """The reports of this worker that no leader has acknowledged, oldest first."""
 
     def __init__(self, runner: WorkerRunner, run_id: Callable[[], str | None]) -> None:
@@ -51,7 +51,7 @@ class Kept:
         self._run_id = run_id
         self._run: str | None = None
         self._number = 0
-        self._reports: deque[Numbered] = deque()
+        self._reports: deque[NumberedReport] = deque()
         self._size = 0
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class Kept:
             self._run, self._number = run, 0
         self._number += 1
         size = REPORT_BYTES + len(data.get(SHORT, b""))
-        self._reports.append(Numbered(run, self._number, data, size))
+        self._reports.append(NumberedReport(run, self._number, data, size))
         self._size += size
         while self._size > MOST_BYTES and len(self._reports) > 1:
             lost = self._drop()
@@ -128,12 +128,12 @@ class Kept:
     def _oldest_of(self, run: str) -> int:
         return min((report.number for report in self._reports if report.run == run), default=0)
 
-    def _drop(self) -> Numbered:
+    def _drop(self) -> NumberedReport:
         report = self._reports.popleft()
         self._size -= report.size
         return report
 
 
-def _is_covered(report: Numbered, run: str, number: int) -> bool:
+def _is_covered(report: NumberedReport, run: str, number: int) -> bool:
     """Whether a word about a run up to a number is about this report."""
     return report.run == run and report.number <= number

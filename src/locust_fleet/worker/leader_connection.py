@@ -4,7 +4,7 @@ Locust 2.47.0 (``rpc.zmqrpc.Client``, ``WorkerRunner``) obeys whoever speaks, an
 address for ever. It does not notice a master that is paused or cut off: messages to it wait in
 the socket. Here a worker that misses two heartbeats looks for the leader and connects anew.
 What was on its way by then is given up on purpose, for it may be another one's: reports are kept
-(worker/kept.py), and the leader is told what is true here (worker/present.py).
+(worker/resend_buffer.py), and the leader is told what is true here (worker/orphan.py).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from locust_fleet.protocol.messages import FAREWELL, WHO, stamp
 from locust_fleet.protocol.validation import TO_WORKER, Cause, Unreadable, judge, parse
 from locust_fleet.runtime.loops import Farewell, vital
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.worker.silence import Silence
-from locust_fleet.worker.whereabouts import Address, Whereabouts, written
+from locust_fleet.worker.discovery import Address, LeaderDiscovery, written
+from locust_fleet.worker.failure_detector import FailureDetector
 
 # Two that did not come, and half of one for those that come a little late.
 BEATS_MISSED = 2.5
@@ -44,7 +44,7 @@ Client = zmqrpc.Client
 
 def keep_to_leader(redis: RedisSettings | None) -> None:
     """From now on, what Locust takes for its connection to a master is a link to the leader."""
-    replace(zmqrpc, "Client", functools.partial(Link, redis))
+    replace(zmqrpc, "Client", functools.partial(LeaderConnection, redis))
 
 
 def outlive_messages() -> None:
@@ -52,22 +52,22 @@ def outlive_messages() -> None:
     handle = WorkerRunner.handle_message
 
     def handle_message(runner: WorkerRunner, message: Message) -> None:
-        link_of(runner).dropped.outlive(handle)(runner, message)
+        connection_of(runner).dropped.outlive(handle)(runner, message)
 
     replace(WorkerRunner, "handle_message", handle_message)
 
 
-def link_of(runner: WorkerRunner) -> Link:
+def connection_of(runner: WorkerRunner) -> LeaderConnection:
     """Return the link of a worker that keeps to the leader."""
-    assert isinstance(runner.client, Link)
+    assert isinstance(runner.client, LeaderConnection)
     return runner.client
 
 
-class Link:
+class LeaderConnection:
     """Stands for Locust's connection to the master, and is a series of them."""
 
     def __init__(self, redis: RedisSettings | None, host: str, port: int, identity: str) -> None:
-        self._whereabouts = Whereabouts(redis, host, port)
+        self._whereabouts = LeaderDiscovery(redis, host, port)
         self._identity = identity
         self._inbox: Queue[tuple[int, Message]] = Queue()
         self._first: Message | None = None
@@ -84,7 +84,7 @@ class Link:
         self._patience_s = BEATS_MISSED * beat_s
         self._look_s = beat_s / LOOKS
         self._address = self._find_first(f"{host}:{port}")
-        self._silence = Silence(self._look_s, time.monotonic())
+        self._silence = FailureDetector(self._look_s, time.monotonic())
         self._client = self._connect()
         self._renewal: gevent.Greenlet[..., None] = gevent.Greenlet()
         self._watch = gevent.spawn(

@@ -12,12 +12,12 @@ from locust.runners import WorkerRunner
 import logging
 
 from locust_fleet.locust_patches.patch import replace
-from locust_fleet.worker.kept import Kept
+from locust_fleet.worker.resend_buffer import ResendBuffer
 
 logger = logging.getLogger(__name__)
 
 
-def keep_reporting(runner: WorkerRunner, kept: Kept) -> None:
+def keep_reporting(runner: WorkerRunner, kept: ResendBuffer) -> None:
     """From now on, a report that cannot be sent is logged, and the next one is sent as ever."""
     send = runner._send_stats
 

@@ -33,7 +33,7 @@ class RequestRefused(requests.exceptions.ConnectionError):
     """The same for HttpUser, which counts only the errors of requests."""
 
 
-class Guard:
+class AllowlistGuard:
     """Asks the allow-list, and tells somebody once about each address that it refused."""
 
     def __init__(self, targets: Allowlist, report: Callable[[str], None]) -> None:
@@ -70,7 +70,7 @@ class Guard:
         self._reported.clear()
 
 
-def install(guard: Guard) -> None:
+def install(guard: AllowlistGuard) -> None:
     """Put the guard before the HTTP clients of this process."""
     send = requests.adapters.HTTPAdapter.send
 

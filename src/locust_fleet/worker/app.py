@@ -22,23 +22,23 @@ from locust_fleet.runtime import exposition
 from locust_fleet.runtime.gc import settle
 from locust_fleet.runtime.loops import vital
 from locust_fleet.settings.worker import WorkerSettings
-from locust_fleet.worker.absence import Absence
-from locust_fleet.worker.arrivals import Arrivals
+from locust_fleet.worker.allowlist import AllowlistGuard, install
+from locust_fleet.worker.arrivals import WorkerArrivals
 from locust_fleet.worker.capacity import announce
-from locust_fleet.worker.guard import Guard, install
-from locust_fleet.worker.kept import Kept
-from locust_fleet.worker.leave import Leave
-from locust_fleet.worker.link import link_of
+from locust_fleet.worker.cleanup import close_after_run
+from locust_fleet.worker.drain import Drain
+from locust_fleet.worker.leader_connection import connection_of
 from locust_fleet.worker.metrics import WorkerMetrics
-from locust_fleet.worker.present import Present
-from locust_fleet.worker.reports import keep_reporting
-from locust_fleet.worker.tidy import close_after_run
+from locust_fleet.worker.orphan import OrphanWatch
+from locust_fleet.worker.report_loop import keep_reporting
+from locust_fleet.worker.resend_buffer import ResendBuffer
+from locust_fleet.worker.stall import StallDetector
 
 # How long a last report has to leave this host.
 LAST_REPORT_S = 0.2
 
 
-class Worker:
+class WorkerApp:
     """A worker of the fleet, from before Locust starts."""
 
     def __init__(self, settings: WorkerSettings) -> None:
@@ -65,7 +65,7 @@ class Worker:
         """Say whether this worker has a leader, and which."""
         if self._runner is None:
             return False, {"role": "worker", "worker": None, "users": 0, "leader": None}
-        link = link_of(self._runner)
+        link = connection_of(self._runner)
         return not link.lost, {
             "role": "worker",
             "worker": self._runner.client_id,
@@ -87,22 +87,22 @@ class Worker:
     def init(self, environment: Environment, runner: WorkerRunner, **_: Any) -> None:
         """Put the parts together; a listener of ``init``."""
         settings, self._runner = self._settings, runner
-        link = link_of(runner)
+        link = connection_of(runner)
         link.farewell = self.last_report
         replace(runner, "reset_connection", link.renew)
         environment.events.report_to_master.add_listener(lambda data, **_: shorten(data))
         announce(runner, environment, settings.capacity)
-        arrivals = Arrivals(environment, runner, self._run_id)
+        arrivals = WorkerArrivals(environment, runner, self._run_id)
         arrivals.attach()
-        kept = Kept(runner, self._run_id)
+        kept = ResendBuffer(runner, self._run_id)
         kept.attach(environment)
         keep_reporting(runner, kept)
-        leave = Leave(runner, kept, arrivals.hand_over)
+        leave = Drain(runner, kept, arrivals.hand_over)
         leave.attach(environment)
         replace(runner, "handle_message", link.dropped.outlive(runner.handle_message))
         close_after_run(environment)
         beat = settings.heartbeat
-        present = Present(
+        present = OrphanWatch(
             runner,
             leave,
             self._run_id,
@@ -114,13 +114,13 @@ class Worker:
         present.attach()
         self._watch("orphan", present.watch)
         # As long as the master waits before it counts a worker as missing.
-        absence = Absence(runner, beat.interval_s * (beat.liveness + 1))
+        absence = StallDetector(runner, beat.interval_s * (beat.liveness + 1))
         absence.attach()
         self._watch("absence", absence.watch)
         metrics = WorkerMetrics(runner, settings.identity, link)
         metrics.attach()
         exposition.serve(settings.metrics_port, metrics.render)
-        guard = Guard(
+        guard = AllowlistGuard(
             settings.targets,
             lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
         )

@@ -12,7 +12,7 @@ import math
 LATENESS = 2
 
 
-class Silence:
+class FailureDetector:
     """Seconds since the leader was heard, and since there is a fresh connection to it."""
 
     def __init__(self, look_s: float, now: float) -> None:

@@ -18,25 +18,25 @@ from typing import Any
 import gevent
 
 from locust_fleet.protocol.messages import HERE, RUN, WHO
-from locust_fleet.worker.kept import Kept
-from locust_fleet.worker.leave import Leave
-from locust_fleet.worker.link import Link
+from locust_fleet.worker.drain import Drain
+from locust_fleet.worker.leader_connection import LeaderConnection
+from locust_fleet.worker.resend_buffer import ResendBuffer
 
 logger = logging.getLogger(__name__)
 
 
-class Present:
+class OrphanWatch:
     """What a worker says of itself, and what it does when nobody asks."""
 
     def __init__(
         self,
         runner: WorkerRunner,
-        leave: Leave,
+        leave: Drain,
         run_id: Callable[[], str | None],
         ends_at: Callable[[], float | None],
         ghost_limit_s: float,
-        link: Link,
-        kept: Kept,
+        link: LeaderConnection,
+        kept: ResendBuffer,
     ) -> None:
         self._runner = runner
         self._leave = leave

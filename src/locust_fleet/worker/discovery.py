@@ -21,7 +21,7 @@ Address = tuple[str, int]
 logger = logging.getLogger(__name__)
 
 
-class Whereabouts:
+class LeaderDiscovery:
     """Where the leader may be."""
 
     def __init__(self, redis: RedisSettings | None, host: str, port: int) -> None:

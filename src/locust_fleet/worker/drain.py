@@ -24,7 +24,7 @@ import gevent
 
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.messages import ARRIVALS, KEPT, WANTED, WHO
-from locust_fleet.worker.kept import Kept
+from locust_fleet.worker.resend_buffer import ResendBuffer
 
 # What does not touch the users, so that it need not wait until they have stopped.
 WHILE_STOPPING = ("heartbeat", "ack", WHO, KEPT, WANTED, ARRIVALS)
@@ -32,11 +32,11 @@ WHILE_STOPPING = ("heartbeat", "ack", WHO, KEPT, WANTED, ARRIVALS)
 LEAVING = "leaving"
 
 
-class Leave:
+class Drain:
     """How a worker stops its users: report first, and then say so."""
 
     def __init__(
-        self, runner: WorkerRunner, kept: Kept, hand_over: Callable[[], None] = lambda: None
+        self, runner: WorkerRunner, kept: ResendBuffer, hand_over: Callable[[], None] = lambda: None
     ) -> None:
         """``hand_over`` returns when others do what this worker's users have done."""
         self._runner = runner
