@@ -31,7 +31,7 @@ from locust_fleet.runtime.loops import Farewell, persistent, vital
 from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
-from locust_fleet.users.arrival import alone
+from locust_fleet.users.arrival import standalone
 from locust_fleet.worker.app import WorkerApp
 from locust_fleet.worker.leader_connection import keep_to_leader, outlive_messages
 
@@ -43,7 +43,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     bound_waiting(settings.connections)
     bound_names(settings.max_names)
     keep_to_leader(settings.redis)
-    alone.in_fleet = True
+    standalone.in_fleet = True
     worker = WorkerApp(settings)
     # From the first message on, which comes before ``init``.
     outlive_messages()
@@ -60,7 +60,7 @@ def attach_master(settings: MasterSettings) -> None:
     bound_names(settings.max_names)
     keep_snapshots_small()
     read_rows_plainly()
-    alone.in_fleet = True
+    standalone.in_fleet = True
     master = MasterApp(settings)
     _log(settings.logs, "master", master.known)
     master.takeover.attach()

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from locust_fleet.data.alone import Alone
+from locust_fleet.data.client import DataClients
 from locust_fleet.data.counter import Counter
-from locust_fleet.data.desk import Desks
 from locust_fleet.data.lease import Lease
 from locust_fleet.data.lock import Lock
 from locust_fleet.data.members import Members
 from locust_fleet.data.source import WhenEmpty, check_name, source_of
+from locust_fleet.data.standalone import StandaloneStore
 from locust_fleet.errors import DataError, LeaseLost, StoreUnavailable
 
 __all__ = [
@@ -31,8 +31,8 @@ __all__ = [
     "source",
 ]
 
-_alone = Alone()
-desks = Desks(_alone.desk)
+_alone = StandaloneStore()
+desks = DataClients(_alone.desk)
 _alone.attach(desks)
 
 

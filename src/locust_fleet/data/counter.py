@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from locust_fleet.data.desk import Desk
+from locust_fleet.data.client import DataClient
 
 
 class Counter:
     """Begins at 0 in each run. No two users ever get the same number from it."""
 
-    def __init__(self, desk: Desk, name: str) -> None:
+    def __init__(self, desk: DataClient, name: str) -> None:
         self._desk = desk
         self._name = name
 

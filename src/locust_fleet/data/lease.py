@@ -8,8 +8,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from locust_fleet.data.desk import Desk
-from locust_fleet.data.session import Session
+from locust_fleet.data.client import DataClient
+from locust_fleet.data.session import ClientSession
 from locust_fleet.data.source import Source
 from locust_fleet.data.store import Fenced
 from locust_fleet.errors import DataError
@@ -22,11 +22,11 @@ class Lease(Mapping[str, Any]):
     hands by now: this worker was suspended or cut off for so long that it was given to another.
     """
 
-    def __init__(self, desk: Desk, source: Source, timeout_s: float | None) -> None:
+    def __init__(self, desk: DataClient, source: Source, timeout_s: float | None) -> None:
         self._desk = desk
         self._source = source
         self._timeout_s = timeout_s
-        self._session: Session | None = None
+        self._session: ClientSession | None = None
         self._id = ""
         self._record: Any = None
         self._used_up = False

@@ -8,8 +8,8 @@ from types import TracebackType
 import gevent
 from gevent.local import local
 
-from locust_fleet.data.desk import Desk
-from locust_fleet.data.session import SAFE, Session, boottime
+from locust_fleet.data.client import DataClient
+from locust_fleet.data.session import SAFE, ClientSession, boottime
 from locust_fleet.errors import DataError, LeaseLost
 
 ASK_AGAIN_S = 0.1
@@ -21,11 +21,11 @@ class Lock(local):
     Each user has a view of its own, so users may share one that was made at import.
     """
 
-    def __init__(self, desk: Desk, name: str, expiry_s: float) -> None:
+    def __init__(self, desk: DataClient, name: str, expiry_s: float) -> None:
         self._desk = desk
         self._name = name
         self._expiry_s = expiry_s
-        self._session: Session | None = None
+        self._session: ClientSession | None = None
         self._memory = ""
         self._token = 0
         self._until = 0.0
@@ -97,6 +97,6 @@ class Lock(local):
         finally:
             self.release()
 
-    def _ask(self, session: Session) -> tuple[Session, str, int]:
+    def _ask(self, session: ClientSession) -> tuple[ClientSession, str, int]:
         holder, expiry_ms = session.holder, int(self._expiry_s * 1000)
         return session, holder.memory, session.store.acquire(holder, self._name, expiry_ms)

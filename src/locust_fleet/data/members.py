@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from locust_fleet.data.desk import Desk
+from locust_fleet.data.client import DataClient
 
 
 class Members(Collection[str]):
     """The names that are in a group now; those of a worker that is dead are not."""
 
-    def __init__(self, desk: Desk, group: str) -> None:
+    def __init__(self, desk: DataClient, group: str) -> None:
         self._desk = desk
         self._group = group
 

@@ -20,11 +20,11 @@ import gevent
 from gevent.event import AsyncResult, Event
 
 from locust_fleet.data.source import Source
-from locust_fleet.data.store import Fenced, Late, OnHold, Order, Restarted
+from locust_fleet.data.store import Exchange, Fenced, Late, OnHold, Restarted
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from locust_fleet.data.session import Session
+    from locust_fleet.data.session import ClientSession
 
 # So many records are taken at once, at most.
 BATCH = 100
@@ -38,10 +38,10 @@ LOAD_EXPIRY_MS = 60_000
 logger = logging.getLogger(__name__)
 
 
-class Pool:
+class RecordPool:
     """What an identity holds of a source, and who waits for more."""
 
-    def __init__(self, session: Session, source: Source) -> None:
+    def __init__(self, session: ClientSession, source: Source) -> None:
         self._session = session
         self._source = source
         self._waiting: deque[AsyncResult[tuple[str, str]]] = deque()
@@ -161,7 +161,7 @@ class Pool:
         want = min(len(self._waiting), BATCH)
         if not back and not want:
             return
-        order = Order(give, use_up, want, when_empty, next(self._numbers))
+        order = Exchange(give, use_up, want, when_empty, next(self._numbers))
         try:
             handout = self._session.store.exchange(self._session.holder, self._source.name, order)
         except OnHold:

@@ -14,9 +14,9 @@ from contextlib import suppress
 
 from gevent.lock import BoundedSemaphore
 
-from locust_fleet.data.pool import Pool
+from locust_fleet.data.pool import RecordPool
 from locust_fleet.data.source import Source
-from locust_fleet.data.store import Fenced, Holder, Restarted, Store
+from locust_fleet.data.store import ClientIdentity, Fenced, Restarted, Store
 from locust_fleet.errors import LeaseLost
 
 # Of the expiry: several may go unheard.
@@ -25,7 +25,7 @@ RENEWALS = 5
 SAFE = 0.95
 
 
-class Session:
+class ClientSession:
     """An identity of this worker; once lost, for good."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Session:
         self.store = store
         self.lost = False
         self.stopping = False
-        self.pools: dict[str, Pool] = {}
+        self.pools: dict[str, RecordPool] = {}
         self._worker = worker
         self._expiry_s = expiry_s
         self._requests = requests
@@ -70,10 +70,10 @@ class Session:
                 f"{what} may be in other hands: this worker was silent for {self._expiry_s:g} s"
             )
 
-    def pool(self, source: Source) -> Pool:
+    def pool(self, source: Source) -> RecordPool:
         """Return the way to the records of a source."""
         if source.name not in self.pools:
-            self.pools[source.name] = Pool(self, source)
+            self.pools[source.name] = RecordPool(self, source)
         return self.pools[source.name]
 
     def renew(self) -> None:
@@ -113,10 +113,10 @@ class Session:
         self.lost = True
         self.store.leave(self.holder.run, self.holder.name, self._worker, self._requests())
 
-    def _join(self, run: str, name: str) -> Holder:
+    def _join(self, run: str, name: str) -> ClientIdentity:
         expiry = self._expiry_ms
         memory = self.store.join(run, name, self._worker, expiry, self._counters)
-        holder = Holder(run, name, memory)
+        holder = ClientIdentity(run, name, memory)
         for group, member in sorted(self._entered):
             self.store.enter(holder, group, member)
         return holder

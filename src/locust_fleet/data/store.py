@@ -50,7 +50,7 @@ class OnHold(FleetError):
     """The store has just lost its memory; ask again in a moment."""
 
 
-class Holder(NamedTuple):
+class ClientIdentity(NamedTuple):
     """An identity of a worker in a run, and the memory of the store in which it is known."""
 
     run: str
@@ -58,7 +58,7 @@ class Holder(NamedTuple):
     memory: str
 
 
-class Order(NamedTuple):
+class Exchange(NamedTuple):
     """What a worker wants of a source, and what it gives back, in one question.
 
     ``number`` grows with each question of an identity about a source. One that nobody waits for any
@@ -97,7 +97,7 @@ class Store(Protocol):
         a name for the worker, as the master has none, it is no active worker.
         """
 
-    def renew(self, holder: Holder, worker: str, expiry: int, requests: int) -> None:
+    def renew(self, holder: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
         """Keep an identity alive; ``requests`` is what its worker has made in this run."""
 
     def leave(self, run: str, name: str, worker: str, requests: int) -> None:
@@ -106,33 +106,33 @@ class Store(Protocol):
     def close(self, run: str) -> Mapping[str, Any]:
         """End a run; returns its counters, requests and sources, to be summed up."""
 
-    def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
+    def exchange(self, holder: ClientIdentity, source: str, order: Exchange) -> Handout:
         """Take back, then hand out; OnHold after the loss of memory, Late as Order says."""
 
-    def held(self, holder: Holder, source: str, number: int) -> Sequence[str]:
+    def held(self, holder: ClientIdentity, source: str, number: int) -> Sequence[str]:
         """Return the ids of the records that the identity holds; ``number`` is as in Order."""
 
     def put(
-        self, holder: Holder, source: str, token: int, first: int, texts: Sequence[str]
+        self, holder: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
     ) -> None:
         """Lay down records of a source that is being loaded, the first of them number ``first``."""
 
-    def finish(self, holder: Holder, source: str, token: int) -> bool:
+    def finish(self, holder: ClientIdentity, source: str, token: int) -> bool:
         """Let what was laid down be the source; False when somebody else has loaded it."""
 
     def read_list(self, key: str, first: int, count: int) -> Sequence[str]:
         """Return elements of a list of somebody else's in Redis."""
 
-    def count(self, holder: Holder, name: str, by: int) -> int:
+    def count(self, holder: ClientIdentity, name: str, by: int) -> int:
         """Add to a counter and return what it is now; OnHold after the loss of memory."""
 
-    def acquire(self, holder: Holder, lock: str, expiry: int) -> int:
+    def acquire(self, holder: ClientIdentity, lock: str, expiry: int) -> int:
         """Return a token, larger than any before, or 0 while somebody else has the lock."""
 
     def release(self, run: str, name: str, lock: str, token: int) -> bool:
         """Give a lock back if it is still this one's."""
 
-    def enter(self, holder: Holder, group: str, member: str) -> None:
+    def enter(self, holder: ClientIdentity, group: str, member: str) -> None:
         """Be a member of a group as long as the identity lives."""
 
     def withdraw(self, run: str, name: str, group: str, member: str) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from locust_fleet.data.desk import Desk
-from locust_fleet.data.link import Answers
-from locust_fleet.data.memory import Memory
-from locust_fleet.data.shared import Shared
+from locust_fleet.data.client import DataClient
+from locust_fleet.data.in_process_store import InProcessStore
+from locust_fleet.data.redis_store import RedisStore
+from locust_fleet.data.remote_store import RemoteStoreServer
 from locust_fleet.data.store import EXPIRY_S, Store
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.admission.gate import guard_start
@@ -74,9 +74,9 @@ class MasterApp:
         self._dropped = DropCounter()
         self._letters = DeadLetters(settings.spool_dir)
         self.takeover = Takeover(settings, self._dropped, self._letters)
-        self._store: Store = Shared(settings.redis) if settings.redis else Memory()
+        self._store: Store = RedisStore(settings.redis) if settings.redis else InProcessStore()
         # For a locustfile that does something on the master, as its own listener of test_start.
-        self.desk = Desk(self._store, self._run_id, lambda: "", EXPIRY_S)
+        self.desk = DataClient(self._store, self._run_id, lambda: "", EXPIRY_S)
         # What answers Prometheus.
         self.render: Callable[[], Iterator[bytes]] = standby_metrics(settings.version)
         # Set when all of it is put together.
@@ -181,7 +181,7 @@ class MasterApp:
         # What comes later would be outside of it.
         replace(runner, "handle_message", self._dropped.outlive(runner.handle_message))
         guard_start(environment, runner, recorder, keeper, settings.targets)
-        Answers(runner, self._store).attach()
+        RemoteStoreServer(runner, self._store).attach()
         record(
             environment,
             runner,

@@ -14,7 +14,7 @@ from typing import Any
 
 import gevent
 
-from locust_fleet.data.desk import Desk
+from locust_fleet.data.client import DataClient
 from locust_fleet.data.summary import summed_up
 from locust_fleet.master.admission.gate import tell_end
 from locust_fleet.master.dispatch.weights import Weights
@@ -83,7 +83,7 @@ def record(
     reports_dir: Path,
     keeper: Checkpointer,
     handover: StepDown,
-    desk: Desk,
+    desk: DataClient,
     wait_for_workers: Callable[[], None],
 ) -> None:
     """Follow a run from its start to its reports."""
@@ -177,7 +177,7 @@ def keep(
     environment.events.test_stop.add_listener(decided)
 
 
-def _sum_up(recorder: Recorder, run: Run, desk: Desk) -> None:
+def _sum_up(recorder: Recorder, run: Run, desk: DataClient) -> None:
     """Note what became of the shared data, where somebody used any."""
     closed = desk.store.close(run.id)
     if lines := summed_up(closed):

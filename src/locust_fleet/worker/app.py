@@ -12,9 +12,9 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from locust_fleet.data.desk import Desk
-from locust_fleet.data.link import Remote
-from locust_fleet.data.shared import Shared
+from locust_fleet.data.client import DataClient
+from locust_fleet.data.redis_store import RedisStore
+from locust_fleet.data.remote_store import RemoteStore
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION, TARGET_REFUSED, shorten
@@ -46,9 +46,9 @@ class WorkerApp:
         self._runner: WorkerRunner | None = None
         # Set as soon as this process ends in order.
         self._ending = Event()
-        self._remote = Remote()
-        self.desk = Desk(
-            Shared(settings.redis) if settings.redis else self._remote,
+        self._remote = RemoteStore()
+        self.desk = DataClient(
+            RedisStore(settings.redis) if settings.redis else self._remote,
             self._run_id,
             lambda: self.known()["worker"],
             EXPIRY_S if settings.redis else LINK_EXPIRY_S,

@@ -9,9 +9,9 @@ from typing import Any
 
 from redis import Redis
 
-from locust_fleet.data.shared import Shared
+from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.source import WhenEmpty
-from locust_fleet.data.store import Fenced, Holder, Late, Order, Store
+from locust_fleet.data.store import ClientIdentity, Exchange, Fenced, Late, Store
 from locust_fleet.errors import FleetError
 
 RECORDS = [str(number) for number in range(10)]
@@ -29,7 +29,7 @@ def live(store: Store, seed: int) -> int:
     lives = dict.fromkeys("abcd", 0)
     holders = {name: _join(store, f"{name}:0") for name in lives}
     held: dict[str, set[str]] = {name: set() for name in lives}
-    numbers, delayed = itertools.count(1), list[tuple[Holder, Order]]()
+    numbers, delayed = itertools.count(1), list[tuple[ClientIdentity, Exchange]]()
     lent = 0
     for _ in range(STEPS):
         name = chance.choice("abcd")
@@ -37,17 +37,17 @@ def live(store: Store, seed: int) -> int:
         step = chance.random()
         if step < 0.5:
             want, policy = chance.randint(1, 4), chance.choice(POLICIES)
-            order = Order([], [], want, policy, next(numbers))
+            order = Exchange([], [], want, policy, next(numbers))
             got = {key for key, _ in store.exchange(holders[name], "s", order).records}
             held[name] |= got
             lent += len(got)
         elif step < 0.8:
             given, used_up = (back, []) if step < 0.7 else ([], back)
-            store.exchange(holders[name], "s", Order(given, used_up, 0, "wait", next(numbers)))
+            store.exchange(holders[name], "s", Exchange(given, used_up, 0, "wait", next(numbers)))
             held[name] -= set(back)
         elif step < 0.85:
             # It is on its way for long; the worker asks what became of it, and goes on.
-            delayed.append((holders[name], Order(back, [], 2, "recycle", next(numbers))))
+            delayed.append((holders[name], Exchange(back, [], 2, "recycle", next(numbers))))
             assert set(store.held(holders[name], "s", next(numbers))) == held[name]
         elif step < 0.9 and delayed:
             assert _is_refused(store, *delayed.pop(), Late, Fenced)
@@ -58,7 +58,7 @@ def live(store: Store, seed: int) -> int:
             lives[name] += 1
             holders[name], held[name] = _join(store, f"{name}:{lives[name]}"), set()
             for back, want in ((sorted(lost), 0), ([], 1)):
-                order = Order(back, [], want, "wait", next(numbers))
+                order = Exchange(back, [], want, "wait", next(numbers))
                 assert _is_refused(store, former, order, Fenced)
         out = [key for mine in held.values() for key in mine]
         assert len(out) == len(set(out)), out
@@ -71,7 +71,7 @@ def rejoin(store: Store) -> Sequence[str]:
     store.open(RUN)
     _load(store)
     holder, other = _join(store, "a:0"), _join(store, "b:0")
-    assert store.exchange(holder, "s", Order([], [], 2, "wait", 1)).records
+    assert store.exchange(holder, "s", Exchange([], [], 2, "wait", 1)).records
     _expire(_all_rights(store), holder)
     store.renew(other, "b", 60_000, 0)
     return store.held(_join(store, "a:0"), "s", 2)
@@ -79,17 +79,17 @@ def rejoin(store: Store) -> Sequence[str]:
 
 def _all_rights(store: Store) -> Redis:
     """Return a client: to look at it, and to let time pass, more is needed than a worker may."""
-    assert isinstance(store, Shared)
+    assert isinstance(store, RedisStore)
     reached = store._redis.connection_pool.connection_kwargs
     return Redis(host=reached["host"], port=reached["port"], password="test")
 
 
-def _expire(redis: Redis, holder: Holder) -> None:
+def _expire(redis: Redis, holder: ClientIdentity) -> None:
     redis.zadd(f"fleet:data:{RUN}:holders", {holder.name: 1})
 
 
-def _join(store: Store, name: str) -> Holder:
-    return Holder(RUN, name, store.join(RUN, name, name, 60_000, {}))
+def _join(store: Store, name: str) -> ClientIdentity:
+    return ClientIdentity(RUN, name, store.join(RUN, name, name, 60_000, {}))
 
 
 def _load(store: Store) -> None:
@@ -100,7 +100,9 @@ def _load(store: Store) -> None:
     store.leave(RUN, "loader", "loader", 0)
 
 
-def _is_refused(store: Store, holder: Holder, order: Order, *why: type[FleetError]) -> bool:
+def _is_refused(
+    store: Store, holder: ClientIdentity, order: Exchange, *why: type[FleetError]
+) -> bool:
     try:
         store.exchange(holder, "s", order)
     except why:

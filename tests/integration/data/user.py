@@ -14,9 +14,9 @@ from typing import Any
 import gevent
 
 from locust_fleet import data
-from locust_fleet.data.desk import Desk
+from locust_fleet.data.client import DataClient
 from locust_fleet.data.lock import Lock
-from locust_fleet.data.shared import Shared
+from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.source import Source
 from locust_fleet.errors import FleetError
 from locust_fleet.settings.stores import RedisSettings
@@ -27,8 +27,8 @@ __all__ = ["locust"]
 
 
 def main(port: str, run: str, worker: str, expiry_s: str, where: str) -> None:
-    store = Shared(as_worker(RedisSettings(ADDRESS, int(port), "test")))
-    desk = Desk(store, lambda: run, lambda: worker, float(expiry_s))
+    store = RedisStore(as_worker(RedisSettings(ADDRESS, int(port), "test")))
+    desk = DataClient(store, lambda: run, lambda: worker, float(expiry_s))
     data.desks.use(desk)
     data.desks.declare(Source("accounts", where, "wait"))
     gevent.spawn(desk.watch)

@@ -15,17 +15,17 @@ import gevent
 import pytest
 
 from locust_fleet import data
-from locust_fleet.data.alone import Alone
-from locust_fleet.data.desk import Desks
+from locust_fleet.data.client import DataClients
 from locust_fleet.data.source import source_of
+from locust_fleet.data.standalone import StandaloneStore
 from locust_fleet.errors import DataError
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
-def desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desks]:
-    desks = Desks(Alone().desk)
+def desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[DataClients]:
+    desks = DataClients(StandaloneStore().desk)
     monkeypatch.setattr(data, "desks", desks)
     yield desks
     desks.desk.end()
@@ -300,7 +300,7 @@ def test_plain_locust_shares_within_its_process_and_sums_up(tmp_path: Path, acco
 
 
 def test_workers_of_plain_locust_are_told_that_they_share_nothing() -> None:
-    alone = Alone()
+    alone = StandaloneStore()
     desk = alone.desk()
     environment = Environment(user_classes=[])
     runner = environment.create_master_runner("127.0.0.1", 0)

@@ -12,16 +12,16 @@ import gevent
 import pytest
 from gevent.pool import Group
 
-from locust_fleet.data import link
-from locust_fleet.data.link import Answers, Remote
-from locust_fleet.data.memory import Memory
+from locust_fleet.data import remote_store
+from locust_fleet.data.in_process_store import InProcessStore
+from locust_fleet.data.remote_store import RemoteStore, RemoteStoreServer
 from locust_fleet.data.store import (
+    ClientIdentity,
+    Exchange,
     Fenced,
     Handout,
-    Holder,
     Late,
     OnHold,
-    Order,
     Restarted,
     Store,
 )
@@ -38,7 +38,7 @@ class Wire:
         self._listen: Callable[..., None] | None = None
 
     def register_message(self, kind: str, listen: Callable[..., None], concurrent: bool) -> None:
-        assert kind == link.ASK
+        assert kind == remote_store.ASK
         assert concurrent
         self._listen = listen
 
@@ -50,7 +50,7 @@ class Wire:
         if self.broken:
             raise RPCError("cut")
         message = Message.unserialize(Message(kind, data, client_id or "w1").serialize())
-        if kind == link.ANSWER:
+        if kind == remote_store.ANSWER:
             self.handle_message(message)
         elif self._listen and not self.deaf:
             gevent.spawn(self._listen, msg=message)
@@ -71,31 +71,31 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def leader(clock: Clock) -> Memory:
-    memory = Memory(clock)
+def leader(clock: Clock) -> InProcessStore:
+    memory = InProcessStore(clock)
     memory.open("r")
     return memory
 
 
 @pytest.fixture
-def wire(leader: Memory) -> Wire:
+def wire(leader: InProcessStore) -> Wire:
     wire = Wire()
-    Answers(cast(Any, wire), leader).attach()
+    RemoteStoreServer(cast(Any, wire), leader).attach()
     return wire
 
 
 @pytest.fixture
 def store(wire: Wire) -> Store:
-    far = Remote()
+    far = RemoteStore()
     far.attach(cast(Any, wire))
     return far
 
 
-def join(store: Store, name: str) -> Holder:
-    return Holder("r", name, store.join("r", name, name, 10_000, {"seen": 7}))
+def join(store: Store, name: str) -> ClientIdentity:
+    return ClientIdentity("r", name, store.join("r", name, name, 10_000, {"seen": 7}))
 
 
-def load(store: Store, holder: Holder) -> None:
+def load(store: Store, holder: ClientIdentity) -> None:
     token = store.acquire(holder, "load s", 1000)
     store.put(holder, "s", token, 0, ['"é"', "1"])
     assert store.finish(holder, "s", token)
@@ -104,12 +104,12 @@ def load(store: Store, holder: Holder) -> None:
 
 def test_records_are_borrowed_and_given_back(store: Store) -> None:
     holder = join(store, "a")
-    assert store.exchange(holder, "s", Order([], [], 1, "wait", 1)).state == "unloaded"
+    assert store.exchange(holder, "s", Exchange([], [], 1, "wait", 1)).state == "unloaded"
     load(store, holder)
 
-    assert store.exchange(holder, "s", Order([], [], 1, "wait", 2)).records == [("0", '"é"')]
+    assert store.exchange(holder, "s", Exchange([], [], 1, "wait", 2)).records == [("0", '"é"')]
     assert store.held(holder, "s", 3) == ["0"]
-    assert store.exchange(holder, "s", Order([], ["0"], 0, "wait", 4)) == Handout("open", [])
+    assert store.exchange(holder, "s", Exchange([], ["0"], 0, "wait", 4)) == Handout("open", [])
     assert store.held(holder, "s", 5) == []
 
 
@@ -118,7 +118,7 @@ def test_a_question_after_a_later_one_is_refused(store: Store) -> None:
     load(store, holder)
     store.held(holder, "s", 2)
     with pytest.raises(Late):
-        store.exchange(holder, "s", Order([], [], 1, "wait", 1))
+        store.exchange(holder, "s", Exchange([], [], 1, "wait", 1))
     with pytest.raises(Late):
         store.held(holder, "s", 2)
 
@@ -142,15 +142,17 @@ def test_who_has_expired_is_told_so(store: Store, clock: Clock) -> None:
         store.count(holder, "orders", 1)
 
 
-def test_a_leader_that_knows_nothing_gives_nothing_at_first(store: Store, leader: Memory) -> None:
+def test_a_leader_that_knows_nothing_gives_nothing_at_first(
+    store: Store, leader: InProcessStore
+) -> None:
     leader._runs.clear()
     holder = join(store, "a")
     with pytest.raises(OnHold):
-        store.exchange(holder, "s", Order([], [], 1, "wait", 1))
+        store.exchange(holder, "s", Exchange([], [], 1, "wait", 1))
 
 
 def test_a_store_that_started_anew_says_what_it_is_called_now(
-    store: Store, leader: Memory, monkeypatch: pytest.MonkeyPatch
+    store: Store, leader: InProcessStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def restarted(*_: Any) -> None:
         raise Restarted("new")
@@ -158,8 +160,8 @@ def test_a_store_that_started_anew_says_what_it_is_called_now(
     holder = join(store, "a")
     wire = Wire()
     monkeypatch.setattr(leader, "count", restarted)
-    Answers(cast(Any, wire), leader).attach()
-    far = Remote()
+    RemoteStoreServer(cast(Any, wire), leader).attach()
+    far = RemoteStore()
     far.attach(cast(Any, wire))
     with pytest.raises(Restarted) as raised:
         far.count(holder, "orders", 1)
@@ -183,7 +185,7 @@ def test_a_far_worker_may_neither_begin_nor_end_a_run(
 def test_a_leader_that_is_silent_is_named(
     store: Store, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(remote_store, "PATIENCE_S", 0.05)
     wire.deaf = True
     with pytest.raises(StoreUnavailable, match="the leader does not answer"):
         store.members("r", "buyers")

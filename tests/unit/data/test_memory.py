@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locust_fleet.data.memory import Memory
+from locust_fleet.data.in_process_store import InProcessStore
 from locust_fleet.data.source import WhenEmpty
-from locust_fleet.data.store import Fenced, Holder, Late, OnHold, Order
+from locust_fleet.data.store import ClientIdentity, Exchange, Fenced, Late, OnHold
 from locust_fleet.errors import DataError
 
 EXPIRY_S = 10.0
@@ -44,23 +44,29 @@ EVENTS = st.lists(
 class Worker:
     """What a worker knows: its identity, until when it is sure of it, and what it holds."""
 
-    def __init__(self, store: Memory, name: str) -> None:
+    def __init__(self, store: InProcessStore, name: str) -> None:
         self._store = store
         self._name = name
         self._lives = 0
-        self.holder = Holder("r", "", "")
+        self.holder = ClientIdentity("r", "", "")
         self.held: set[str] = set()
         self.until = 0.0
         self.numbers = itertools.count(1)
 
-    def order(self, give: list[str], use_up: list[str], want: int, when_empty: WhenEmpty) -> Order:
-        return Order(give, use_up, want, when_empty, next(self.numbers))
+    def order(
+        self, give: list[str], use_up: list[str], want: int, when_empty: WhenEmpty
+    ) -> Exchange:
+        return Exchange(give, use_up, want, when_empty, next(self.numbers))
 
     def join(self, now: float) -> None:
         self._lives += 1
         name = f"{self._name}:{self._lives}"
         memory = self._store.join("r", name, self._name, int(EXPIRY_S * 1000), {})
-        self.holder, self.held, self.until = Holder("r", name, memory), set(), now + EXPIRY_S
+        self.holder, self.held, self.until = (
+            ClientIdentity("r", name, memory),
+            set(),
+            now + EXPIRY_S,
+        )
         self.numbers = itertools.count(1)
 
 
@@ -70,13 +76,13 @@ def test_no_record_is_ever_in_two_places(
     events: list[tuple[str, str, int]], when_empty: WhenEmpty
 ) -> None:
     now = [0.0]
-    store = Memory(lambda: now[0])
+    store = InProcessStore(lambda: now[0])
     store.open("r")
     load(store, [str(number) for number in range(5)])
     workers = {name: Worker(store, name) for name in WORKERS}
     for worker in workers.values():
         worker.join(now[0])
-    delayed: list[tuple[Holder, Order]] = []
+    delayed: list[tuple[ClientIdentity, Exchange]] = []
 
     for name, event, number in events:
         worker = workers[name]
@@ -120,14 +126,14 @@ def test_no_record_is_ever_in_two_places(
 
 
 def test_a_question_that_comes_late_changes_nothing() -> None:
-    store = Memory()
+    store = InProcessStore()
     store.open("r")
     load(store, ["0", "1"])
-    holder = Holder("r", "a", store.join("r", "a", "a", 10**6, {}))
-    store.exchange(holder, "s", Order([], [], 1, "wait", 1))
-    delayed = Order(["0"], [], 1, "wait", 2)
+    holder = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {}))
+    store.exchange(holder, "s", Exchange([], [], 1, "wait", 1))
+    delayed = Exchange(["0"], [], 1, "wait", 2)
     assert store.held(holder, "s", 3) == ["0"]
-    store.exchange(holder, "s", Order(["0"], [], 2, "wait", 4))
+    store.exchange(holder, "s", Exchange(["0"], [], 2, "wait", 4))
 
     with pytest.raises(Late):
         store.exchange(holder, "s", delayed)
@@ -136,7 +142,7 @@ def test_a_question_that_comes_late_changes_nothing() -> None:
 
 
 def test_a_worker_of_a_former_run_takes_nothing_from_the_present_one() -> None:
-    store = Memory()
+    store = InProcessStore()
     store.open("former")
     store.open("r")
     load(store, ["0"])
@@ -144,37 +150,39 @@ def test_a_worker_of_a_former_run_takes_nothing_from_the_present_one() -> None:
     with pytest.raises(DataError, match="the run is over"):
         store.join("former", "late", "late", 10**6, {})
 
-    holder = Holder("r", "a", store.join("r", "a", "a", 10**6, {}))
-    assert store.exchange(holder, "s", Order([], [], 1, "wait", 1)).records == [("0", "0")]
+    holder = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {}))
+    assert store.exchange(holder, "s", Exchange([], [], 1, "wait", 1)).records == [("0", "0")]
 
 
 def test_a_new_leader_learns_from_a_worker_which_run_goes_on() -> None:
-    store = Memory()
-    holder = Holder("r", "a", store.join("r", "a", "a", 10**6, {"orders": 7}))
+    store = InProcessStore()
+    holder = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {"orders": 7}))
     with pytest.raises(OnHold):
         store.count(holder, "orders", 1)
 
 
 def test_a_worker_that_finds_none_gets_the_next_one_though_another_asks_all_the_time() -> None:
     now = [0.0]
-    store = Memory(lambda: now[0])
+    store = InProcessStore(lambda: now[0])
     store.open("r")
     load(store, ["0"])
-    greedy, patient = (Holder("r", name, store.join("r", name, name, 10**6, {})) for name in "gp")
-    store.exchange(greedy, "s", Order([], [], 1, "wait", 1))
-    store.exchange(patient, "s", Order([], [], 1, "wait", 1))
+    greedy, patient = (
+        ClientIdentity("r", name, store.join("r", name, name, 10**6, {})) for name in "gp"
+    )
+    store.exchange(greedy, "s", Exchange([], [], 1, "wait", 1))
+    store.exchange(patient, "s", Exchange([], [], 1, "wait", 1))
 
     turns = []
     for turn in range(2, 12):
         now[0] += 0.2
-        turns.append(len(store.exchange(greedy, "s", Order(["0"], [], 1, "wait", turn)).records))
-        if store.exchange(patient, "s", Order([], [], 1, "wait", turn)).records:
+        turns.append(len(store.exchange(greedy, "s", Exchange(["0"], [], 1, "wait", turn)).records))
+        if store.exchange(patient, "s", Exchange([], [], 1, "wait", turn)).records:
             break
 
     assert turns == [1, 1, 0]
 
 
-def check(store: Memory, workers: dict[str, Worker], now: float) -> None:
+def check(store: InProcessStore, workers: dict[str, Worker], now: float) -> None:
     sure = [key for worker in workers.values() if now < worker.until for key in worker.held]
     assert len(sure) == len(set(sure))
     run = store._runs["r"]
@@ -186,9 +194,9 @@ def check(store: Memory, workers: dict[str, Worker], now: float) -> None:
     assert sorted([*pile.free, *pile.used, *held]) == sorted(pile.records)
 
 
-def load(store: Memory, texts: list[str]) -> None:
+def load(store: InProcessStore, texts: list[str]) -> None:
     memory = store.join("r", "loader", "", 1000, {})
-    holder = Holder("r", "loader", memory)
+    holder = ClientIdentity("r", "loader", memory)
     token = store.acquire(holder, "load s", 1000)
     store.put(holder, "s", token, 0, texts)
     assert store.finish(holder, "s", token)

@@ -7,23 +7,23 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from locust_fleet.data.memory import Memory
-from locust_fleet.data.pool import Pool
-from locust_fleet.data.session import Session
+from locust_fleet.data.in_process_store import InProcessStore
+from locust_fleet.data.pool import RecordPool
+from locust_fleet.data.session import ClientSession
 from locust_fleet.data.source import Source
-from locust_fleet.data.store import Handout, Holder, Late, Order
+from locust_fleet.data.store import ClientIdentity, Exchange, Handout, Late
 from locust_fleet.errors import DataError, StoreUnavailable
 
 
-class Way(Memory):
+class Way(InProcessStore):
     """A store at the end of a way on which questions are late, or come twice."""
 
     def __init__(self) -> None:
         super().__init__()
         self.is_slow = self.repeats = False
-        self.late: list[tuple[Holder, str, Order]] = []
+        self.late: list[tuple[ClientIdentity, str, Exchange]] = []
 
-    def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
+    def exchange(self, holder: ClientIdentity, source: str, order: Exchange) -> Handout:
         if self.is_slow:
             self.is_slow = False
             self.late.append((holder, source, order))
@@ -42,18 +42,18 @@ def store() -> Way:
 
 
 @pytest.fixture
-def pool(store: Way, source: Source) -> Iterator[Pool]:
+def pool(store: Way, source: Source) -> Iterator[RecordPool]:
     session = worker(store, "one")
     yield session.pool(source)
     session.lost = True
 
 
-def worker(store: Way, name: str) -> Session:
-    return Session(store, "r", name, 60.0, lambda: 0, {}, set())
+def worker(store: Way, name: str) -> ClientSession:
+    return ClientSession(store, "r", name, 60.0, lambda: 0, {}, set())
 
 
 def test_a_question_that_comes_late_takes_nothing_away(
-    store: Way, source: Source, pool: Pool
+    store: Way, source: Source, pool: RecordPool
 ) -> None:
     key, _ = pool.take(2)
     store.is_slow = True
@@ -68,7 +68,7 @@ def test_a_question_that_comes_late_takes_nothing_away(
         worker(store, "other").pool(source).take(0.5)
 
 
-def test_a_question_that_comes_twice_loses_no_record(store: Way, pool: Pool) -> None:
+def test_a_question_that_comes_twice_loses_no_record(store: Way, pool: RecordPool) -> None:
     pool.give(pool.take(2)[0], used_up=False)
     gevent.sleep(0)
     store.repeats = True

@@ -5,21 +5,21 @@ from __future__ import annotations
 import gevent
 import pytest
 
+from locust_fleet.data.client import DataClient
 from locust_fleet.data.counter import Counter
-from locust_fleet.data.desk import Desk
+from locust_fleet.data.in_process_store import InProcessStore, RunData
 from locust_fleet.data.lease import Lease
 from locust_fleet.data.lock import Lock
 from locust_fleet.data.members import Members
-from locust_fleet.data.memory import Memory, Run
-from locust_fleet.data.session import Session
+from locust_fleet.data.session import ClientSession
 from locust_fleet.data.source import Source
-from locust_fleet.data.store import Holder, Restarted
+from locust_fleet.data.store import ClientIdentity, Restarted
 from locust_fleet.errors import LeaseLost, StoreUnavailable
 
 EXPIRY_S = 60.0
 
 
-class Forgetful(Memory):
+class Forgetful(InProcessStore):
     """A store that can start anew, as Redis does."""
 
     def __init__(self) -> None:
@@ -34,13 +34,13 @@ class Forgetful(Memory):
         run.locks.clear()
         run.groups.clear()
 
-    def enter(self, holder: Holder, group: str, member: str) -> None:
+    def enter(self, holder: ClientIdentity, group: str, member: str) -> None:
         if self.silent:
             self.silent -= 1
             raise StoreUnavailable("it does not answer")
         super().enter(holder, group, member)
 
-    def _known(self, holder: Holder) -> Run:
+    def _known(self, holder: ClientIdentity) -> RunData:
         run = super()._known(holder)
         if run.memory != holder.memory:
             raise Restarted(run.memory)
@@ -55,40 +55,42 @@ def store() -> Forgetful:
 
 
 @pytest.fixture
-def desk(store: Forgetful) -> Desk:
+def desk(store: Forgetful) -> DataClient:
     return worker(store, "one")
 
 
-def worker(store: Forgetful, name: str) -> Desk:
-    return Desk(store, lambda: "r", lambda: name, EXPIRY_S)
+def worker(store: Forgetful, name: str) -> DataClient:
+    return DataClient(store, lambda: "r", lambda: name, EXPIRY_S)
 
 
-def test_a_counter_goes_on_from_what_any_worker_has_seen(store: Forgetful, desk: Desk) -> None:
+def test_a_counter_goes_on_from_what_any_worker_has_seen(
+    store: Forgetful, desk: DataClient
+) -> None:
     Counter(desk, "orders").add(5)
     store.start_anew()
-    desk.ask(Session.renew)
+    desk.ask(ClientSession.renew)
     assert Counter(worker(store, "other"), "orders").next() == 6
 
 
-def test_members_of_groups_are_in_them_again(store: Forgetful, desk: Desk) -> None:
+def test_members_of_groups_are_in_them_again(store: Forgetful, desk: DataClient) -> None:
     Members(desk, "buyers").join("anna")
     store.start_anew()
-    desk.ask(Session.renew)
+    desk.ask(ClientSession.renew)
     assert list(Members(desk, "buyers")) == ["anna"]
 
 
-def test_what_could_not_be_told_is_told_again(store: Forgetful, desk: Desk) -> None:
+def test_what_could_not_be_told_is_told_again(store: Forgetful, desk: DataClient) -> None:
     Members(desk, "buyers").join("anna")
     store.start_anew()
     store.silent = 1
     with pytest.raises(StoreUnavailable):
-        desk.ask(Session.renew)
-    desk.ask(Session.renew)
+        desk.ask(ClientSession.renew)
+    desk.ask(ClientSession.renew)
     assert list(Members(desk, "buyers")) == ["anna"]
 
 
 def test_users_wait_for_records_while_the_store_cannot_be_told(
-    store: Forgetful, desk: Desk, source: Source
+    store: Forgetful, desk: DataClient, source: Source
 ) -> None:
     Members(desk, "buyers").join("anna")
     store.start_anew()
@@ -97,24 +99,24 @@ def test_users_wait_for_records_while_the_store_cannot_be_told(
         assert lease.value == 0
 
 
-def test_records_outlive_it(store: Forgetful, desk: Desk, source: Source) -> None:
+def test_records_outlive_it(store: Forgetful, desk: DataClient, source: Source) -> None:
     with Lease(desk, source, 5) as lease:
         store.start_anew()
-        desk.ask(Session.renew)
+        desk.ask(ClientSession.renew)
         assert lease.value == 0
 
 
-def test_a_lock_does_not_outlive_it(store: Forgetful, desk: Desk) -> None:
+def test_a_lock_does_not_outlive_it(store: Forgetful, desk: DataClient) -> None:
     lock = Lock(desk, "cleanup", 30)
     lock.acquire()
     store.start_anew()
-    desk.ask(Session.renew)
+    desk.ask(ClientSession.renew)
     with pytest.raises(LeaseLost, match="Redis has started anew"):
         lock.check()
 
 
 def test_an_identity_that_was_buried_meanwhile_has_lost_what_it_held(
-    store: Forgetful, desk: Desk, source: Source
+    store: Forgetful, desk: DataClient, source: Source
 ) -> None:
     lease = Lease(desk, source, 5)
     lease.__enter__()
@@ -129,7 +131,7 @@ def test_an_identity_that_was_buried_meanwhile_has_lost_what_it_held(
             lease.check()
 
 
-def wait_for_the_end(session: Session) -> None:
+def wait_for_the_end(session: ClientSession) -> None:
     with gevent.Timeout(5):
         while session.alive:
             gevent.sleep(0.01)

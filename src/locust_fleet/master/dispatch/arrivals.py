@@ -21,11 +21,11 @@ import gevent
 
 from locust_fleet.master.dispatch.planner import Users
 from locust_fleet.protocol.messages import ARRIVALS, RUN
-from locust_fleet.users.arrival.alone import end_run
 from locust_fleet.users.arrival.engine import open_classes
 from locust_fleet.users.arrival.metronome import AHEAD_S, LATE_S
 from locust_fleet.users.arrival.schedule import Timeline
 from locust_fleet.users.arrival.shape import Ramp, plain
+from locust_fleet.users.arrival.standalone import end_run
 
 LOOK_S = 0.25
 # From an announcement until it is valid: what workers have worked out by then is done, and it has

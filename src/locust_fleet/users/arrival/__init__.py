@@ -1,6 +1,6 @@
 """The open model: iterations begin at times of their own, whatever became of those before."""
 
-from locust_fleet.users.arrival.alone import Alone
+from locust_fleet.users.arrival.standalone import StandaloneArrivals
 
-alone = Alone()
-alone.attach()
+standalone = StandaloneArrivals()
+standalone.attach()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import gevent
 
 from locust_fleet.users.arrival.metronome import Metronome
-from locust_fleet.users.arrival.pool import Pool
+from locust_fleet.users.arrival.pool import UserPool
 from locust_fleet.users.arrival.rate import ArrivalRate
 from locust_fleet.users.arrival.schedule import Part, Timeline
 from locust_fleet.users.arrival.shape import Ramps
@@ -67,7 +67,7 @@ class Engine:
         counts = {name: pool.take_counts() for name, pool in self._pools().items()}
         return {name: count for name, count in counts.items() if any(count)}
 
-    def _pools(self) -> dict[str, Pool]:
+    def _pools(self) -> dict[str, UserPool]:
         return {
             user.__name__: arrivals.pool_of(user)
             for user, arrivals in open_classes(self._environment).items()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import gevent
 
 from locust_fleet.users.arrival.pace import Pace
-from locust_fleet.users.arrival.pool import Pool
+from locust_fleet.users.arrival.pool import UserPool
 from locust_fleet.users.arrival.schedule import Part, Schedule, Timeline
 
 # What is worked out at once; parts are announced earlier than that (master/dispatch/arrivals.py).
@@ -27,7 +27,7 @@ class Metronome:
     """The arrivals of one class of users in this process."""
 
     def __init__(
-        self, timeline: Timeline, pool: Pool, began: Callable[[], float], position: float
+        self, timeline: Timeline, pool: UserPool, began: Callable[[], float], position: float
     ) -> None:
         """``began`` says when the timeline did (monotonic); this process joins at a position."""
         self._timeline = timeline

@@ -15,7 +15,7 @@ import gevent
 from gevent.event import AsyncResult
 
 
-class Pool:
+class UserPool:
     """Brings arrivals and users of a process together; times are monotonic, in seconds."""
 
     def __init__(self, patience_s: float = 0.0) -> None:

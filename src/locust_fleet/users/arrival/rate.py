@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from locust_fleet.errors import ShapeError
-from locust_fleet.users.arrival.iterations import begin_on_arrival
-from locust_fleet.users.arrival.pool import Pool
+from locust_fleet.users.arrival.pool import UserPool
 from locust_fleet.users.arrival.shape import is_number, ramps_of
+from locust_fleet.users.arrival.task_set import begin_on_arrival
 
 NAME = "arrivals"
 
@@ -37,17 +37,17 @@ class ArrivalRate:
         if not is_number(wait_for_user_s) or not 0 <= wait_for_user_s < float("inf"):
             raise ShapeError(f"wait_for_user_s is {wait_for_user_s!r}; use seconds from 0 up")
         self._wait_for_user_s = wait_for_user_s
-        self._pools: dict[type[User], Pool] = {}
+        self._pools: dict[type[User], UserPool] = {}
         begin_on_arrival()
 
     def __set_name__(self, owner: type, name: str) -> None:
         if name != NAME:
             raise ShapeError(f"{owner.__name__}.{name} is an ArrivalRate; call it {NAME}")
 
-    def pool_of(self, user_class: type[User]) -> Pool:
+    def pool_of(self, user_class: type[User]) -> UserPool:
         """Return where users of a class wait for their iterations."""
         if user_class not in self._pools:
-            self._pools[user_class] = Pool(self._wait_for_user_s)
+            self._pools[user_class] = UserPool(self._wait_for_user_s)
         return self._pools[user_class]
 
 

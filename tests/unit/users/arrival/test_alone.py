@@ -23,7 +23,7 @@ from tests.unit.users.arrival.hold_ups import HoldUps
 
 from locust_fleet.protocol.histogram import TWIN, percentile
 from locust_fleet.users import ArrivalRate
-from locust_fleet.users.arrival.alone import Alone
+from locust_fleet.users.arrival.standalone import StandaloneArrivals
 
 ADDRESS = "127.0.0.36"
 RATE, SECONDS = 100, 3
@@ -87,7 +87,7 @@ def run(
     environment.stop_timeout = 10
     environment.events.user_error.add_listener(on_error)
     runner = environment.create_local_runner()
-    Alone().follow(environment)
+    StandaloneArrivals().follow(environment)
     runner.start(users, spawn_rate=users)
     deadline = time.monotonic() + 30
     while runner.state != "stopped":
@@ -265,7 +265,7 @@ def test_a_run_that_ends_before_its_users_are_there_says_why_nothing_arrived(
 
     environment = Environment(user_classes=[Shopper])
     runner = environment.create_local_runner()
-    Alone().follow(environment)
+    StandaloneArrivals().follow(environment)
 
     runner.start(5, spawn_rate=1)
     gevent.sleep(0.1)

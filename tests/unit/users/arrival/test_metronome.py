@@ -11,12 +11,12 @@ from tests.unit.users.arrival.hold_ups import HoldUps
 
 from locust_fleet.users.arrival import metronome
 from locust_fleet.users.arrival.metronome import LATE_S, Metronome
-from locust_fleet.users.arrival.pool import Pool
+from locust_fleet.users.arrival.pool import UserPool
 from locust_fleet.users.arrival.schedule import ALL, Timeline
 from locust_fleet.users.arrival.shape import ramps_of
 
 
-class Begun(Pool):
+class Begun(UserPool):
     """Notes when each arrival begins, and how late."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Begun(Pool):
         self.late.append(time.monotonic() - intended)
 
 
-def running(pool: Pool, began: float, seconds: float, position: float = 0.0) -> Metronome:
+def running(pool: UserPool, began: float, seconds: float, position: float = 0.0) -> Metronome:
     timeline = Timeline(ramps_of([{"rate": 100, "for": seconds}]))
     one = Metronome(timeline, pool, lambda: began, position)
     one.change(ALL)

@@ -10,7 +10,7 @@ import time
 import gevent
 import pytest
 
-from locust_fleet.users.arrival.pool import Pool
+from locust_fleet.users.arrival.pool import UserPool
 
 
 class Anybody(User):
@@ -24,7 +24,7 @@ def user() -> User:
     return Anybody(Environment(user_classes=[Anybody]))
 
 
-def free(pool: Pool, *users: User) -> list[gevent.Greenlet[..., float]]:
+def free(pool: UserPool, *users: User) -> list[gevent.Greenlet[..., float]]:
     """Let users wait, one after the other."""
     waiting = [gevent.spawn(pool.take, user) for user in users]
     gevent.sleep(0)
@@ -33,7 +33,7 @@ def free(pool: Pool, *users: User) -> list[gevent.Greenlet[..., float]]:
 
 def test_who_became_free_last_is_taken_first() -> None:
     environment = Environment(user_classes=[Anybody])
-    pool = Pool()
+    pool = UserPool()
     first, second = free(pool, Anybody(environment), Anybody(environment))
 
     pool.arrive(1.0, 1.0)
@@ -44,14 +44,14 @@ def test_who_became_free_last_is_taken_first() -> None:
 
 
 def test_without_a_free_user_an_arrival_is_dropped() -> None:
-    pool = Pool()
+    pool = UserPool()
     pool.arrive(1.0, 1.0)
     assert pool.take_counts() == (1, 1)
     assert pool.take_counts() == (0, 0)
 
 
 def test_an_arrival_may_wait_for_a_user(user: User) -> None:
-    pool, now = Pool(patience_s=5), time.monotonic()
+    pool, now = UserPool(patience_s=5), time.monotonic()
     pool.arrive(now - 3, now)
     pool.arrive(now - 2, now)
 
@@ -60,7 +60,7 @@ def test_an_arrival_may_wait_for_a_user(user: User) -> None:
 
 
 def test_an_arrival_does_not_wait_for_longer_than_it_may(user: User) -> None:
-    pool, now = Pool(patience_s=1), time.monotonic()
+    pool, now = UserPool(patience_s=1), time.monotonic()
     pool.arrive(now - 3, now - 3)
     pool.arrive(now, now)
 
@@ -69,14 +69,14 @@ def test_an_arrival_does_not_wait_for_longer_than_it_may(user: User) -> None:
 
 
 def test_what_waits_at_the_end_is_dropped() -> None:
-    pool = Pool(patience_s=60)
+    pool = UserPool(patience_s=60)
     pool.arrive(1.0, 1.0)
     pool.give_up()
     assert pool.take_counts() == (1, 1)
 
 
 def test_a_user_that_is_stopped_gets_no_arrival(user: User) -> None:
-    pool = Pool()
+    pool = UserPool()
     [waiting] = free(pool, user)
     waiting.kill()
 
@@ -86,7 +86,7 @@ def test_a_user_that_is_stopped_gets_no_arrival(user: User) -> None:
 
 
 def test_an_arrival_of_a_user_that_is_stopped_in_that_moment_is_dropped(user: User) -> None:
-    pool = Pool()
+    pool = UserPool()
     [waiting] = free(pool, user)
     waiting.kill(block=False)
     pool.arrive(1.0, 1.0)

@@ -12,10 +12,10 @@ import pytest
 
 from locust_fleet.errors import ShapeError
 from locust_fleet.users import ArrivalRate
-from locust_fleet.users.arrival.alone import Alone
 from locust_fleet.users.arrival.engine import open_classes
-from locust_fleet.users.arrival.iterations import Iterations, task_set_of
 from locust_fleet.users.arrival.shape import plain
+from locust_fleet.users.arrival.standalone import StandaloneArrivals
+from locust_fleet.users.arrival.task_set import Iterations, task_set_of
 
 
 class Walker(User):
@@ -86,7 +86,7 @@ def test_locusts_own_workers_are_refused() -> None:
     environment = Environment(user_classes=[Runner])
     environment.create_master_runner("127.0.0.1", 0)
     with pytest.raises(ShapeError, match="start them with locust-fleet worker"):
-        Alone().follow(environment)
+        StandaloneArrivals().follow(environment)
 
 
 @pytest.mark.parametrize("seconds", [-1, "10", None, True, float("nan")])

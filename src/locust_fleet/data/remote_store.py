@@ -15,12 +15,12 @@ from gevent.event import AsyncResult
 from gevent.queue import Queue
 
 from locust_fleet.data.store import (
+    ClientIdentity,
+    Exchange,
     Fenced,
     Handout,
-    Holder,
     Late,
     OnHold,
-    Order,
     Restarted,
     Store,
 )
@@ -35,7 +35,7 @@ ERRORS = {error.__name__: error for error in (DataError, Fenced, Late, OnHold, S
 logger = logging.getLogger(__name__)
 
 
-class Remote:
+class RemoteStore:
     """A store that is asked through Locust's messages, each answered by the leader of then."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Remote:
     ) -> str:
         return str(self._ask("join", run, name, worker, expiry, counters))
 
-    def renew(self, holder: Holder, worker: str, expiry: int, requests: int) -> None:
+    def renew(self, holder: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
         self._ask("renew", holder, worker, expiry, requests)
 
     def leave(self, run: str, name: str, worker: str, requests: int) -> None:
@@ -84,34 +84,34 @@ class Remote:
     def close(self, run: str) -> Mapping[str, Any]:
         return dict(self._ask("close", run))
 
-    def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
+    def exchange(self, holder: ClientIdentity, source: str, order: Exchange) -> Handout:
         state, records = self._ask("exchange", holder, source, order)
         return Handout(state, [(key, text) for key, text in records])
 
-    def held(self, holder: Holder, source: str, number: int) -> Sequence[str]:
+    def held(self, holder: ClientIdentity, source: str, number: int) -> Sequence[str]:
         return list(self._ask("held", holder, source, number))
 
     def put(
-        self, holder: Holder, source: str, token: int, first: int, texts: Sequence[str]
+        self, holder: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
     ) -> None:
         self._ask("put", holder, source, token, first, texts)
 
-    def finish(self, holder: Holder, source: str, token: int) -> bool:
+    def finish(self, holder: ClientIdentity, source: str, token: int) -> bool:
         return bool(self._ask("finish", holder, source, token))
 
     def read_list(self, key: str, first: int, count: int) -> Sequence[str]:
         return list(self._ask("read_list", key, first, count))
 
-    def count(self, holder: Holder, name: str, by: int) -> int:
+    def count(self, holder: ClientIdentity, name: str, by: int) -> int:
         return int(self._ask("count", holder, name, by))
 
-    def acquire(self, holder: Holder, lock: str, expiry: int) -> int:
+    def acquire(self, holder: ClientIdentity, lock: str, expiry: int) -> int:
         return int(self._ask("acquire", holder, lock, expiry))
 
     def release(self, run: str, name: str, lock: str, token: int) -> bool:
         return bool(self._ask("release", run, name, lock, token))
 
-    def enter(self, holder: Holder, group: str, member: str) -> None:
+    def enter(self, holder: ClientIdentity, group: str, member: str) -> None:
         self._ask("enter", holder, group, member)
 
     def withdraw(self, run: str, name: str, group: str, member: str) -> None:
@@ -153,7 +153,7 @@ class Remote:
             waiting.set(message.data)
 
 
-class Answers:
+class RemoteStoreServer:
     """What a leader says to workers that have no other way to the store."""
 
     def __init__(self, runner: MasterRunner, store: Store) -> None:
@@ -205,5 +205,5 @@ class Answers:
         holder, *rest = arguments
         if step == "exchange":
             source, order = rest
-            return self._exchange(Holder(*holder), source, Order(*order))
-        return self._steps_of_holders[step](Holder(*holder), *rest)
+            return self._exchange(ClientIdentity(*holder), source, Exchange(*order))
+        return self._steps_of_holders[step](ClientIdentity(*holder), *rest)

@@ -15,7 +15,16 @@ from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from locust_fleet.data import scripts
-from locust_fleet.data.store import HOLD_S, Fenced, Handout, Holder, Late, OnHold, Order, Restarted
+from locust_fleet.data.store import (
+    HOLD_S,
+    ClientIdentity,
+    Exchange,
+    Fenced,
+    Handout,
+    Late,
+    OnHold,
+    Restarted,
+)
 from locust_fleet.errors import DataError, StoreUnavailable
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
@@ -28,7 +37,7 @@ CLOSED_LIFE_MS = 10 * 60 * 1000
 HOLD_MS = int(HOLD_S * 1000)
 
 
-class Shared:
+class RedisStore:
     """The data of all runs, in Redis."""
 
     def __init__(self, settings: RedisSettings) -> None:
@@ -47,7 +56,7 @@ class Shared:
         new = (name, worker, expiry, new_memory(), HOLD_MS, *pairs)
         return text(self._run(scripts.JOIN, run, *new))
 
-    def renew(self, holder: Holder, worker: str, expiry: int, requests: int) -> None:
+    def renew(self, holder: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
         self._ask(scripts.RENEW, holder, worker, expiry, requests)
 
     def leave(self, run: str, name: str, worker: str, requests: int) -> None:
@@ -57,22 +66,22 @@ class Shared:
         summary: Mapping[str, Any] = json.loads(self._run(scripts.CLOSE, run, CLOSED_LIFE_MS))
         return summary
 
-    def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
+    def exchange(self, holder: ClientIdentity, source: str, order: Exchange) -> Handout:
         back = (*order.give, *order.use_up)
         how = order.number, order.want, order.when_empty, len(order.give)
         state, given, texts = self._ask(scripts.EXCHANGE, holder, source, *how, *back)
         pairs = zip(map(text, given), map(text, texts), strict=True)
         return Handout(text(state), list(pairs))  # type: ignore[arg-type]
 
-    def held(self, holder: Holder, source: str, number: int) -> Sequence[str]:
+    def held(self, holder: ClientIdentity, source: str, number: int) -> Sequence[str]:
         return texts_of(self._ask(scripts.HELD, holder, source, number))
 
     def put(
-        self, holder: Holder, source: str, token: int, first: int, texts: Sequence[str]
+        self, holder: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
     ) -> None:
         self._ask(scripts.PUT, holder, source, token, first, *texts)
 
-    def finish(self, holder: Holder, source: str, token: int) -> bool:
+    def finish(self, holder: ClientIdentity, source: str, token: int) -> bool:
         return bool(self._ask(scripts.FINISH, holder, source, token))
 
     def read_list(self, key: str, first: int, count: int) -> Sequence[str]:
@@ -80,16 +89,16 @@ class Shared:
             raise DataError(f"the list {key} is ours; use one of your own")
         return texts_of(self._guarded(lambda: self._redis.lrange(key, first, first + count - 1)))
 
-    def count(self, holder: Holder, name: str, by: int) -> int:
+    def count(self, holder: ClientIdentity, name: str, by: int) -> int:
         return int(self._ask(scripts.COUNT, holder, name, by))
 
-    def acquire(self, holder: Holder, lock: str, expiry: int) -> int:
+    def acquire(self, holder: ClientIdentity, lock: str, expiry: int) -> int:
         return int(self._ask(scripts.ACQUIRE, holder, lock, expiry))
 
     def release(self, run: str, name: str, lock: str, token: int) -> bool:
         return bool(self._run(scripts.RELEASE, run, name, lock, token))
 
-    def enter(self, holder: Holder, group: str, member: str) -> None:
+    def enter(self, holder: ClientIdentity, group: str, member: str) -> None:
         self._ask(scripts.ENTER, holder, group, member)
 
     def withdraw(self, run: str, name: str, group: str, member: str) -> None:
@@ -102,7 +111,7 @@ class Shared:
         found = self._guarded(lambda: self._redis.hgetall(key_of(run) + ":requests"))
         return {text(worker): int(made) for worker, made in found.items()}
 
-    def _ask(self, script: str, holder: Holder, *arguments: str | int) -> Any:
+    def _ask(self, script: str, holder: ClientIdentity, *arguments: str | int) -> Any:
         return self._run(script, holder.run, holder.name, holder.memory, *arguments)
 
     def _run(self, script: str, run: str, *arguments: str | int) -> Any:

@@ -1,6 +1,6 @@
 """Arrivals without a fleet: plain ``locust -f``, a laptop, a test of a scenario.
 
-It listens to Locust's events by itself, as data/alone.py does: there is no plugin then.
+It listens to Locust's events by itself, as data/standalone.py does: there is no plugin then.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 LOOK_S = 0.5
 
 
-class Alone:
+class StandaloneArrivals:
     """Begins the arrivals of a process that is all there is."""
 
     def __init__(self) -> None:

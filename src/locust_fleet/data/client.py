@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import gevent
 from gevent.lock import RLock
 
-from locust_fleet.data.session import Session
+from locust_fleet.data.session import ClientSession
 from locust_fleet.data.source import Source
 from locust_fleet.data.store import Fenced, OnHold, Restarted, Store
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 logger = logging.getLogger(__name__)
 
 
-class Desk:
+class DataClient:
     """Every question to the store goes through here."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Desk:
         self._run = run
         self._worker = worker
         self._expiry_s = expiry_s
-        self._session: Session | None = None
+        self._session: ClientSession | None = None
         self._one_at_a_time = RLock()
         # Until when nobody tries to join, and why.
         self._away: tuple[float, StoreUnavailable] | None = None
@@ -81,7 +81,7 @@ class Desk:
         """Count a request of a user of this worker."""
         self.requests_made += 1
 
-    def session(self) -> Session:
+    def session(self) -> ClientSession:
         """Return the identity in the present run; joins it, which may raise StoreUnavailable."""
         run = self._run()
         if run is None:
@@ -95,7 +95,7 @@ class Desk:
                     session = self._join_unless_in_vain(run)
         return session
 
-    def ask(self, question: Callable[[Session], Answer]) -> Answer:
+    def ask(self, question: Callable[[ClientSession], Answer]) -> Answer:
         """Return the store's answer, from a new identity where the former is lost."""
         while True:
             session = self.session()
@@ -118,7 +118,7 @@ class Desk:
         while True:
             try:
                 if self._run() is not None:
-                    self.ask(Session.renew)
+                    self.ask(ClientSession.renew)
                 heard = True
             except DataError:
                 # The run ends just now.
@@ -134,7 +134,7 @@ class Desk:
     def _pause_s(self) -> float:
         return self._session.pause_s if self._session else LOOK_EVERY_S
 
-    def _join_unless_in_vain(self, run: str) -> Session:
+    def _join_unless_in_vain(self, run: str) -> ClientSession:
         """Join; many users must not find out one after the other that the store is away."""
         if self._away and time.monotonic() < self._away[0]:
             raise self._away[1]
@@ -146,9 +146,9 @@ class Desk:
         self._away = None
         return session
 
-    def _join(self, run: str) -> Session:
+    def _join(self, run: str) -> ClientSession:
         former = self._session
-        session = Session(
+        session = ClientSession(
             self.store,
             run,
             self._worker(),
@@ -164,16 +164,16 @@ class Desk:
         return session
 
 
-class Desks:
+class DataClients:
     """The one desk of this process, and what its scenario has declared."""
 
-    def __init__(self, alone: Callable[[], Desk]) -> None:
+    def __init__(self, alone: Callable[[], DataClient]) -> None:
         self.sources: dict[str, Source] = {}
         self._alone = alone
-        self._desk: Desk | None = None
+        self._desk: DataClient | None = None
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> DataClient:
         """The desk; without a fleet it is of this process alone."""
         if self._desk is None:
             self._desk = self._alone()
@@ -184,7 +184,7 @@ class Desks:
         """Whether somebody else has set up the desk."""
         return self._desk is not None
 
-    def use(self, desk: Desk) -> None:
+    def use(self, desk: DataClient) -> None:
         """Let this be the desk."""
         self._desk = desk
 

@@ -14,8 +14,8 @@ import json
 import logging
 from typing import Any
 
-from locust_fleet.data.desk import Desk, Desks
-from locust_fleet.data.memory import Memory
+from locust_fleet.data.client import DataClient, DataClients
+from locust_fleet.data.in_process_store import InProcessStore
 from locust_fleet.data.summary import summed_up
 from locust_fleet.errors import DataError
 
@@ -25,21 +25,21 @@ EXPIRY_S = 10 * 365 * 86400.0
 logger = logging.getLogger(__name__)
 
 
-class Alone:
+class StandaloneStore:
     """The data of this process, which is all there is."""
 
     def __init__(self) -> None:
-        self._memory = Memory()
+        self._memory = InProcessStore()
         self._numbers = itertools.count(1)
         self._refusal: str | None = None
         self._begin()
 
-    def desk(self) -> Desk:
+    def desk(self) -> DataClient:
         """Return a desk of this process."""
-        self._desk = Desk(self._memory, self._run_id, lambda: "alone", EXPIRY_S)
+        self._desk = DataClient(self._memory, self._run_id, lambda: "alone", EXPIRY_S)
         return self._desk
 
-    def attach(self, desks: Desks) -> None:
+    def attach(self, desks: DataClients) -> None:
         """From now on follow plain Locust, unless this process belongs to a fleet."""
 
         def init(environment: Environment, **_: Any) -> None:
@@ -48,7 +48,7 @@ class Alone:
 
         events.init.add_listener(init)
 
-    def follow(self, environment: Environment, desk: Desk) -> None:
+    def follow(self, environment: Environment, desk: DataClient) -> None:
         """From now on begin anew with each test of this environment."""
         if isinstance(environment.runner, DistributedRunner):
             self._refusal = (
@@ -63,11 +63,11 @@ class Alone:
         self._run = f"alone-{next(self._numbers)}"
         self._memory.open(self._run)
 
-    def _start(self, desk: Desk) -> None:
+    def _start(self, desk: DataClient) -> None:
         self._begin()
         desk.begin()
 
-    def _stop(self, desk: Desk) -> None:
+    def _stop(self, desk: DataClient) -> None:
         desk.end()
         closed = self._memory.close(self._run)
         if summed_up(closed):

@@ -14,12 +14,12 @@ from locust_fleet.data.store import (
     GONE_S,
     HOLD_S,
     STARVING_S,
+    ClientIdentity,
+    Exchange,
     Fenced,
     Handout,
-    Holder,
     Late,
     OnHold,
-    Order,
 )
 from locust_fleet.errors import DataError
 
@@ -38,7 +38,7 @@ class Pile:
 
 
 @dataclass
-class Run:
+class RunData:
     """What is known of a run; times in seconds."""
 
     hold_until: float
@@ -56,17 +56,17 @@ class Run:
     token: int = 0
 
 
-class Memory:
+class InProcessStore:
     """The data of the last run; as scripts.py does it, step by step."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, RunData] = {}
         self._opened: str | None = None
         self._closed: str | None = None
 
     def open(self, run: str) -> None:
-        self._runs, self._opened, self._closed = {run: Run(hold_until=0.0)}, run, None
+        self._runs, self._opened, self._closed = {run: RunData(hold_until=0.0)}, run, None
 
     def join(
         self, run: str, name: str, worker: str, expiry: int, counters: Mapping[str, int]
@@ -75,7 +75,7 @@ class Memory:
         if run == self._closed or self._opened not in (None, run):
             raise DataError("the run is over; use shared data in the tasks of users")
         if run not in self._runs:
-            self._runs = {run: Run(hold_until=self._clock() + HOLD_S)}
+            self._runs = {run: RunData(hold_until=self._clock() + HOLD_S)}
         mine = self._runs[run]
         mine.expires[name] = self._clock() + expiry / 1000
         if worker:
@@ -84,7 +84,7 @@ class Memory:
             mine.counters[counter] = max(mine.counters.get(counter, 0), value)
         return mine.memory
 
-    def renew(self, holder: Holder, worker: str, expiry: int, requests: int) -> None:
+    def renew(self, holder: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
         run = self._known(holder)
         run.expires[holder.name] = self._clock() + expiry / 1000
         if worker:
@@ -101,7 +101,7 @@ class Memory:
 
     def close(self, run: str) -> Mapping[str, Any]:
         self._closed = run
-        mine = self._runs.pop(run, Run(hold_until=0.0))
+        mine = self._runs.pop(run, RunData(hold_until=0.0))
         return {
             "counters": mine.counters,
             "requests": mine.requests,
@@ -116,7 +116,7 @@ class Memory:
             },
         }
 
-    def exchange(self, holder: Holder, source: str, order: Order) -> Handout:
+    def exchange(self, holder: ClientIdentity, source: str, order: Exchange) -> Handout:
         run = self._known_in_time(holder, source, order.number)
         mine, pile = run.held.setdefault(holder.name, set()), run.piles.get(source)
         for key in (*order.give, *order.use_up):
@@ -145,13 +145,13 @@ class Memory:
             return Handout("used up", [])
         return Handout("open", [(key, pile.records[key]) for key in keys])
 
-    def held(self, holder: Holder, source: str, number: int) -> Sequence[str]:
+    def held(self, holder: ClientIdentity, source: str, number: int) -> Sequence[str]:
         run = self._known_in_time(holder, source, number)
         mine = run.held.get(holder.name, set())
         return [key for of, key in mine if of == source]
 
     def put(
-        self, holder: Holder, source: str, token: int, first: int, texts: Sequence[str]
+        self, holder: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
     ) -> None:
         run = self._known(holder)
         if run.locks.get(f"load {source}", ("", 0))[:2] != (holder.name, token):
@@ -162,7 +162,7 @@ class Memory:
         laid = run.loading[source][1]
         laid |= {str(first + number): text for number, text in enumerate(texts)}
 
-    def finish(self, holder: Holder, source: str, token: int) -> bool:
+    def finish(self, holder: ClientIdentity, source: str, token: int) -> bool:
         run = self._known(holder)
         name, last, till = run.locks.get(f"load {source}", ("", 0, 0.0))
         if (name, last) != (holder.name, token) or till <= self._clock():
@@ -176,13 +176,13 @@ class Memory:
     def read_list(self, key: str, first: int, count: int) -> Sequence[str]:
         raise DataError(f"the list {key} is in Redis, and there is none here; use a file")
 
-    def count(self, holder: Holder, name: str, by: int) -> int:
+    def count(self, holder: ClientIdentity, name: str, by: int) -> int:
         run = self._known(holder)
         self._wait_for_others(run)
         run.counters[name] = run.counters.get(name, 0) + by
         return run.counters[name]
 
-    def acquire(self, holder: Holder, lock: str, expiry: int) -> int:
+    def acquire(self, holder: ClientIdentity, lock: str, expiry: int) -> int:
         run = self._known(holder)
         self._wait_for_others(run)
         if lock in run.locks:
@@ -200,7 +200,7 @@ class Memory:
         del locks[lock]
         return True
 
-    def enter(self, holder: Holder, group: str, member: str) -> None:
+    def enter(self, holder: ClientIdentity, group: str, member: str) -> None:
         self._known(holder).groups.setdefault(group, {})[member] = holder.name
 
     def withdraw(self, run: str, name: str, group: str, member: str) -> None:
@@ -209,7 +209,7 @@ class Memory:
             del members[member]
 
     def members(self, run: str, group: str) -> Sequence[str]:
-        mine = self._runs.get(run, Run(hold_until=0.0))
+        mine = self._runs.get(run, RunData(hold_until=0.0))
         members = mine.groups.get(group, {})
         for member in [one for one, name in members.items() if not self._lives(mine, name)]:
             del members[member]
@@ -218,7 +218,7 @@ class Memory:
     def requests(self, run: str) -> Mapping[str, int]:
         return dict(self._runs[run].requests) if run in self._runs else {}
 
-    def _known(self, holder: Holder) -> Run:
+    def _known(self, holder: ClientIdentity) -> RunData:
         if holder.run == self._closed:
             raise DataError("the run is over; use shared data in the tasks of users")
         run = self._runs.get(holder.run)
@@ -226,7 +226,7 @@ class Memory:
             raise Fenced("the identity of this worker has expired")
         return run
 
-    def _known_in_time(self, holder: Holder, source: str, number: int) -> Run:
+    def _known_in_time(self, holder: ClientIdentity, source: str, number: int) -> RunData:
         run = self._known(holder)
         questions = run.questions.setdefault(holder.name, {})
         if number <= questions.get(source, 0):
@@ -234,14 +234,14 @@ class Memory:
         questions[source] = number
         return run
 
-    def _lives(self, run: Run, name: str) -> bool:
+    def _lives(self, run: RunData, name: str) -> bool:
         return run.expires.get(name, 0.0) > self._clock()
 
-    def _wait_for_others(self, run: Run) -> None:
+    def _wait_for_others(self, run: RunData) -> None:
         if run.hold_until > self._clock():
             raise OnHold("the leader has started anew")
 
-    def _starving(self, run: Run, pile: Pile, me: str) -> int:
+    def _starving(self, run: RunData, pile: Pile, me: str) -> int:
         """Return how many have asked in vain for long, and for longer than this one."""
         now = self._clock()
         pile.queue = {
@@ -252,12 +252,12 @@ class Memory:
         mine, _ = pile.queue.get(me, (now, now))
         return sum(since < mine and now - since >= STARVING_S for since, _ in pile.queue.values())
 
-    def _bury(self, run: Run) -> None:
+    def _bury(self, run: RunData) -> None:
         for name in [name for name in run.expires if not self._lives(run, name)]:
             for source, _ in self._put_back(run, name):
                 run.piles[source].reclaimed += 1
 
-    def _put_back(self, run: Run, name: str) -> set[tuple[str, str]]:
+    def _put_back(self, run: RunData, name: str) -> set[tuple[str, str]]:
         things = run.held.pop(name, set())
         for source, key in sorted(things):
             run.piles[source].free.append(key)

@@ -16,7 +16,7 @@ from typing import Any
 
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.users.arrival import corrected
-from locust_fleet.users.arrival.pool import Pool
+from locust_fleet.users.arrival.pool import UserPool
 
 
 def begin_on_arrival() -> None:
@@ -34,7 +34,7 @@ def task_set_of(user: User) -> DefaultTaskSet:
 class Iterations(DefaultTaskSet):
     """One task for each arrival."""
 
-    def __init__(self, user: User, pool: Pool) -> None:
+    def __init__(self, user: User, pool: UserPool) -> None:
         super().__init__(user)
         self._pool = pool
         self._in_task = False
