@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tests.config.stackfiles import ROOT
 
-from locust_fleet.console.alerts import REPEATED_AFTER
+from locust_fleet.console.routes.alerts import REPEATED_AFTER
 
 FOLDER = ROOT / "alertmanager"
 IMAGE = os.environ.get("ALERTMANAGER_IMAGE", "locust-fleet/alertmanager:packages")

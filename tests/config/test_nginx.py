@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from locust_fleet.console.sessions import COOKIE
+from locust_fleet.console.access.sessions import COOKIE
 
 ROOT = Path(__file__).parents[2]
 NGINX = ROOT / "nginx"

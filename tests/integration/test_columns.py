@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from locust_fleet.console import accounts, alerts, audit, tokens
-from locust_fleet.console.roles import Role
+from locust_fleet.console.access import accounts, audit, tokens
+from locust_fleet.console.access.roles import Role
+from locust_fleet.console.routes import alerts
 from locust_fleet.election.leadership import Leadership
 from locust_fleet.master.results.recorder import LEADER_CHANGED, Recorder
 from locust_fleet.master.results.run import utc_now

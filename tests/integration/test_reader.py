@@ -8,7 +8,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from locust_fleet import reader
+from locust_fleet.console import monitoring_role
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 
@@ -20,13 +20,13 @@ def looking(
     connection: psycopg.Connection, postgres_settings: PostgresSettings
 ) -> Iterator[psycopg.Connection]:
     """Signed in as the reader."""
-    reader.ensure(connection, "only to look")
-    as_reader = replace(postgres_settings, user=reader.NAME, password="only to look")
+    monitoring_role.ensure(connection, "only to look")
+    as_reader = replace(postgres_settings, user=monitoring_role.NAME, password="only to look")
     with postgres.connect(as_reader) as mine:
         yield mine
 
 
-@pytest.mark.parametrize("table", reader.TABLES)
+@pytest.mark.parametrize("table", monitoring_role.TABLES)
 def test_it_reads_results(looking: psycopg.Connection, table: str) -> None:
     assert looking.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
@@ -57,11 +57,13 @@ def test_it_sees_no_secret_and_changes_nothing(looking: psycopg.Connection, stat
 def test_a_new_password_counts(
     connection: psycopg.Connection, postgres_settings: PostgresSettings
 ) -> None:
-    reader.ensure(connection, "only to look")
-    reader.ensure(connection, "another")
+    monitoring_role.ensure(connection, "only to look")
+    monitoring_role.ensure(connection, "another")
 
-    with postgres.connect(replace(postgres_settings, user=reader.NAME, password="another")) as mine:
-        assert mine.execute("SELECT current_user").fetchone() == (reader.NAME,)
+    with postgres.connect(
+        replace(postgres_settings, user=monitoring_role.NAME, password="another")
+    ) as mine:
+        assert mine.execute("SELECT current_user").fetchone() == (monitoring_role.NAME,)
 
 
 def test_a_server_that_forbids_it_is_a_warning(
@@ -72,7 +74,7 @@ def test_a_server_that_forbids_it_is_a_warning(
     connection.execute("DROP ROLE IF EXISTS plain")
     connection.execute("CREATE ROLE plain LOGIN PASSWORD 'x'")
     with postgres.connect(replace(postgres_settings, user="plain", password="x")) as plain:
-        made = reader.ensure(plain, "only to look")
+        made = monitoring_role.ensure(plain, "only to look")
 
     assert made is False
     assert "secrets/reader_password" in caplog.text
@@ -83,18 +85,18 @@ def test_a_role_that_an_administrator_made_is_given_the_tables(
     postgres_settings: PostgresSettings,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    reader.ensure(connection, "only to look")
+    monitoring_role.ensure(connection, "only to look")
     connection.execute("DROP ROLE IF EXISTS owner")
     connection.execute("CREATE ROLE owner LOGIN PASSWORD 'x'")
-    for table in reader.TABLES:
-        connection.execute(f"REVOKE ALL ON {table} FROM {reader.NAME}")
+    for table in monitoring_role.TABLES:
+        connection.execute(f"REVOKE ALL ON {table} FROM {monitoring_role.NAME}")
         connection.execute(f"ALTER TABLE {table} OWNER TO owner")
     with postgres.connect(replace(postgres_settings, user="owner", password="x")) as owner:
-        made = reader.ensure(owner, "only to look")
+        made = monitoring_role.ensure(owner, "only to look")
 
     assert made is True
     assert caplog.text == ""
     with postgres.connect(
-        replace(postgres_settings, user=reader.NAME, password="only to look")
+        replace(postgres_settings, user=monitoring_role.NAME, password="only to look")
     ) as mine:
         assert mine.execute("SELECT count(*) FROM run_totals").fetchone() == (0,)

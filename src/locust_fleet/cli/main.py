@@ -88,14 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     if importlib.util.find_spec("argon2"):
         from locust_fleet.cli import run_test
         from locust_fleet.console import commands as console
-        from locust_fleet.console import smoke
+        from locust_fleet.console import smoke_test
         from locust_fleet.notify import commands as notify
 
         command = commands.add_parser("migrate", help="bring the database up to date")
         command.set_defaults(run=console.migrate)
         console.add_user_parser(commands)
         console.add_token_parser(commands)
-        smoke.add_parser(commands)
+        smoke_test.add_parser(commands)
         notify.add_parsers(commands)
         run_test.add_parser(commands)
     return parser

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from locust_fleet.console import front, tokens
-from locust_fleet.console.front import Api, RefusedError
-from locust_fleet.console.roles import Role
+from locust_fleet.console import api_client
+from locust_fleet.console.access import tokens
+from locust_fleet.console.access.roles import Role
+from locust_fleet.console.api_client import ApiClient, RefusedError
 from locust_fleet.errors import FleetError, StoreUnavailable
 from locust_fleet.policy.thresholds import parse_threshold
 from locust_fleet.runtime import postgres
@@ -52,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--max-failure-ratio", type=float, default=0.0)
     parser.add_argument("--follow", metavar="RUN", help="start none; go on with this one")
     parser.add_argument("--terminal", action="store_true", help="show progress in place")
-    parser.add_argument("--url", default=front.URL)
+    parser.add_argument("--url", default=api_client.URL)
     parser.set_defaults(run=main)
 
 
@@ -78,7 +79,7 @@ def main(arguments: argparse.Namespace) -> int:
         return INFRASTRUCTURE
 
 
-def run_test(api: Api, arguments: argparse.Namespace) -> int:
+def run_test(api: ApiClient, arguments: argparse.Namespace) -> int:
     """Start, follow and judge a run; on Ctrl-C, stop it first."""
     run_id = arguments.follow or start(api, arguments)
     print(run_id, flush=True)
@@ -100,7 +101,7 @@ def run_test(api: Api, arguments: argparse.Namespace) -> int:
     return code
 
 
-def start(api: Api, arguments: argparse.Namespace) -> str:
+def start(api: ApiClient, arguments: argparse.Namespace) -> str:
     """Start a run; returns its id."""
     order = {
         "users": arguments.users,
@@ -116,7 +117,7 @@ def start(api: Api, arguments: argparse.Namespace) -> str:
     return run_id
 
 
-def follow(api: Api, run_id: str, *, in_place: bool) -> None:
+def follow(api: ApiClient, run_id: str, *, in_place: bool) -> None:
     """Show how the run stands until it has ended, and what its operator should know."""
     shown = answered = time.monotonic()
     told: set[str] = set()
@@ -144,7 +145,7 @@ def follow(api: Api, run_id: str, *, in_place: bool) -> None:
         say("")
 
 
-def result(api: Api, run_id: str) -> Run:
+def result(api: ApiClient, run_id: str) -> Run:
     """Return the ended run with its totals; waits until all that was counted is written."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -237,17 +238,17 @@ def table(run: Run) -> str:
 
 
 @contextmanager
-def api_of(url: str) -> Iterator[Api]:
+def api_of(url: str) -> Iterator[ApiClient]:
     """Yield the API with the caller's FLEET_TOKEN, or with one that ends with this run."""
     given = os.environ.get("FLEET_TOKEN", "")
     if given:
-        yield Api(url, given)
+        yield ApiClient(url, given)
         return
     settings = PostgresSettings.from_env(os.environ)
     with postgres.connect(settings) as connection:
         token = tokens.create(connection, "run_test", Role.OPERATOR, TOKEN_LIFE, "run_test.sh")
     try:
-        yield Api(url, token)
+        yield ApiClient(url, token)
     finally:
         _forget(settings, token)
 

@@ -12,21 +12,21 @@ from pathlib import Path
 from flask import Flask, Response, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
-from locust_fleet.console import (
+from locust_fleet.console import formatting
+from locust_fleet.console.access.roles import ANYONE, rule_for
+from locust_fleet.console.routes import (
     admin,
     alerts,
     api,
     auth,
     health,
-    look,
     metrics,
     notifications,
-    pages,
+    runs,
     web,
 )
-from locust_fleet.console.master import MasterUnavailable
-from locust_fleet.console.parts import Parts, Stores
-from locust_fleet.console.roles import ANYONE, rule_for
+from locust_fleet.console.runs.master_client import MasterUnavailable
+from locust_fleet.console.services import Services, Stores
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.runtime.json_body import LARGEST_BODY
 from locust_fleet.runtime.loops import vital
@@ -49,10 +49,10 @@ def build(settings: ConsoleSettings, stores: Stores) -> Flask:
     app = Flask("locust_fleet.console", static_url_path="/console/static")
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_AGE_S
-    parts = Parts.of(settings, stores)
+    parts = Services.of(settings, stores)
     app.extensions["fleet"] = parts
     _guard(app, parts.front_secret)
-    for module in (metrics, health, alerts, auth, pages, api, admin, notifications):
+    for module in (metrics, health, alerts, auth, runs, api, admin, notifications):
         app.register_blueprint(module.blueprint(parts))
     app.register_blueprint(api.stop_button(parts))
     _answer_errors(app)
@@ -65,7 +65,7 @@ def start(app: Flask) -> Callable[[], None]:
 
     Under gevent these are greenlets, and they would not survive a fork: start them after it.
     """
-    parts: Parts = app.extensions["fleet"]
+    parts: Services = app.extensions["fleet"]
     closing = threading.Event()
     threads = [
         threading.Thread(
@@ -160,10 +160,10 @@ def _prepare_templates(app: Flask, settings: ConsoleSettings) -> None:
     def static(name: str) -> str:
         return url_for("static", filename=name, v=versions[name])
 
-    app.jinja_env.filters.update(look.FILTERS)
+    app.jinja_env.filters.update(formatting.FILTERS)
     app.jinja_env.globals.update(
         static=static,
-        share=look.share,
+        share=formatting.share,
         prometheus=settings.prometheus,
         grafana=settings.prometheus and settings.grafana,
     )

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from locust_fleet import logs, reader
-from locust_fleet.console import accounts, audit, tokens
-from locust_fleet.console.accounts import AccountError, LastAdmin
+from locust_fleet import logs
+from locust_fleet.console import monitoring_role
+from locust_fleet.console.access import accounts, audit, tokens
+from locust_fleet.console.access.accounts import AccountError, LastAdmin
+from locust_fleet.console.access.passwords import generate_password, hash_password, problem
+from locust_fleet.console.access.roles import Role
 from locust_fleet.console.database import Connection
-from locust_fleet.console.passwords import generate_password, hash_password, problem
-from locust_fleet.console.roles import Role
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.console import MigrateSettings
 from locust_fleet.settings.fleet import LogSettings
@@ -84,7 +85,7 @@ def migrate(_: argparse.Namespace) -> int:
     with postgres.connect(settings.postgres) as connection:
         applied = postgres.migrate(connection, settings.migrations_dir)
         admin = accounts.ensure_first_admin(connection, settings.web_auth)
-        reader.ensure(connection, settings.reader_password)
+        monitoring_role.ensure(connection, settings.reader_password)
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     if admin:
         print(f"created the first admin: {admin}")

@@ -15,12 +15,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from locust_fleet.console import accounts, app
+from locust_fleet.console import app
+from locust_fleet.console.access import accounts
+from locust_fleet.console.access.passwords import hash_password
+from locust_fleet.console.access.roles import Role
+from locust_fleet.console.access.sessions import COOKIE
 from locust_fleet.console.database import Connect, Connection
-from locust_fleet.console.parts import Parts
-from locust_fleet.console.passwords import hash_password
-from locust_fleet.console.roles import Role
-from locust_fleet.console.sessions import COOKIE
+from locust_fleet.console.services import Services
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.settings.fleet import LogSettings
@@ -293,8 +294,8 @@ def signed_in(console: Flask, name: str) -> Front:
     return front
 
 
-def parts_of(console: Flask) -> Parts:
-    parts: Parts = console.extensions["fleet"]
+def parts_of(console: Flask) -> Services:
+    parts: Services = console.extensions["fleet"]
     return parts
 
 

@@ -10,10 +10,11 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from locust_fleet.console import accounts, commands, tokens
+from locust_fleet.console import commands
+from locust_fleet.console.access import accounts, tokens
+from locust_fleet.console.access.passwords import verify_password
+from locust_fleet.console.access.roles import Role
 from locust_fleet.console.database import Connection
-from locust_fleet.console.passwords import verify_password
-from locust_fleet.console.roles import Role
 from locust_fleet.errors import SettingsError
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings

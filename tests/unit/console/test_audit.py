@@ -3,8 +3,8 @@ from typing import Any, NoReturn
 import psycopg
 import pytest
 
-from locust_fleet.console import audit
-from locust_fleet.console.audit import WAITING_LIMIT, AuditLog, Entry
+from locust_fleet.console.access import audit
+from locust_fleet.console.access.audit import WAITING_LIMIT, AuditLog, Entry
 from locust_fleet.errors import StoreUnavailable
 
 

@@ -18,7 +18,7 @@ from locust_fleet.cli.run_test import (
     table,
     unwritten,
 )
-from locust_fleet.console.front import Api
+from locust_fleet.console.api_client import ApiClient
 
 
 def run(requests: int = 100, failures: int = 0, *, state: str = "finished", error: str = "") -> Any:
@@ -143,6 +143,6 @@ def test_who_follows_a_run_is_told_of_each_problem_once(
     answers = [state(5, 7), state(5, 7, full), state(5, 7, full), {"run": None}]
     monkeypatch.setattr(run_test, "LOOK_S", 0)
 
-    follow(cast(Api, Namespace(get=lambda _: answers.pop(0))), "run", in_place=False)
+    follow(cast(ApiClient, Namespace(get=lambda _: answers.pop(0))), "run", in_place=False)
 
     assert capsys.readouterr().err == f"{full}\n"

@@ -2,21 +2,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from locust_fleet.console.accounts import Account
-from locust_fleet.console.directory import (
+from locust_fleet.console.access.accounts import Account
+from locust_fleet.console.access.directory import (
     SESSION_ENDED,
     TOKEN_UNKNOWN,
     TOKENS_UNREAD,
     Directory,
+    DirectorySnapshot,
     Identity,
-    Snapshot,
     identify_session,
     identify_token,
     mark_of,
 )
-from locust_fleet.console.roles import Role
-from locust_fleet.console.sessions import Session
-from locust_fleet.console.tokens import Token, hash_token
+from locust_fleet.console.access.roles import Role
+from locust_fleet.console.access.sessions import LoginSession
+from locust_fleet.console.access.tokens import Token, hash_token
 from locust_fleet.errors import StoreUnavailable
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
@@ -34,8 +34,8 @@ def token(expires_at: datetime | None = None, revoked_at: datetime | None = None
     )
 
 
-def snapshot(*accounts: Account, tokens: tuple[Token, ...] = ()) -> Snapshot:
-    return Snapshot(
+def snapshot(*accounts: Account, tokens: tuple[Token, ...] = ()) -> DirectorySnapshot:
+    return DirectorySnapshot(
         at=mark_of(NOW + HOUR),
         accounts={account.name: account for account in accounts},
         tokens={token.token_hash: token for token in tokens},
@@ -47,37 +47,39 @@ def test_a_mark_keeps_every_microsecond() -> None:
 
 
 def test_a_session_has_the_role_that_the_account_has_now() -> None:
-    who = identify_session(Session("ada", Role.ADMIN, MARK), snapshot(account(Role.VIEWER)))
+    who = identify_session(LoginSession("ada", Role.ADMIN, MARK), snapshot(account(Role.VIEWER)))
 
     assert who == Identity("ada", Role.VIEWER)
 
 
 def test_without_a_snapshot_the_signed_role_counts() -> None:
-    assert identify_session(Session("ada", Role.ADMIN, MARK), None) == Identity("ada", Role.ADMIN)
+    assert identify_session(LoginSession("ada", Role.ADMIN, MARK), None) == Identity(
+        "ada", Role.ADMIN
+    )
 
 
 @pytest.mark.parametrize(
     ("session", "accounts"),
     [
         (None, (account(),)),
-        (Session("ada", Role.ADMIN, MARK), ()),
-        (Session("ada", Role.ADMIN, MARK - 1), (account(),)),
-        (Session("ada", Role.ADMIN, MARK), (account(disabled_at=NOW),)),
+        (LoginSession("ada", Role.ADMIN, MARK), ()),
+        (LoginSession("ada", Role.ADMIN, MARK - 1), (account(),)),
+        (LoginSession("ada", Role.ADMIN, MARK), (account(disabled_at=NOW),)),
     ],
     ids=["not ours", "removed", "signed out everywhere", "disabled"],
 )
-def test_a_session_ends(session: Session | None, accounts: tuple[Account, ...]) -> None:
+def test_a_session_ends(session: LoginSession | None, accounts: tuple[Account, ...]) -> None:
     assert identify_session(session, snapshot(*accounts)) is SESSION_ENDED
 
 
 def test_a_session_newer_than_the_snapshot_counts_though_its_account_is_not_in_it() -> None:
-    session = Session("eve", Role.VIEWER, mark_of(NOW + HOUR) + 1)
+    session = LoginSession("eve", Role.VIEWER, mark_of(NOW + HOUR) + 1)
 
     assert identify_session(session, snapshot(account())) == Identity("eve", Role.VIEWER)
 
 
 def test_a_session_opened_by_a_new_password_counts_before_the_snapshot_knows_it() -> None:
-    session = Session("ada", Role.VIEWER, MARK + 5)
+    session = LoginSession("ada", Role.VIEWER, MARK + 5)
 
     assert identify_session(session, snapshot(account())) == Identity("ada", Role.OPERATOR)
 
@@ -120,5 +122,7 @@ def test_the_last_snapshot_stays_while_postgres_is_away() -> None:
 
     directory.refresh()
 
-    assert directory.by_session(Session("ada", Role.ADMIN, MARK)) == Identity("ada", Role.OPERATOR)
+    assert directory.by_session(LoginSession("ada", Role.ADMIN, MARK)) == Identity(
+        "ada", Role.OPERATOR
+    )
     assert not directory.reachable

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from locust_fleet.console import look
+from locust_fleet.console import formatting
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from locust_fleet.console import look
     ],
 )
 def test_a_duration_has_two_units(seconds: float | None, text: str) -> None:
-    assert look.span(seconds) == text
+    assert formatting.span(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_duration_has_two_units(seconds: float | None, text: str) -> None:
 def test_a_few_failures_never_look_like_none(
     part: int | None, whole: int | None, text: str
 ) -> None:
-    assert look.share(part, whole) == text
+    assert formatting.share(part, whole) == text
 
 
 @pytest.mark.parametrize(
@@ -44,18 +44,18 @@ def test_a_few_failures_never_look_like_none(
     [(None, "\u2013"), (0.04, "0.0"), (12.34, "12.3"), (99.96, "100.0"), (1234.5, "1\u2009234")],
 )
 def test_numbers_show_what_they_are_worth(value: float | None, text: str) -> None:
-    assert look.decimal(value) == text
+    assert formatting.decimal(value) == text
 
 
 def test_times_are_shown_in_utc() -> None:
-    assert look.moment("2026-01-02T03:04:05.9+02:00") == "2026-01-02 01:04:05"
-    assert look.moment(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02 00:00:00"
+    assert formatting.moment("2026-01-02T03:04:05.9+02:00") == "2026-01-02 01:04:05"
+    assert formatting.moment(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02 00:00:00"
 
 
 def test_a_run_that_ended_nobody_knows_when_took_nobody_knows_how_long() -> None:
     run = {"started_at": "2026-01-02T00:00:00+00:00", "ended_at": None, "state": "finished"}
 
-    assert look.took(run) is None
+    assert formatting.took(run) is None
 
 
 def test_a_run_took_from_start_to_end() -> None:
@@ -65,4 +65,4 @@ def test_a_run_took_from_start_to_end() -> None:
         "state": "finished",
     }
 
-    assert look.took(run) == 90
+    assert formatting.took(run) == 90

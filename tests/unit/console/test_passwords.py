@@ -1,6 +1,6 @@
 import pytest
 
-from locust_fleet.console.passwords import (
+from locust_fleet.console.access.passwords import (
     Passwords,
     generate_password,
     hash_password,
@@ -46,7 +46,7 @@ def test_nobody_has_no_password_but_is_checked_all_the_same(
         checked.append(stored)
         return True
 
-    monkeypatch.setattr("locust_fleet.console.passwords.verify_password", note)
+    monkeypatch.setattr("locust_fleet.console.access.passwords.verify_password", note)
 
     assert not passwords.verify(None, PASSWORD)
     assert checked[0].startswith("$argon2id$")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locust_fleet.console.roles import (
+from locust_fleet.console.access.roles import (
     RULES,
     Question,
     Role,

@@ -3,30 +3,32 @@ from types import SimpleNamespace
 import pytest
 from flask import Response
 
-from locust_fleet.console.roles import Role
-from locust_fleet.console.sessions import COOKIE, Session, Sessions, take
+from locust_fleet.console.access.roles import Role
+from locust_fleet.console.access.sessions import COOKIE, LoginSession, LoginSessions, take
 
-SESSION = Session("ada", Role.OPERATOR, 1_700_000_000_000_001)
+SESSION = LoginSession("ada", Role.OPERATOR, 1_700_000_000_000_001)
 
 
 def test_a_session_is_read_as_it_was_signed() -> None:
-    sessions = Sessions("key", hours=1)
+    sessions = LoginSessions("key", hours=1)
 
     assert sessions.read(sessions.sign(SESSION)) == SESSION
 
 
 @pytest.mark.parametrize("value", ["", "x", "a.b.c", "W10.aUeCAA.x", "\u00e4.\u00f6", "." * 5000])
 def test_what_is_not_a_session_of_ours_is_none(value: str) -> None:
-    assert Sessions("key", hours=1).read(value) is None
+    assert LoginSessions("key", hours=1).read(value) is None
 
 
 def test_a_session_of_another_key_is_none() -> None:
-    assert Sessions("key", hours=1).read(Sessions("other", hours=1).sign(SESSION)) is None
+    assert LoginSessions("key", hours=1).read(LoginSessions("other", hours=1).sign(SESSION)) is None
 
 
 def test_a_changed_session_is_none() -> None:
-    sessions = Sessions("key", hours=1)
-    viewer, admin = (sessions.sign(Session("ada", role, 1)) for role in (Role.VIEWER, Role.ADMIN))
+    sessions = LoginSessions("key", hours=1)
+    viewer, admin = (
+        sessions.sign(LoginSession("ada", role, 1)) for role in (Role.VIEWER, Role.ADMIN)
+    )
 
     assert sessions.read(admin.split(".")[0] + viewer[viewer.index(".") :]) is None
 
@@ -37,7 +39,7 @@ def test_a_session_lasts_its_hours_from_the_sign_in(
 ) -> None:
     clock = SimpleNamespace(time=lambda: 1_800_000_000)
     monkeypatch.setattr("itsdangerous.timed.time", clock)
-    sessions = Sessions("key", hours=2)
+    sessions = LoginSessions("key", hours=2)
     value = sessions.sign(SESSION)
 
     clock.time = lambda: 1_800_000_000 + later_s
@@ -48,7 +50,7 @@ def test_a_session_lasts_its_hours_from_the_sign_in(
 def test_the_cookie_is_for_this_host_and_out_of_reach_of_scripts() -> None:
     response = Response()
 
-    Sessions("key", hours=1).give(response, SESSION)
+    LoginSessions("key", hours=1).give(response, SESSION)
 
     name, _, attributes = response.headers["Set-Cookie"].partition("=")
     assert name == COOKIE

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.console.api import read_order
-from locust_fleet.console.master import Order
-from locust_fleet.console.runs import RunReader, Totals, add_up, shape_status, shape_totals
-from locust_fleet.console.web import next_path
+from locust_fleet.console.routes.api import read_order
+from locust_fleet.console.routes.web import next_path
+from locust_fleet.console.runs.master_client import StartRequest
+from locust_fleet.console.runs.reader import RunReader, Totals, add_up, shape_status, shape_totals
 from locust_fleet.errors import BadInput
 
 HOME = Totals("GET", "/", 3, 1, 60.0, 10.0, 30.0, {"10": 1, "20": 1, "30": 1})
@@ -119,13 +119,13 @@ def test_a_start_that_is_not_clear_is_refused_with_the_name_of_the_field(body: A
 
 
 def test_a_run_time_reaches_the_master_in_seconds() -> None:
-    assert read_order({"users": 5, "spawn_rate": 0.5, "run_time": "1h30m5s"}) == Order(
+    assert read_order({"users": 5, "spawn_rate": 0.5, "run_time": "1h30m5s"}) == StartRequest(
         5, 0.5, "5405s"
     )
 
 
 def test_an_order_becomes_locusts_form_without_what_was_not_asked_for() -> None:
-    assert Order(5, 0.5, host="http://shop", name="x").form() == {
+    assert StartRequest(5, 0.5, host="http://shop", name="x").form() == {
         "user_count": "5",
         "spawn_rate": "0.5",
         "host": "http://shop",

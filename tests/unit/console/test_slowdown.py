@@ -1,11 +1,11 @@
 import pytest
 
-from locust_fleet.console.slowdown import (
+from locust_fleet.console.access.login_throttle import (
     ACCOUNT_PAUSES_S,
     ADDRESS_PAUSES_S,
     MEMORY_S,
     REMEMBERED,
-    Memory,
+    FailedLogins,
     pause_s,
 )
 
@@ -37,13 +37,13 @@ def test_an_address_has_more_tries_than_an_account() -> None:
 
 
 def test_attempts_go_ahead_until_a_pause_begins(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = FailedLogins(clock)
 
     assert [memory.attempt(ADA) for _ in range(4)] == [0, 0, 0, 1]
 
 
 def test_trying_during_a_pause_does_not_lengthen_it(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = FailedLogins(clock)
     for _ in range(3):
         memory.attempt(ADA)
     clock.now += 0.6
@@ -59,7 +59,7 @@ def test_trying_during_a_pause_does_not_lengthen_it(clock: Clock) -> None:
 def test_the_longer_of_two_pauses_counts_and_a_refused_attempt_is_not_counted(
     clock: Clock,
 ) -> None:
-    memory = Memory(clock)
+    memory = FailedLogins(clock)
     for _ in range(3):
         memory.attempt(ADA)
 
@@ -69,7 +69,7 @@ def test_the_longer_of_two_pauses_counts_and_a_refused_attempt_is_not_counted(
 
 
 def test_failures_are_forgotten_after_a_while(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = FailedLogins(clock)
     for _ in range(3):
         memory.attempt(ADA)
 
@@ -79,7 +79,7 @@ def test_failures_are_forgotten_after_a_while(clock: Clock) -> None:
 
 
 def test_a_success_clears_the_account(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = FailedLogins(clock)
     for _ in range(3):
         memory.attempt(ADA)
 
@@ -89,7 +89,7 @@ def test_a_success_clears_the_account(clock: Clock) -> None:
 
 
 def test_taking_back_uncounts_one_attempt(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = FailedLogins(clock)
     for _ in range(3):
         memory.attempt(ADA)
 
@@ -100,7 +100,7 @@ def test_taking_back_uncounts_one_attempt(clock: Clock) -> None:
 
 
 def test_many_made_up_names_do_not_fill_the_memory(clock: Clock) -> None:
-    memory = Memory(clock)
+    memory = FailedLogins(clock)
 
     for number in range(REMEMBERED + 1):
         clock.now += 0.001

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from locust_fleet.console.access.passwords import hash_password
+from locust_fleet.console.access.roles import Role
 from locust_fleet.console.database import Connection
-from locust_fleet.console.passwords import hash_password
-from locust_fleet.console.roles import Role
 from locust_fleet.errors import FleetError, SettingsError
 
 NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)

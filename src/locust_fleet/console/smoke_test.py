@@ -16,9 +16,10 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from locust_fleet.console import accounts, front
-from locust_fleet.console.passwords import hash_password
-from locust_fleet.console.roles import Role
+from locust_fleet.console import api_client
+from locust_fleet.console.access import accounts
+from locust_fleet.console.access.passwords import hash_password
+from locust_fleet.console.access.roles import Role
 from locust_fleet.errors import FleetError
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
@@ -34,7 +35,7 @@ class SmokeTestFailed(FleetError):
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``smoke-test``."""
     parser = subparsers.add_parser("smoke-test", help="sign in and see the workers, as a person")
-    parser.add_argument("--url", default=front.URL, help="where the front is")
+    parser.add_argument("--url", default=api_client.URL, help="where the front is")
     parser.add_argument("--workers", type=int, required=True, help="how many to expect")
     parser.add_argument("--timeout", type=float, default=60, help="seconds in all")
     parser.set_defaults(run=run)
@@ -69,7 +70,7 @@ def _workers_seen(url: str) -> int:
         connection.execute("DELETE FROM accounts WHERE name LIKE %s", (NAME_PREFIX + "%",))
         accounts.add(connection, name, hash_password(password), Role.VIEWER)
         try:
-            browser = front.opener()
+            browser = api_client.opener()
             _sign_in(browser, url, name, password)
             return int(_ask(browser, f"{url}/api/v1/run")["workers"])
         finally:
@@ -79,10 +80,10 @@ def _workers_seen(url: str) -> int:
 def _sign_in(browser: urllib.request.OpenerDirector, url: str, name: str, password: str) -> None:
     form = urllib.parse.urlencode({"name": name, "password": password}).encode()
     request = urllib.request.Request(f"{url}/console/sign-in", data=form, headers={"Origin": url})
-    with browser.open(request, timeout=front.ANSWER_TIMEOUT_S):
+    with browser.open(request, timeout=api_client.ANSWER_TIMEOUT_S):
         pass
 
 
 def _ask(browser: urllib.request.OpenerDirector, url: str) -> dict[str, Any]:
-    with browser.open(url, timeout=front.ANSWER_TIMEOUT_S) as answer:
+    with browser.open(url, timeout=api_client.ANSWER_TIMEOUT_S) as answer:
         return dict(json.load(answer))

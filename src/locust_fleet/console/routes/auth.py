@@ -7,19 +7,20 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, g, make_response, render_template, request
 
-from locust_fleet.console import accounts, web
-from locust_fleet.console.accounts import Account
-from locust_fleet.console.directory import (
+from locust_fleet.console.access import accounts
+from locust_fleet.console.access.accounts import Account
+from locust_fleet.console.access.directory import (
     NOT_SIGNED_IN,
     TOKEN_UNKNOWN,
     Identity,
     Stranger,
     mark_of,
 )
-from locust_fleet.console.parts import Parts
-from locust_fleet.console.passwords import problem
-from locust_fleet.console.roles import Decision, Question, decide, plain_path
-from locust_fleet.console.sessions import COOKIE, Session, take
+from locust_fleet.console.access.passwords import problem
+from locust_fleet.console.access.roles import Decision, Question, decide, plain_path
+from locust_fleet.console.access.sessions import COOKIE, LoginSession, take
+from locust_fleet.console.routes import web
+from locust_fleet.console.services import Services
 from locust_fleet.errors import StoreUnavailable
 
 # What these do is in the audit log; the console itself notes its own forms with more detail.
@@ -37,7 +38,7 @@ NO_STORE = "Signing in needs the database, which does not answer. Try again in a
 logger = logging.getLogger(__name__)
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(parts: Services) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("auth", __name__)
 
@@ -111,7 +112,7 @@ def blueprint(parts: Parts) -> Blueprint:
     return routes
 
 
-def identify(parts: Parts, cookie: str | None, authorization: str | None) -> Identity | Stranger:
+def identify(parts: Services, cookie: str | None, authorization: str | None) -> Identity | Stranger:
     """Say who asks. A token counts before a cookie: whoever sends one means it."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() == "bearer":
@@ -150,7 +151,7 @@ def answer(decision: Decision, who: Identity | Stranger, leader: str | None) -> 
 
 
 def note_write(
-    parts: Parts, who: Identity | Stranger, question: Question, decision: Decision
+    parts: Services, who: Identity | Stranger, question: Question, decision: Decision
 ) -> None:
     """Put what somebody does with the load test, or may not do, into the audit log.
 
@@ -176,7 +177,7 @@ def note_write(
     )
 
 
-def find_account(parts: Parts, name: str) -> Account | None:
+def find_account(parts: Services, name: str) -> Account | None:
     """Look an account up; raises StoreUnavailable."""
     if not accounts.NAME.fullmatch(name):
         return None
@@ -184,7 +185,7 @@ def find_account(parts: Parts, name: str) -> Account | None:
         return accounts.find(connection, name)
 
 
-def check(parts: Parts, account: Account | None, password: str) -> str | None:
+def check(parts: Services, account: Account | None, password: str) -> str | None:
     """Return why somebody may not sign in; an unknown name takes as long as a wrong password."""
     if not parts.passwords.verify(account.password_hash if account else None, password):
         return WRONG
@@ -193,16 +194,16 @@ def check(parts: Parts, account: Account | None, password: str) -> str | None:
     return None
 
 
-def note_sign_in(parts: Parts, account: Account | None, mistake: str | None) -> None:
+def note_sign_in(parts: Services, account: Account | None, mistake: str | None) -> None:
     """Put a sign-in into the audit log. Unknown names stay out: some are mistyped passwords."""
     actor = account.name if account else "(unknown name)"
     detail = {"reason": mistake} if mistake else {}
     parts.audit.note(actor, web.address(), "sign in", detail, allowed=mistake is None)
 
 
-def session_of(account: Account) -> Session:
+def session_of(account: Account) -> LoginSession:
     """Return the session that a right password opens."""
-    return Session(account.name, account.role, mark_of(account.valid_from))
+    return LoginSession(account.name, account.role, mark_of(account.valid_from))
 
 
 def sign_in_form(
@@ -221,7 +222,7 @@ def account_form(mistake: str = "", status: int = 200, done: str = "") -> Respon
     return make_response(render_template("account.html", mistake=mistake, done=done), status)
 
 
-def change_password(parts: Parts) -> Response:
+def change_password(parts: Services) -> Response:
     """Change one's own password: all sessions end but this one, which is opened anew."""
     form, name = request.form, web.me().name
     new = form.get("new", "")
@@ -244,11 +245,11 @@ def change_password(parts: Parts) -> Response:
     parts.audit.note(name, web.address(), "change own password", {}, allowed=True)
     parts.directory.refresh()
     response = account_form(done="Your password is changed; other sessions have ended.")
-    parts.sessions.give(response, Session(name, account.role, mark_of(mark)))
+    parts.sessions.give(response, LoginSession(name, account.role, mark_of(mark)))
     return response
 
 
-def sign_out_everywhere(parts: Parts) -> Response:
+def sign_out_everywhere(parts: Services) -> Response:
     """End all sessions of whoever asks."""
     name = web.me().name
     with parts.database.connection() as connection:

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, make_response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from locust_fleet.console.parts import Parts
+from locust_fleet.console.services import Services
 from locust_fleet.notify import outbox
 from locust_fleet.notify.gauges import OutboxCollector
 
@@ -20,7 +20,7 @@ PATH = "/metrics"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(parts: Services) -> Blueprint:
     """Return the route, and count every request of the application."""
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()

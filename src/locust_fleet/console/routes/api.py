@@ -8,12 +8,12 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
-from locust_fleet.console import web
-from locust_fleet.console.audit import read_last
-from locust_fleet.console.history import NoSuchRun
-from locust_fleet.console.master import Order, StartRefused, active_run
-from locust_fleet.console.parts import Parts
-from locust_fleet.console.runs import RUN_ID
+from locust_fleet.console.access.audit import read_last
+from locust_fleet.console.routes import web
+from locust_fleet.console.runs.history import NoSuchRun
+from locust_fleet.console.runs.master_client import StartRefused, StartRequest, active_run
+from locust_fleet.console.runs.reader import RUN_ID
+from locust_fleet.console.services import Services
 from locust_fleet.errors import BadInput
 from locust_fleet.policy import limits
 from locust_fleet.policy.thresholds import Thresholds, read_thresholds
@@ -28,7 +28,7 @@ RUNS_AT_ONCE = 200
 FIELDS = ("users", "spawn_rate", "run_time", "host", "name", "alerts")
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(parts: Services) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -87,7 +87,7 @@ def blueprint(parts: Parts) -> Blueprint:
     return routes
 
 
-def stop_button(parts: Parts) -> Blueprint:
+def stop_button(parts: Services) -> Blueprint:
     """Return the route of the stop button in Locust's own UI, which the front leads here."""
     routes = Blueprint("stop", __name__)
 
@@ -100,7 +100,7 @@ def stop_button(parts: Parts) -> Blueprint:
     return routes
 
 
-def read_order(body: object) -> Order:
+def read_order(body: object) -> StartRequest:
     """Return what a start asks for; BadInput names the first field that is wrong."""
     if not isinstance(body, Mapping):
         raise BadInput("Send a JSON object with users and spawn_rate.")
@@ -108,7 +108,7 @@ def read_order(body: object) -> Order:
         if name not in FIELDS:
             raise BadInput(f"There is no field {limits.shown(name)}; use {', '.join(FIELDS)}.")
     run_time = body.get("run_time")
-    return Order(
+    return StartRequest(
         users=limits.users("users", body.get("users")),
         spawn_rate=limits.spawn_rate("spawn_rate", body.get("spawn_rate")),
         run_time=None if run_time is None else f"{limits.run_time_s('run_time', run_time)}s",

@@ -7,15 +7,15 @@ from functools import partial
 
 from redis import Redis
 
-from locust_fleet.console.audit import AuditLog
+from locust_fleet.console.access.audit import AuditLog
+from locust_fleet.console.access.directory import Directory
+from locust_fleet.console.access.login_throttle import LoginThrottle
+from locust_fleet.console.access.passwords import Passwords
+from locust_fleet.console.access.sessions import LoginSessions
 from locust_fleet.console.database import Connect, Database
-from locust_fleet.console.directory import Directory
-from locust_fleet.console.history import History
-from locust_fleet.console.leader import Leader
-from locust_fleet.console.master import Master
-from locust_fleet.console.passwords import Passwords
-from locust_fleet.console.sessions import Sessions
-from locust_fleet.console.slowdown import Slowdown
+from locust_fleet.console.runs.history import History
+from locust_fleet.console.runs.leader import Leader
+from locust_fleet.console.runs.master_client import MasterClient
 from locust_fleet.runtime import postgres
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.console import ConsoleSettings
@@ -40,7 +40,7 @@ class Stores:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """Everything that has a state or talks to another service."""
 
     front_secret: str
@@ -48,29 +48,29 @@ class Parts:
     database: Database
     directory: Directory
     audit: AuditLog
-    sessions: Sessions
+    sessions: LoginSessions
     passwords: Passwords
-    slowdown: Slowdown
+    slowdown: LoginThrottle
     redis: Redis
     leader: Leader
-    master: Master
+    master: MasterClient
     history: History
 
     @classmethod
-    def of(cls, settings: ConsoleSettings, stores: Stores) -> Parts:
+    def of(cls, settings: ConsoleSettings, stores: Stores) -> Services:
         """Make the parts; nothing is connected and nothing runs yet."""
         database = Database(stores.connect)
         leader = Leader(stores.redis)
-        master = Master(settings.master_url, settings.front_secret, leader)
+        master = MasterClient(settings.master_url, settings.front_secret, leader)
         return cls(
             front_secret=settings.front_secret,
             alert_token=settings.alert_token,
             database=database,
             directory=Directory(stores.connect),
             audit=AuditLog(stores.connect),
-            sessions=Sessions(settings.session_key, settings.session_hours),
+            sessions=LoginSessions(settings.session_key, settings.session_hours),
             passwords=Passwords(),
-            slowdown=Slowdown(stores.redis),
+            slowdown=LoginThrottle(stores.redis),
             redis=stores.redis,
             leader=leader,
             master=master,

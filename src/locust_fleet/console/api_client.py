@@ -40,7 +40,7 @@ def opener() -> urllib.request.OpenerDirector:
     )
 
 
-class Api:
+class ApiClient:
     """The API of the stack, with a token."""
 
     def __init__(self, url: str, token: str) -> None:

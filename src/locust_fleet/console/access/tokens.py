@@ -7,9 +7,9 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from locust_fleet.console.accounts import NAME, AccountError
+from locust_fleet.console.access.accounts import NAME, AccountError
+from locust_fleet.console.access.roles import Role
 from locust_fleet.console.database import Connection
-from locust_fleet.console.roles import Role
 
 # Scanners of repositories and logs find a secret by its prefix.
 PREFIX = "fleet_"

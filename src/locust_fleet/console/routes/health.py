@@ -10,8 +10,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response
 from redis.exceptions import RedisError
 
-from locust_fleet.console.master import MasterUnavailable
-from locust_fleet.console.parts import Parts
+from locust_fleet.console.runs.master_client import MasterUnavailable
+from locust_fleet.console.services import Services
 
 # Anybody may ask, and asking costs a look at three services.
 KEPT_S = 1.0
@@ -46,7 +46,7 @@ class Readiness:
 class Watch:
     """Looks when somebody asks, at most once a second."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Services) -> None:
         self._parts = parts
         self._turn = threading.Lock()
         self._looked_at = float("-inf")
@@ -82,7 +82,7 @@ class Watch:
             return False
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(parts: Services) -> Blueprint:
     """Return the routes, which need no secret and no sign-in."""
     routes = Blueprint("health", __name__)
     watch = Watch(parts)

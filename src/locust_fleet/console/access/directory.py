@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from locust_fleet.console import accounts, tokens
-from locust_fleet.console.accounts import Account
+from locust_fleet.console.access import accounts, tokens
+from locust_fleet.console.access.accounts import Account
+from locust_fleet.console.access.roles import Role
+from locust_fleet.console.access.sessions import LoginSession
+from locust_fleet.console.access.tokens import Token
 from locust_fleet.console.database import Connect, Connection, patience
-from locust_fleet.console.roles import Role
-from locust_fleet.console.sessions import Session
-from locust_fleet.console.tokens import Token
 from locust_fleet.errors import StoreUnavailable
 
 REFRESH_S = 2.0
@@ -54,7 +54,7 @@ class Stranger:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class DirectorySnapshot:
     """All accounts and tokens as they were at one moment of Postgres's clock (microseconds)."""
 
     at: int
@@ -68,7 +68,9 @@ TOKEN_UNKNOWN = Stranger("This token is unknown, expired or revoked.")
 TOKENS_UNREAD = Stranger("Tokens cannot be checked while the database is away; try again soon.")
 
 
-def identify_session(session: Session | None, snapshot: Snapshot | None) -> Identity | Stranger:
+def identify_session(
+    session: LoginSession | None, snapshot: DirectorySnapshot | None
+) -> Identity | Stranger:
     """Say whose session it is; without a snapshot, what was signed into the cookie counts."""
     if session is None:
         return SESSION_ENDED
@@ -85,7 +87,7 @@ def identify_session(session: Session | None, snapshot: Snapshot | None) -> Iden
 
 
 def identify_token(
-    token_hash: bytes, snapshot: Snapshot | None, now: datetime
+    token_hash: bytes, snapshot: DirectorySnapshot | None, now: datetime
 ) -> Identity | Stranger:
     """Say whose token it is."""
     if snapshot is None:
@@ -101,11 +103,11 @@ def mark_of(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def read_snapshot(connection: Connection) -> Snapshot:
+def read_snapshot(connection: Connection) -> DirectorySnapshot:
     """Read all accounts and tokens."""
     row = connection.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
-    return Snapshot(
+    return DirectorySnapshot(
         at=mark_of(row[0]),
         accounts={account.name: account for account in accounts.read_all(connection)},
         tokens={token.token_hash: token for token in tokens.read_all(connection)},
@@ -116,7 +118,7 @@ class Directory:
     """The last snapshot, kept fresh by ``keep_fresh`` in the background."""
 
     def __init__(self, connect: Connect) -> None:
-        self.snapshot: Snapshot | None = None
+        self.snapshot: DirectorySnapshot | None = None
         self.reachable = False
         self._connect = connect
         self._connection: Connection | None = None
@@ -140,7 +142,7 @@ class Directory:
             self._read_at = time.monotonic()
             self._read()
 
-    def by_session(self, session: Session | None) -> Identity | Stranger:
+    def by_session(self, session: LoginSession | None) -> Identity | Stranger:
         """Say whose session it is."""
         return identify_session(session, self.snapshot)
 

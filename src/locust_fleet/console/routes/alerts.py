@@ -15,9 +15,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
-from locust_fleet.console import web
 from locust_fleet.console.database import Connection
-from locust_fleet.console.parts import Parts
+from locust_fleet.console.routes import web
+from locust_fleet.console.services import Services
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import SEVERITIES, Message
 from locust_fleet.policy.limits import shown
@@ -48,7 +48,7 @@ class Alert:
     message: Message
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(parts: Services) -> Blueprint:
     """Return the route; the token is all it needs."""
     routes = Blueprint("alerts", __name__)
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from locust_fleet.console import accounts, tokens, web
-from locust_fleet.console.accounts import AccountError
-from locust_fleet.console.audit import read_last
-from locust_fleet.console.parts import Parts
-from locust_fleet.console.passwords import generate_password, problem
+from locust_fleet.console.access import accounts, tokens
+from locust_fleet.console.access.accounts import AccountError
+from locust_fleet.console.access.audit import read_last
+from locust_fleet.console.access.passwords import generate_password, problem
+from locust_fleet.console.routes import web
+from locust_fleet.console.services import Services
 
 AUDIT_SHOWN = 200
 # What a change says on the page that follows it; secrets are shown at once instead.
@@ -33,10 +34,10 @@ class Secret:
     text: str
 
 
-Act = Callable[[Parts, str, str], Secret | None]
+Act = Callable[[Services, str, str], Secret | None]
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(parts: Services) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("admin", __name__, url_prefix="/console/admin")
 
@@ -99,7 +100,7 @@ def blueprint(parts: Parts) -> Blueprint:
     return routes
 
 
-def act_on_account(parts: Parts, action: str, name: str) -> Secret | None:
+def act_on_account(parts: Services, action: str, name: str) -> Secret | None:
     """Do what a form asks for; returns a generated password. Raises AccountError."""
     if action != "add" and not accounts.NAME.fullmatch(name):
         raise AccountError("There is no account of this name.")
@@ -121,7 +122,7 @@ def act_on_account(parts: Parts, action: str, name: str) -> Secret | None:
     return None
 
 
-def set_password(parts: Parts, action: str, name: str) -> Secret:
+def set_password(parts: Services, action: str, name: str) -> Secret:
     """Add an account or replace a password, given or generated."""
     given = request.form.get("password", "")
     wrong = problem(given, name) if given else None
@@ -138,7 +139,7 @@ def set_password(parts: Parts, action: str, name: str) -> Secret:
     return Secret(f"Password of {name}", password)
 
 
-def act_on_token(parts: Parts, action: str, name: str) -> Secret | None:
+def act_on_token(parts: Services, action: str, name: str) -> Secret | None:
     """Do what a form asks for; returns a new token. Raises AccountError."""
     with parts.database.connection() as connection:
         match action:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Response, g, jsonify, make_response, redirect, render_template, request
 
-from locust_fleet.console.directory import Identity
-from locust_fleet.console.roles import Role, plain_path, rule_for
+from locust_fleet.console.access.directory import Identity
+from locust_fleet.console.access.roles import Role, plain_path, rule_for
 from locust_fleet.runtime.json_body import read_json
 
 START_PAGE = "/"

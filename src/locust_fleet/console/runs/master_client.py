@@ -15,8 +15,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 import gevent
 from gevent import Timeout
 
-from locust_fleet.console.directory import Identity
-from locust_fleet.console.leader import Leader
+from locust_fleet.console.access.directory import Identity
+from locust_fleet.console.runs.leader import Leader
 from locust_fleet.errors import FleetError
 from locust_fleet.policy.thresholds import Thresholds
 
@@ -44,7 +44,7 @@ class StartRefused(FleetError):
 
 
 @dataclass(frozen=True)
-class Order:
+class StartRequest:
     """A run that somebody wants; the host is None to leave the master's own."""
 
     users: int
@@ -66,7 +66,7 @@ class Order:
         return {key: value for key, value in fields.items() if value is not None}
 
 
-class Master:
+class MasterClient:
     """The leader's web server, asked as the front would."""
 
     def __init__(self, url: str, front_secret: str, leader: Leader) -> None:
@@ -81,7 +81,7 @@ class Master:
         """Return GET /fleet/run; raises MasterUnavailable."""
         return self._ask("/fleet/run", patience_s=LOOK_S)
 
-    def start(self, order: Order, by: Identity) -> str:
+    def start(self, order: StartRequest, by: Identity) -> str:
         """Start a run and return its id; raises StartRefused or MasterUnavailable."""
         # Otherwise a second start of the same user is a change of the run that goes on.
         headers = {

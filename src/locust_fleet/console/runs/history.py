@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from locust_fleet.console.database import Database
-from locust_fleet.console.master import Master, MasterUnavailable, active_run
-from locust_fleet.console.runs import Json, RunReader, read_page, shape_status
+from locust_fleet.console.runs.master_client import MasterClient, MasterUnavailable, active_run
+from locust_fleet.console.runs.reader import Json, RunReader, read_page, shape_status
 from locust_fleet.errors import FleetError, StoreUnavailable
 
 
@@ -17,7 +17,7 @@ class NoSuchRun(FleetError):
 class History:
     """Past runs, and the present one."""
 
-    def __init__(self, database: Database, master: Master, reports_dir: Path) -> None:
+    def __init__(self, database: Database, master: MasterClient, reports_dir: Path) -> None:
         self._database = database
         self._master = master
         self._reader = RunReader(reports_dir)

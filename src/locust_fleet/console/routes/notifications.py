@@ -6,8 +6,8 @@ import uuid
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from locust_fleet.console import web
-from locust_fleet.console.parts import Parts
+from locust_fleet.console.routes import web
+from locust_fleet.console.services import Services
 from locust_fleet.notify import outbox
 
 SHOWN = 200
@@ -16,7 +16,7 @@ DONE = {"retry": "The message is tried again.", "discard": "The message is disca
 GONE = "There is no such message that waits, or it is being sent just now."
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(parts: Services) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("notifications", __name__, url_prefix="/console/admin/notifications")
 

@@ -57,7 +57,7 @@ class _Count:
     at: float
 
 
-class Memory:
+class FailedLogins:
     """Counters of this process alone, for while Redis is away."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -99,13 +99,13 @@ class Memory:
             del self._counts[key]
 
 
-class Slowdown:
+class LoginThrottle:
     """Counters that all processes share through Redis."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._script = redis.register_script(ATTEMPT)
-        self._memory = Memory()
+        self._memory = FailedLogins()
 
     def attempt(self, name: str, address: str) -> float:
         """Count an attempt to sign in unless it comes too early.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, render_template, request, send_file
 
-from locust_fleet.console import web
-from locust_fleet.console.history import NoSuchRun
-from locust_fleet.console.parts import Parts
-from locust_fleet.console.roles import Role
-from locust_fleet.console.runs import RUN_ID
+from locust_fleet.console.access.roles import Role
+from locust_fleet.console.routes import web
+from locust_fleet.console.runs.history import NoSuchRun
+from locust_fleet.console.runs.reader import RUN_ID
+from locust_fleet.console.services import Services
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.runtime.csp import policy_for
 
 PAGE = 50
 
 
-def blueprint(parts: Parts) -> Blueprint:
+def blueprint(parts: Services) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("pages", __name__)
 

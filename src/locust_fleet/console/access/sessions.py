@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from flask import Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from locust_fleet.console.roles import Role
+from locust_fleet.console.access.roles import Role
 
 # The prefix makes browsers insist on Secure, Path=/ and no Domain: nobody else can plant one.
 COOKIE = "__Host-fleet_session"
 
 
 @dataclass(frozen=True)
-class Session:
+class LoginSession:
     """Who signed in. ``valid_from`` is the account's own mark (microseconds) at that moment.
 
     The account's mark moves on when its sessions are to end: an older session counts no more.
@@ -31,7 +31,7 @@ class Session:
     valid_from: int
 
 
-class Sessions:
+class LoginSessions:
     """Sign sessions with a key, and read back what this key has signed."""
 
     def __init__(self, key: str, hours: int) -> None:
@@ -40,19 +40,19 @@ class Sessions:
             key, salt="fleet-session", signer_kwargs={"digest_method": hashlib.sha256}
         )
 
-    def sign(self, session: Session) -> str:
+    def sign(self, session: LoginSession) -> str:
         """Return the cookie's value."""
         return str(self._serializer.dumps([session.name, session.role.value, session.valid_from]))
 
-    def read(self, value: str) -> Session | None:
+    def read(self, value: str) -> LoginSession | None:
         """Return the session of a cookie, None when it is expired or not ours."""
         try:
             name, role, valid_from = self._serializer.loads(value, max_age=self._max_age_s)
-            return Session(str(name), Role(role), int(valid_from))
+            return LoginSession(str(name), Role(role), int(valid_from))
         except (BadData, ValueError, TypeError):
             return None
 
-    def give(self, response: Response, session: Session) -> None:
+    def give(self, response: Response, session: LoginSession) -> None:
         """Set the cookie.
 
         Lax, not Strict: a link to a run in a chat must open for somebody who is signed in.

@@ -1,0 +1,1 @@
+"""What the console knows of runs, from Postgres and from the leader."""
