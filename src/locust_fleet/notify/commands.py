@@ -20,9 +20,9 @@ from locust_fleet import logs
 from locust_fleet.errors import SettingsError
 from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import Result
-from locust_fleet.notify.channels import attempt, build
-from locust_fleet.notify.gauges import OutboxCollector
+from locust_fleet.notify.channels.channel import attempt, build
 from locust_fleet.notify.message import Message
+from locust_fleet.notify.metrics import OutboxCollector
 from locust_fleet.notify.notifier import Notifier
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.notifier import ADDRESSES, ChannelSettings, NotifierSettings
@@ -88,7 +88,7 @@ def test(arguments: argparse.Namespace) -> int:
 def serve_metrics(port: int, connect: outbox.Connect) -> None:
     """Serve /metrics in the background."""
 
-    def read() -> list[outbox.Counts]:
+    def read() -> list[outbox.OutboxCounts]:
         with connect() as connection:
             return outbox.read_counts(connection)
 

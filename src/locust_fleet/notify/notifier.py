@@ -13,7 +13,7 @@ import psycopg
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import Answer, Result, decide
-from locust_fleet.notify.channels import Channel, attempt
+from locust_fleet.notify.channels.channel import Channel, attempt
 from locust_fleet.notify.outbox import Connect, Connection, Delivery
 from locust_fleet.runtime.loops import vital
 

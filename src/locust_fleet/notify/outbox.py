@@ -175,7 +175,7 @@ def remove_settled(connection: Connection, keep: timedelta = KEEP) -> int:
 
 
 @dataclass(frozen=True)
-class Counts:
+class OutboxCounts:
     """How a channel is doing; ``oldest_pending_s`` is an age in seconds, 0 when nothing waits.
 
     What failed waits, too, for somebody who retries or discards it.
@@ -193,9 +193,9 @@ class Counts:
 NO_CHANNEL = ""
 
 
-def read_counts(connection: Connection) -> list[Counts]:
+def read_counts(connection: Connection) -> list[OutboxCounts]:
     """Return the counts of all channels that there were."""
-    with connection.cursor(row_factory=class_row(Counts)) as cursor:
+    with connection.cursor(row_factory=class_row(OutboxCounts)) as cursor:
         return cursor.execute(
             "SELECT channel, coalesce(waiting.pending, 0) AS pending,"
             "   coalesce(waiting.oldest_s, 0)::double precision AS oldest_pending_s,"

@@ -27,7 +27,7 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Run:
+class RunSummary:
     """A run as Postgres has it; ``stopped_by`` is empty unless somebody stopped it."""
 
     id: str
@@ -51,9 +51,9 @@ class Numbers:
     p99_ms: float | None
 
 
-def read(connection: Connection, run_id: str) -> tuple[Run, Numbers] | None:
+def read(connection: Connection, run_id: str) -> tuple[RunSummary, Numbers] | None:
     """Return a run and its numbers; None when there is no such run."""
-    with connection.cursor(row_factory=class_row(Run)) as cursor:
+    with connection.cursor(row_factory=class_row(RunSummary)) as cursor:
         run = cursor.execute(
             "SELECT id, name, started_by, host, users, started_at, ended_at, coalesce("
             "  (SELECT detail->>'by' FROM run_events WHERE run_id = runs.id AND kind = 'stopped'"
@@ -75,7 +75,7 @@ def read(connection: Connection, run_id: str) -> tuple[Run, Numbers] | None:
     )
 
 
-def message_of(state: str, run: Run, numbers: Numbers) -> Message:
+def message_of(state: str, run: RunSummary, numbers: Numbers) -> Message:
     """Return what is told when a run started, finished, was stopped early or was lost."""
     label = f"{run.id} ({run.name})" if run.name else run.id
     summary = {
@@ -99,7 +99,7 @@ def message_of(state: str, run: Run, numbers: Numbers) -> Message:
     )
 
 
-def leader_changed(event_id: str, at: datetime, leader: str, run: Run) -> Message:
+def leader_changed(event_id: str, at: datetime, leader: str, run: RunSummary) -> Message:
     """Return what is told when another master leads a run, or its own has started again."""
     label = f"{run.id} ({run.name})" if run.name else run.id
     return Message(
@@ -115,7 +115,7 @@ def leader_changed(event_id: str, at: datetime, leader: str, run: Run) -> Messag
     )
 
 
-def _labels(state: str, run: Run, numbers: Numbers) -> Mapping[str, str]:
+def _labels(state: str, run: RunSummary, numbers: Numbers) -> Mapping[str, str]:
     labels: dict[str, Any] = {"started by": run.started_by, "target": run.host, "users": run.users}
     if state != "started":
         labels |= {

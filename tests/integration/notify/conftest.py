@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from locust_fleet.notify import outbox
-from locust_fleet.notify.channels import Channel, build
+from locust_fleet.notify.channels.channel import Channel, build
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.notifier import Notifier
 from locust_fleet.runtime import postgres

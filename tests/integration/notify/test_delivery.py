@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from locust_fleet.notify import backoff, outbox
-from locust_fleet.notify.channels import Channel
+from locust_fleet.notify.channels.channel import Channel
 from locust_fleet.notify.notifier import Notifier
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
@@ -73,7 +73,7 @@ def test_a_server_that_never_ends_its_answer_is_left(
     notifier: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("locust_fleet.notify.http.post_json.__defaults__", (None, 1.0))
+    monkeypatch.setattr("locust_fleet.notify.channels.http.post_json.__defaults__", (None, 1.0))
     vendor = vendors("webhook")
     vendor.behaviour.append(trouble)
     store(connection, message(1))

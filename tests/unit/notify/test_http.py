@@ -4,7 +4,7 @@ from base64 import b64decode
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
-from locust_fleet.notify.http import post_json
+from locust_fleet.notify.channels.http import post_json
 
 
 def test_name_and_password_of_an_address_are_sent() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from locust_fleet.errors import SettingsError
-from locust_fleet.notify.channels import build
+from locust_fleet.notify.channels.channel import build
 from locust_fleet.settings.notifier import ChannelSettings
 
 SLACK = "https://hooks.slack.com/services/T/B/x"

@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from locust_fleet.console.services import Services
 from locust_fleet.notify import outbox
-from locust_fleet.notify.gauges import OutboxCollector
+from locust_fleet.notify.metrics import OutboxCollector
 
 PATH = "/metrics"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -34,7 +34,7 @@ def blueprint(parts: Services) -> Blueprint:
     if shared:
         MultiProcessCollector(registry)
 
-    def read() -> list[outbox.Counts]:
+    def read() -> list[outbox.OutboxCounts]:
         with parts.database.connection() as connection:
             return outbox.read_counts(connection)
 

@@ -167,7 +167,7 @@ def _tell_of(connection: Connection, run_id: str, state: str) -> None:
 
 
 def _tell(
-    connection: Connection, run_id: str, make: Callable[[runs.Run, runs.Numbers], Message]
+    connection: Connection, run_id: str, make: Callable[[runs.RunSummary, runs.Numbers], Message]
 ) -> None:
     """Store what the channels are told; results must not wait for what cannot be told."""
     try:

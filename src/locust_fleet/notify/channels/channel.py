@@ -6,12 +6,12 @@ import logging
 from typing import Protocol
 
 from locust_fleet.notify.backoff import Answer, Result
-from locust_fleet.notify.dingtalk import DingTalk
-from locust_fleet.notify.email import Email
-from locust_fleet.notify.feishu import Feishu
+from locust_fleet.notify.channels.dingtalk import DingTalk
+from locust_fleet.notify.channels.email import Email
+from locust_fleet.notify.channels.feishu import Feishu
+from locust_fleet.notify.channels.slack import Slack
+from locust_fleet.notify.channels.webhook import Webhook
 from locust_fleet.notify.message import Message
-from locust_fleet.notify.slack import Slack
-from locust_fleet.notify.webhook import Webhook
 from locust_fleet.settings.notifier import ChannelSettings
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.notify.outbox import Counts
+from locust_fleet.notify.outbox import OutboxCounts
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ LABELS = ("channel",)
 class OutboxCollector(Collector):
     """Nothing is shown while Postgres is away: an old number would look like a present one."""
 
-    def __init__(self, read: Callable[[], list[Counts]]) -> None:
+    def __init__(self, read: Callable[[], list[OutboxCounts]]) -> None:
         self._read = read
 
     def describe(self) -> Iterable[Metric]:
@@ -37,7 +37,7 @@ class OutboxCollector(Collector):
             return []
 
 
-def families(counts: Iterable[Counts]) -> list[Metric]:
+def families(counts: Iterable[OutboxCounts]) -> list[Metric]:
     """Return the metrics of channels."""
     pending = GaugeMetricFamily("fleet_notifications_pending", "Messages that wait.", labels=LABELS)
     oldest = GaugeMetricFamily(

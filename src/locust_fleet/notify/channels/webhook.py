@@ -11,8 +11,8 @@ from datetime import UTC
 from typing import Any
 
 from locust_fleet.notify.backoff import Answer
-from locust_fleet.notify.card import card_of
-from locust_fleet.notify.http import NoAnswer, judge, later, post_json
+from locust_fleet.notify.channels.card import card_of
+from locust_fleet.notify.channels.http import NoAnswer, judge, later, post_json
 from locust_fleet.notify.message import Message
 
 

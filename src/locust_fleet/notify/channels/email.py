@@ -11,8 +11,8 @@ from email.utils import format_datetime
 from html import escape
 
 from locust_fleet.notify.backoff import Answer, Result
-from locust_fleet.notify.card import Card, card_of
-from locust_fleet.notify.http import deadline
+from locust_fleet.notify.channels.card import Card, card_of
+from locust_fleet.notify.channels.http import deadline
 from locust_fleet.notify.message import Message
 from locust_fleet.settings.notifier import SmtpSettings
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from locust_fleet.notify.backoff import Answer, Result
-from locust_fleet.notify.card import Card, card_of
-from locust_fleet.notify.http import NoAnswer, Reply, judge, later, post_json
+from locust_fleet.notify.channels.card import Card, card_of
+from locust_fleet.notify.channels.http import NoAnswer, Reply, judge, later, post_json
 from locust_fleet.notify.message import Message
 
 COLOURS = {"red": "red", "orange": "orange", "blue": "blue", "green": "green"}

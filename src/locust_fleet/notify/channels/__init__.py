@@ -1,0 +1,1 @@
+"""The channels: one module for each vendor, and what they share."""
