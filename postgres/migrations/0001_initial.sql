@@ -53,7 +53,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_started_at ON runs (started_at DESC);
 
 -- One row per endpoint and interval, counted within the interval. The histogram maps a bucket's key to
--- its count; locust_fleet.stats says what a key means.
+-- its count; locust_fleet.protocol.histogram says what a key means.
 CREATE TABLE run_samples (
     run_id text NOT NULL REFERENCES runs ON DELETE CASCADE,
     seq integer NOT NULL,

@@ -1,4 +1,4 @@
--- Percentiles for whoever asks the database, such as Grafana: the same as in locust_fleet.stats.
+-- Percentiles for whoever asks the database, such as Grafana: the same as in locust_fleet.protocol.histogram.
 
 -- The response time (milliseconds) that a fraction (0 to 1) of the requests stayed within: the value
 -- at position floor(requests x fraction), counted from zero. NULL for an empty histogram.

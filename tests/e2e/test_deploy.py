@@ -123,7 +123,7 @@ def test_a_changed_store_is_refused_while_a_run_is_active(
 def test_an_image_that_does_not_work_is_taken_back(
     stack: Stack, operator: requests.Session
 ) -> None:
-    code = stack.folder / "src" / "locust_fleet" / "plugin.py"
+    code = stack.folder / "src" / "locust_fleet" / "bootstrap.py"
 
     with changed(code, "raise RuntimeError('unfit')\n"):
         done = stack.deploy()

@@ -31,7 +31,7 @@ CLOSED = "http://localhost:9"
 
 
 CANNOT_LEAD = """
-from locust_fleet.master.takeover import Takeover
+from locust_fleet.master.failover.takeover import Takeover
 
 wait = Takeover._wait
 

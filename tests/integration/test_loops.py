@@ -50,11 +50,11 @@ def break_later(runner, what):
     elif what == "a greenlet of a worker":
         kill(runner, "worker")
     elif what == "lease":
-        from locust_fleet.election.reign import Reign
-        Reign._beat = fail
+        from locust_fleet.election.leadership import Leadership
+        Leadership._beat = fail
     elif what == "samples":
-        from locust_fleet.master import samples
-        samples.cut = fail
+        from locust_fleet.master.results import sampler
+        sampler.cut = fail
     elif what == "reports":
         runner._send_stats = fail
 

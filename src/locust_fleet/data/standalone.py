@@ -1,6 +1,6 @@
 """Shared data without a fleet: plain ``locust -f``, a laptop, a test of a scenario.
 
-It listens to Locust's events by itself, because there is no plugin then.
+It listens to Locust's events by itself, because no bootstrap runs then.
 """
 
 from __future__ import annotations

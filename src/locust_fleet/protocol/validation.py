@@ -243,8 +243,8 @@ arrivals_answer = fields(
     }
 )
 arrivals_doubt = fields({RUN: maybe(wrong_text), "doubted": wrong_number})
-# By what a report is found again; the rest is read once it is to be counted (master/reports/validate.py),
-# for one that is dropped here would be asked for again and again.
+# By what a report is found again. The rest is read once it is to be counted
+# (master/reports/validate.py), for one that is dropped here would be asked for again and again.
 numbered_report = both(
     fields({}, {RUN: wrong_text, NUMBER: wrong_whole, OLDEST: wrong_whole}),
     all_or_none(RUN, NUMBER, OLDEST),

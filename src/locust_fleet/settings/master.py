@@ -84,7 +84,7 @@ class MasterSettings:
 
 
 def thresholds(env: Environ) -> dict[str, float]:
-    """Return the thresholds of alerts in the units of locust_fleet.alerts; 0 switches one off."""
+    """Return the thresholds of alerts in the units of policy/thresholds.py; 0 switches one off."""
     return {
         "HighErrorRate": number(env, "ALERT_ERROR_RATE_PERCENT", 5, highest=100),
         "HighResponseTime": number(env, "ALERT_P95_MS", 2000, highest=3_600_000) / 1000,

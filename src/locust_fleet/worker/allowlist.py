@@ -106,4 +106,4 @@ def install(guard: AllowlistGuard) -> None:
 
     replace(requests.adapters.HTTPAdapter, "send", guarded_send)
     replace(fast.ConnectionPool, "_create_socket", guarded_create_socket)
-    replace(connect, "open_link", guarded_open_link)
+    replace(connect, "connect", guarded_open_link)

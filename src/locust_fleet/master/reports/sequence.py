@@ -1,8 +1,8 @@
 """Know which reports were counted, so that each is counted once. Pure.
 
 Workers number their reports within a run and keep them until they are told that they may forget
-them (worker/resend_buffer.py). One that comes again was counted; where one is missing, those from there on
-are asked for, in their order.
+them (worker/resend_buffer.py). One that comes again was counted; where one is missing, those from
+there on are asked for, in their order.
 """
 
 from __future__ import annotations

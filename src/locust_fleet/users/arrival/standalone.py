@@ -1,6 +1,6 @@
 """Arrivals without a fleet: plain ``locust -f``, a laptop, a test of a scenario.
 
-It listens to Locust's events by itself, as data/standalone.py does: there is no plugin then.
+It listens to Locust's events by itself, as data/standalone.py does: no bootstrap runs then.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.master.dispatch.test_dispatcher import Shopper, runner_with
 
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
 from locust_fleet.master.dispatch.rebalancer import Rebalancer
@@ -25,8 +26,6 @@ from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.master.workers.registry import WorkerRegistry
 from locust_fleet.master.workers.roster import Roster
 from locust_fleet.protocol.messages import HERE, RUN, WHO
-
-from .test_dispatch import Shopper, runner_with
 
 LIVENESS = 5
 TARGET = 30

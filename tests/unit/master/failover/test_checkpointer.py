@@ -139,7 +139,7 @@ def test_a_master_that_finds_a_later_one_ends_and_writes_nothing(
     def end(error: LeadershipLost) -> None:
         raise SystemExit(str(error))
 
-    monkeypatch.setattr(module, "yield_to_another", end)
+    monkeypatch.setattr(module, "step_down", end)
     master.count(1)
     master.store.error = LeadershipLost("a later master leads")
 

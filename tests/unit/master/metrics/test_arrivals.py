@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.fleet import Master, Worker
-from tests.unit.master.test_twins import request
+from tests.unit.master.reports.test_decode import request
 
 from locust_fleet.master.metrics.arrivals import STILL_S, ArrivalMetrics
 from locust_fleet.protocol.histogram import step_of

@@ -16,11 +16,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import gevent
+from tests.unit.master.dispatch.test_dispatcher import Wire, runner_with
 
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
 from locust_fleet.master.stop_sequence import make_stop_final
-
-from .test_dispatch import Wire, runner_with
 
 
 def stopped_while_spawn_messages_leave(final: bool) -> list[str]:

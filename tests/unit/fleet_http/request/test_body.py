@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 from requests.models import PreparedRequest
-from tests.unit.users.http.conftest import OK, Wire
+from tests.unit.fleet_http.conftest import OK, Wire
 
 from fleet_http.request import files
 from fleet_http.request.body import body_of

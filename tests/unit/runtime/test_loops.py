@@ -10,8 +10,8 @@ from locust_fleet.runtime.loops import BROKEN
 LIVES = "it went on"
 PROGRAM = """
 import logging, gevent
-from locust_fleet import vital as module
-from locust_fleet.vital import vital
+from locust_fleet.runtime import loops as module
+from locust_fleet.runtime.loops import vital
 
 logging.basicConfig()
 module.GRACE_S = 0.05
@@ -75,7 +75,7 @@ def test_a_scenario_that_exits_is_no_broken_loop() -> None:
 
 def test_a_loop_that_only_shows_something_begins_anew() -> None:
     done = run(
-        "from locust_fleet.vital import persistent; tries = []\n"
+        "from locust_fleet.runtime.loops import persistent; tries = []\n"
         "def show(): tries.append(1); 1 / (len(tries) - 1)\n"
         "gevent.spawn(persistent('charts', show)).join(); print(len(tries))"
     )

@@ -11,7 +11,7 @@ import requests.exceptions
 from gevent import ssl
 from gevent.server import StreamServer
 from gevent.socket import AF_UNIX, create_connection, socket
-from tests.unit.users.http.conftest import ADDRESS, OK, NewUser, Wire
+from tests.unit.fleet_http.conftest import ADDRESS, OK, NewUser, Wire
 
 from fleet_http.connection import connect
 from fleet_http.connection.proxy import proxy_for
@@ -243,7 +243,7 @@ def test_a_proxy_and_a_unix_socket_are_asked_about(
     # All are put back after the test.
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
     monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
-    monkeypatch.setattr(connect, "open_link", connect.connect)
+    monkeypatch.setattr(connect, "connect", connect.connect)
     refused: list[str] = []
     install(AllowlistGuard(Allowlist.parse(["shop.test"]), refused.append))
 

@@ -71,7 +71,7 @@ def guard(monkeypatch: pytest.MonkeyPatch, refused: list[str]) -> None:
     # All are put back after the test.
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
     monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
-    monkeypatch.setattr(connect, "open_link", connect.connect)
+    monkeypatch.setattr(connect, "connect", connect.connect)
     install(AllowlistGuard(Allowlist.parse([ALLOWED]), refused.append))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 import pytest
 import requests.exceptions
-from tests.unit.users.http.conftest import OK, NewUser, Script, Wire
+from tests.unit.fleet_http.conftest import OK, NewUser, Script, Wire
 
 from fleet_http.connection.pool import MOST_PLACES
 from fleet_http.counters import COUNTERS
