@@ -1,4 +1,4 @@
-"""How long the collector of garbage keeps a worker, with and without what tuning.py does.
+"""How long the collector of garbage keeps a worker, with and without what runtime/gc.py does.
 
 Usage: python -m tests.bench.pauses [--users 100] [--windows 7] [--seconds 5] [--json]
 
@@ -140,7 +140,7 @@ def main(arguments: argparse.Namespace) -> None:
     without, settled = measure(arguments.users, arguments.windows, arguments.seconds)
     title = f"Pauses for the collector of garbage, {arguments.users} HttpUsers in one process"
     columns = ("", "longest pause, ms", "percent of CPU", "requests in a window")
-    found = (rows("as Python does it", without), rows("with tuning.py", settled))
+    found = (rows("as Python does it", without), rows("with runtime/gc.py", settled))
     table.show(arguments, table.Table(title, columns, found))
 
 

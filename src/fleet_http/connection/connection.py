@@ -2,7 +2,7 @@
 
 llhttp (httptools) decides what an answer is and where it ends. It is strict, so that no answer is
 taken for a part of another. Of the head it only tells whether it is valid; its lines are looked
-at when somebody asks for them (``answer.py``).
+at when somebody asks for them (``response/head.py``).
 """
 
 from __future__ import annotations

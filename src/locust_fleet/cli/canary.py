@@ -1,4 +1,4 @@
-"""Judge a worker that joined a run, before another one leaves for it. Pure; cli.py looks.
+"""Judge a worker that joined a run, before another one leaves for it. Pure; main.py looks.
 
 It passes once it has its part of the users, the others have theirs, and its first requests fail no
 more than those of the others. What it is compared with is what the others do in the same time, so

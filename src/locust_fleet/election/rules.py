@@ -1,4 +1,4 @@
-"""Decide what a master does next. Pure: candidate.py and reign.py look and act.
+"""Decide what a master does next. Pure: candidate.py and leadership.py look and act.
 
 A leader goes on whatever happens to Redis, and yields only to a higher epoch. So nobody may take
 a lease that has run out only because it could not be renewed, or was forgotten: whoever saw that

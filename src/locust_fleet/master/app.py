@@ -56,7 +56,7 @@ from locust_fleet.runtime.loops import vital
 from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.settings.master import MasterSettings
 
-# The event of a run that says what may be lost with a worker (losses.py).
+# The event of a run that says what may be lost with a worker (workers/loss_bound.py).
 LOST = "worker lost"
 # The same for a report that cannot be read.
 REPORT_LOST = "report lost"

@@ -1,4 +1,4 @@
-"""Locust's dispatcher, replaced by one that plans for weights and limits; balance.py uses it.
+"""Locust's dispatcher, replaced by one that plans for weights and limits; rebalancer.py uses it.
 
 Locust 2.47.0 (``UsersDispatcher``) leaves ``_dispatch_in_progress`` set after a rebalance, so
 that the next leave is not rebalanced; it starts all users of a worker that left at once, whatever

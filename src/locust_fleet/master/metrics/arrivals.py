@@ -1,6 +1,6 @@
 """Count what arrived in an open model, for Prometheus, Locust's page and who operates the run.
 
-How many requests there were is counted with all others (counts.py). Here are their times from the
+How many requests there were is counted with all others (counters.py). Here are their times from the
 intended start, and the iterations that were dropped because no user was free.
 """
 

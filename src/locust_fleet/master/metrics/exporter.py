@@ -1,6 +1,6 @@
 """Tell Prometheus how the run, the workers and the recording stand.
 
-What needs the past is counted as reports arrive (counts.py, attendance.py); everything else is
+What needs the past is counted as reports arrive (counters.py, workers/roster.py); everything else is
 read when Prometheus asks, so there is no second copy and no cost while nobody looks.
 """
 

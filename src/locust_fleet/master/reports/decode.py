@@ -61,7 +61,7 @@ class ReportDecoder:
         data["errors"] = failures
 
     def _rename(self, row: dict[str, Any]) -> None:
-        # Locust adds the name here, or gives the entry that has taken its place (names.py).
+        # Locust adds the name here, or gives the entry that has taken its place (stats_names.py).
         entry = self._stats.entries[row["name"], row["method"]]
         row["name"], row["method"] = entry.name, entry.method
 

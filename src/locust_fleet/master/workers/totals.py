@@ -1,6 +1,6 @@
 """Know how much each worker has requested in the present run, and how much of it failed. Pure.
 
-An update compares a new worker with the others before it goes on (trial.py).
+An update compares a new worker with the others before it goes on (cli/canary.py).
 """
 
 from __future__ import annotations
