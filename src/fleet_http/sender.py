@@ -29,9 +29,9 @@ from fleet_http.request.redirects import (
 )
 from fleet_http.request.request import Request
 from fleet_http.response.decode import Decoding, decoded
-from fleet_http.response.head import looked_into
 from fleet_http.response.response import Response
 from fleet_http.response.stream import Stream
+from fleet_http.response_head import looked_into
 from fleet_http.urls import Origin, Url, Urls
 
 VERBS = {verb: f"{verb} ".encode() for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")}

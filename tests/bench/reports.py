@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 from unittest.mock import patch
 
 from locust_fleet.protocol.histogram import step_of
-from locust_fleet.protocol.messages import restore, shorten
+from locust_fleet.protocol.report_codec import restore, shorten
 from tests.bench import table
 from tests.bench.clock import simulated_clock
 

@@ -22,7 +22,9 @@ import gevent
 import zmq.green as zmq
 
 from locust_fleet.locust_patches.stats_buckets import count_in_steps
+from locust_fleet.protocol.epoch import stamp
 from locust_fleet.protocol.messages import (
+    CAPACITY,
     HERE,
     KEPT,
     NUMBER,
@@ -30,11 +32,9 @@ from locust_fleet.protocol.messages import (
     RUN,
     RUN_OPTION,
     WHO,
-    shorten,
-    stamp,
 )
+from locust_fleet.protocol.report_codec import shorten
 from locust_fleet.protocol.validation import parse
-from locust_fleet.worker.capacity import CAPACITY
 
 REQUESTS_PER_S = 200
 REPORT_S = 3

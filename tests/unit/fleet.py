@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from locust_fleet.master.reports.decode import ReportDecoder
 from locust_fleet.master.reports.validate import read_report
-from locust_fleet.protocol.messages import shorten
+from locust_fleet.protocol.report_codec import shorten
 
 
 class Worker:

@@ -14,7 +14,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from fleet_http.connection.connect import Opened, Route
 from fleet_http.connection.transport import Transport
 from fleet_http.errors import AnswerTooLarge, AnswerTooLate, BadAnswer, ConnectionLost
-from fleet_http.response.head import framed
+from fleet_http.response_head import framed
 
 HEAD_LIMIT = 65536
 # A server that sends this much has made progress and gets the whole timeout again; one that

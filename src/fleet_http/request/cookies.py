@@ -14,7 +14,7 @@ from typing import Any
 from requests.cookies import RequestsCookieJar
 
 from fleet_http.request.headers import line as header_line
-from fleet_http.response.head import pairs
+from fleet_http.response_head import pairs
 from fleet_http.urls import Url
 
 # Headers that are remembered; beyond, they are made anew.

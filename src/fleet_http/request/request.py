@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleet_http.request.body import Body
-from fleet_http.response.head import ResponseHeaders
+from fleet_http.response_head import ResponseHeaders
 from fleet_http.urls import Url
 
 

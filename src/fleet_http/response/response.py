@@ -22,8 +22,8 @@ from requests.utils import get_encoding_from_headers
 from fleet_http.request.cookies import Cookies
 from fleet_http.request.redirects import STATUSES
 from fleet_http.request.request import Request
-from fleet_http.response.head import ResponseHeaders, reason
 from fleet_http.response.stream import Stream
+from fleet_http.response_head import ResponseHeaders, reason
 
 ASK_FIRST = (
     "to decide yourself whether a request failed, give it catch_response=True"

@@ -26,9 +26,9 @@ from locust_fleet.data.store import (
 )
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
 from locust_fleet.locust_patches.patch import replace
+from locust_fleet.protocol.messages import ASK_DATA, DATA
 from locust_fleet.runtime.loops import vital
 
-ASK, ANSWER = "data", "data_answer"
 PATIENCE_S = 3.0
 ERRORS = {error.__name__: error for error in (DataError, Fenced, Late, OnHold, StoreUnavailable)}
 
@@ -53,7 +53,7 @@ class RemoteStore:
         handle, others = runner.handle_message, Queue[Message]()
 
         def handle_message(message: Message) -> None:
-            if message.type == ANSWER:
+            if message.type == DATA:
                 self._hear(message)
             else:
                 others.put(message)
@@ -144,7 +144,7 @@ class RemoteStore:
             raise StoreUnavailable("this worker has not yet joined the fleet")
         question = {"number": number, "step": step, "with": arguments}
         try:
-            self._runner.send_message(ASK, question)
+            self._runner.send_message(ASK_DATA, question)
         except RPCError as error:
             raise StoreUnavailable(f"the leader cannot be asked: {error}") from error
 
@@ -181,7 +181,7 @@ class RemoteStoreServer:
 
     def attach(self) -> None:
         """From now on, answer; each question in a greenlet of its own, for it may take long."""
-        self._runner.register_message(ASK, self._answer, concurrent=True)
+        self._runner.register_message(ASK_DATA, self._answer, concurrent=True)
 
     def _answer(self, msg: Message, **_: Any) -> None:
         number = msg.data["number"]
@@ -197,7 +197,7 @@ class RemoteStoreServer:
             error, said = DataError.__name__, "the leader does not understand; see its log"
         if number:
             answer = {"number": number, "error": error, "is": said}
-            self._runner.send_message(ANSWER, answer, client_id=msg.node_id)
+            self._runner.send_message(DATA, answer, client_id=msg.node_id)
 
     def _step(self, step: str, arguments: Sequence[Any]) -> Any:
         if step in self._steps:

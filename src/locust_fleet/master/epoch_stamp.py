@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from locust_fleet.election.leadership import Leadership
 from locust_fleet.locust_patches.patch import replace
-from locust_fleet.protocol.messages import stamp
+from locust_fleet.protocol.epoch import stamp
 
 
 def speak_for(reign: Leadership) -> None:

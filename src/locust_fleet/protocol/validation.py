@@ -16,6 +16,9 @@ from locust_fleet.errors import FleetError
 from locust_fleet.policy.limits import MOST_USERS, shown
 from locust_fleet.protocol.messages import (
     ARRIVALS,
+    ASK_DATA,
+    CAPACITY,
+    DATA,
     HERE,
     KEPT,
     NUMBER,
@@ -273,9 +276,9 @@ TO_MASTER: Mapping[str, Check] = {
             "user_classes_count": users,
         }
     ),
-    "capacity": capacity,
+    CAPACITY: capacity,
     ARRIVALS: arrivals_question,
-    "data": data_question,
+    ASK_DATA: data_question,
     TARGET_REFUSED: fields({"target": wrong_text}),
 }
 
@@ -300,5 +303,5 @@ TO_WORKER: Mapping[str, Check] = {
     ARRIVALS: lambda data: (
         arrivals_doubt if isinstance(data, dict) and "doubted" in data else arrivals_answer
     )(data),
-    "data_answer": fields({"number": wrong_whole, "error": wrong_text, "is": anything}),
+    DATA: fields({"number": wrong_whole, "error": wrong_text, "is": anything}),
 }

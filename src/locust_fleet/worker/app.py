@@ -17,7 +17,8 @@ from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.remote_store import RemoteStore
 from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S
 from locust_fleet.locust_patches.patch import replace
-from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION, TARGET_REFUSED, shorten
+from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION, TARGET_REFUSED
+from locust_fleet.protocol.report_codec import shorten
 from locust_fleet.runtime import exposition
 from locust_fleet.runtime.gc import settle
 from locust_fleet.runtime.loops import vital

@@ -9,10 +9,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from locust_fleet.protocol.messages import CAPACITY
 from locust_fleet.settings.worker import CapacitySettings
 
-# The message, and the key in a report; master/dispatch/rebalancer.py reads both.
-CAPACITY = "capacity"
 CGROUPS = Path("/sys/fs/cgroup")
 
 

@@ -23,13 +23,11 @@ from typing import Any
 import gevent
 
 from locust_fleet.locust_patches.patch import replace
-from locust_fleet.protocol.messages import ARRIVALS, KEPT, WANTED, WHO
+from locust_fleet.protocol.messages import ARRIVALS, KEPT, LEAVING, WANTED, WHO
 from locust_fleet.worker.resend_buffer import ResendBuffer
 
 # What does not touch the users, so that it need not wait until they have stopped.
 WHILE_STOPPING = ("heartbeat", "ack", WHO, KEPT, WANTED, ARRIVALS)
-# The message of a worker that begins to leave; master/dispatch/rebalancer.py acts on it.
-LEAVING = "leaving"
 
 
 class Drain:

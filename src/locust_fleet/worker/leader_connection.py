@@ -24,7 +24,8 @@ from gevent.queue import Queue
 
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.drop_counter import DropCounter
-from locust_fleet.protocol.messages import FAREWELL, WHO, stamp
+from locust_fleet.protocol.epoch import stamp
+from locust_fleet.protocol.messages import FAREWELL, WHO
 from locust_fleet.protocol.validation import TO_WORKER, Cause, Unreadable, judge, parse
 from locust_fleet.runtime.loops import Farewell, vital
 from locust_fleet.settings.stores import RedisSettings

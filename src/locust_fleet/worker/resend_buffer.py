@@ -20,7 +20,8 @@ from typing import Any
 
 import gevent
 
-from locust_fleet.protocol.messages import KEPT, NUMBER, OLDEST, RUN, SHORT, WANTED
+from locust_fleet.protocol.messages import KEPT, NUMBER, OLDEST, RUN, WANTED
+from locust_fleet.protocol.report_codec import SHORT
 
 # A worker's memory is not for reports: beyond this the oldest go, which a leader has in its own.
 MOST_BYTES = 64 << 20

@@ -16,9 +16,9 @@ from typing import Any
 
 import gevent
 
+from locust_fleet.protocol.messages import AWOKE, GAVE_UP, GIVE_UP
+
 LOOK_S = 0.5
-# Between worker and master/dispatch/rebalancer.py: I was asleep; give up your users; I did.
-AWOKE, GIVE_UP, GAVE_UP = "awoke", "give_up", "gave_up"
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import pytest
 
 ADDRESS = "127.0.0.37"
 SRC = Path(__file__).parents[3] / "src"
-MAIN = "from locust_fleet.cli.healthcheck import main; main()"
+MAIN = "from locust_fleet.cli.entry import main; main()"
 
 
 class Page(BaseHTTPRequestHandler):
@@ -81,7 +81,8 @@ def test_what_it_cannot_ask_is_refused_with_the_remedy(url: str) -> None:
 
 
 def test_it_imports_next_to_nothing() -> None:
-    code = "import sys; before = set(sys.modules); import locust_fleet.cli.healthcheck; "
+    code = "import sys; before = set(sys.modules); "
+    code += "import locust_fleet.cli.entry, locust_fleet.cli.healthcheck; "
     code += "print(*sorted(set(sys.modules) - before))"
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -26,6 +26,7 @@ from locust_fleet.data.store import (
     Store,
 )
 from locust_fleet.errors import DataError, StoreUnavailable
+from locust_fleet.protocol.messages import ASK_DATA, DATA
 
 
 class Wire:
@@ -38,7 +39,7 @@ class Wire:
         self._listen: Callable[..., None] | None = None
 
     def register_message(self, kind: str, listen: Callable[..., None], concurrent: bool) -> None:
-        assert kind == remote_store.ASK
+        assert kind == ASK_DATA
         assert concurrent
         self._listen = listen
 
@@ -50,7 +51,7 @@ class Wire:
         if self.broken:
             raise RPCError("cut")
         message = Message.unserialize(Message(kind, data, client_id or "w1").serialize())
-        if kind == remote_store.ANSWER:
+        if kind == DATA:
             self.handle_message(message)
         elif self._listen and not self.deaf:
             gevent.spawn(self._listen, msg=message)

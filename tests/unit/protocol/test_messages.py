@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.bench.reports import compare
 
+from locust_fleet.protocol.epoch import stamp
 from locust_fleet.protocol.histogram import response_time_of, step_of
-from locust_fleet.protocol.messages import restore, shorten, stamp
+from locust_fleet.protocol.report_codec import restore, shorten
 from locust_fleet.protocol.validation import parse
 
 requests = st.tuples(

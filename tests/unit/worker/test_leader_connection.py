@@ -11,7 +11,8 @@ from typing import Any
 import gevent
 import pytest
 
-from locust_fleet.protocol.messages import FAREWELL, WHO, stamp
+from locust_fleet.protocol.epoch import stamp
+from locust_fleet.protocol.messages import FAREWELL, WHO
 from locust_fleet.protocol.validation import parse
 from locust_fleet.worker.leader_connection import LeaderConnection
 

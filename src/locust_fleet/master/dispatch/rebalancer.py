@@ -41,10 +41,7 @@ from locust_fleet.master.dispatch.dispatcher import GLANCE_S, PacedDispatcher, a
 from locust_fleet.master.dispatch.planner import MOST_MOVED_PERCENT, Users
 from locust_fleet.master.dispatch.reconciler import Reconciler
 from locust_fleet.master.dispatch.weights import Weights
-from locust_fleet.protocol.messages import HERE
-from locust_fleet.worker.capacity import CAPACITY
-from locust_fleet.worker.drain import LEAVING
-from locust_fleet.worker.stall import AWOKE, GAVE_UP, GIVE_UP
+from locust_fleet.protocol.messages import AWOKE, CAPACITY, GAVE_UP, GIVE_UP, HERE, LEAVING
 
 # Before Locust itself does it at HEARTBEAT_DEAD_INTERNAL, with room for a delayed look.
 FORGET_AFTER_BEATS = runners.HEARTBEAT_DEAD_INTERNAL // 2

@@ -1,7 +1,7 @@
 """Tell Prometheus how the run, the workers and the recording stand.
 
-What needs the past is counted as reports arrive (counters.py, workers/roster.py); everything else is
-read when Prometheus asks, so there is no second copy and no cost while nobody looks.
+What needs the past is counted as reports arrive (counters.py, workers/roster.py). Everything else
+is read when Prometheus asks, so there is no second copy and no cost while nobody looks.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 
 from locust_fleet.master.results.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT, duration, finite
 from locust_fleet.protocol.histogram import ARRIVED
-from locust_fleet.protocol.messages import SECONDS, SHORT, restore
+from locust_fleet.protocol.report_codec import SECONDS, SHORT, restore
 from locust_fleet.protocol.validation import (
     Cause,
     Unreadable,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fleet_http.connection.connect import Opened, Route
 from fleet_http.connection.connection import HEAD_LIMIT, Connection
 from fleet_http.connection.tls_transport import TlsConfig
-from fleet_http.response.head import ResponseHeaders, pairs, reason
+from fleet_http.response_head import ResponseHeaders, pairs, reason
 from fleet_http.urls import Origin
 
 ROUTE = Route(Origin("http", "shop", 80), TlsConfig())

@@ -15,7 +15,7 @@ from tests.unit.fleet import Master, Worker
 from locust_fleet.master.reports.validate import read_report
 from locust_fleet.master.results.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT
 from locust_fleet.protocol.histogram import ARRIVED
-from locust_fleet.protocol.messages import SHORT, shorten
+from locust_fleet.protocol.report_codec import SHORT, shorten
 from locust_fleet.protocol.validation import Unreadable
 
 plain = st.recursive(
@@ -67,7 +67,7 @@ def test_a_report_with_a_count_of_another_type_is_refused(place: str, field: str
 def test_a_short_form_that_unpacks_to_very_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     report = a_report()
     shorten(report)
-    monkeypatch.setattr("locust_fleet.protocol.messages.MOST_BYTES", 10)
+    monkeypatch.setattr("locust_fleet.protocol.report_codec.MOST_BYTES", 10)
 
     with pytest.raises(Unreadable, match="more than 10 bytes"):
         read_report(report)
