@@ -6,14 +6,16 @@ an error. Every later listener logs and goes on: a run is never harmed by what w
 
 from __future__ import annotations
 
+import locust.env
 import locust.main
 import locust.stats
 from locust import events, runners
+from locust.env import Environment
 from locust.log import setup_logging
-from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.rpc import zmqrpc
+from locust.runners import MasterRunner
 
-import math
-from collections.abc import Callable, Iterable
+import functools
 
 import gevent
 
@@ -25,15 +27,16 @@ from locust_fleet.locust_patches.stats_memory import keep_snapshots_small
 from locust_fleet.locust_patches.stats_names import bound_names
 from locust_fleet.locust_patches.stats_rows import read_rows_plainly
 from locust_fleet.master.app import MasterApp
-from locust_fleet.master.workers.registry import listen_after
+from locust_fleet.master.dispatch.dispatcher import added_up
 from locust_fleet.runtime import exposition, health
-from locust_fleet.runtime.loops import Farewell, persistent, vital
+from locust_fleet.runtime.loops import persistent
 from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import WorkerSettings
 from locust_fleet.users.arrival import standalone
 from locust_fleet.worker.app import WorkerApp
-from locust_fleet.worker.leader_connection import keep_to_leader, outlive_messages
+from locust_fleet.worker.leader_connection import LeaderConnection
+from locust_fleet.worker.runner import FleetWorkerRunner
 
 
 def attach_worker(settings: WorkerSettings) -> None:
@@ -42,15 +45,22 @@ def attach_worker(settings: WorkerSettings) -> None:
     count_in_steps()
     bound_waiting(settings.connections)
     bound_names(settings.max_names)
-    keep_to_leader(settings.redis)
     standalone.in_fleet = True
     worker = WorkerApp(settings)
-    # From the first message on, which comes before ``init``.
-    outlive_messages()
-    _watch(WorkerRunner, ("worker", "heartbeat", "stats_reporter"), worker.ends, worker.last_report)
-    _log(settings.logs, "worker", worker.known)
+    _log(settings.logs, "worker", worker.log_context)
+    connection = functools.partial(
+        LeaderConnection,
+        redis=settings.redis,
+        drops=worker.drops,
+        farewell=worker.last_report,
+    )
+    replace(zmqrpc, "Client", connection)
+    make_runner = functools.partial(
+        FleetWorkerRunner, drops=worker.drops, ends_in_order=worker.ends
+    )
+    replace(locust.env, "WorkerRunner", make_runner)
     health.serve(settings.health_port, worker.readiness)
-    data.desks.use(worker.desk)
+    data.desks.use(worker.data_client)
     events.init.add_listener(worker.init)
 
 
@@ -60,30 +70,32 @@ def attach_master(settings: MasterSettings) -> None:
     bound_names(settings.max_names)
     keep_snapshots_small()
     read_rows_plainly()
-    standalone.in_fleet = True
-    master = MasterApp(settings)
-    _log(settings.logs, "master", master.known)
-    master.takeover.attach()
-    health.serve(settings.health_port, master.readiness)
-    exposition.serve(settings.metrics_port, lambda: master.render())
-    data.desks.use(master.desk)
-    events.init.add_listener(lambda **_: gevent.spawn(master.desk.watch))
-    listen_after(master.ready)
-    _watch(MasterRunner, ("client_listener", "heartbeat_worker"), master.ends)
+    replace(runners, "_aggregate_dispatched_users", added_up)
     # Locust 2.47.0 would show no chart any more after one failure.
     replace(locust.stats, "stats_history", persistent("charts", locust.stats.stats_history))
+    standalone.in_fleet = True
+    master = MasterApp(settings)
+    _log(settings.logs, "master", master.log_context)
+    _lead_first(master)
+    health.serve(settings.health_port, master.readiness)
+    exposition.serve(settings.metrics_port, lambda: master.render())
+    data.desks.use(master.data_client)
+    events.init.add_listener(lambda **_: gevent.spawn(master.data_client.watch))
     events.init.add_listener(master.init)
 
 
-def _watch(
-    runner: type[Runner],
-    loops: Iterable[str],
-    ends: Callable[[], bool],
-    farewell: Farewell = lambda _: None,
-) -> None:
-    """Locust 2.47.0 logs that a loop of its runner has ended, and goes on without it."""
-    for name in loops:
-        replace(runner, name, vital(name, getattr(runner, name), ends, farewell))
+def _lead_first(master: MasterApp) -> None:
+    """Let there be no runner before this master leads: Locust 2.47.0 listens as soon as it is made.
+
+    What waits for a master must find one that leads.
+    """
+
+    def create_master_runner(
+        environment: Environment, master_bind_host: str = "*", master_bind_port: int = 5557
+    ) -> MasterRunner:
+        return master.create_runner(environment, master_bind_host, master_bind_port)
+
+    replace(Environment, "create_master_runner", create_master_runner)
 
 
 def _log(settings: LogSettings, process: str, known: logs.Known) -> None:
@@ -100,5 +112,3 @@ def _set_heartbeat(settings: HeartbeatSettings) -> None:
     """Locust 2.47.0 has no options for these; its runners read them at each use."""
     runners.HEARTBEAT_INTERVAL = settings.interval_s
     runners.HEARTBEAT_LIVENESS = settings.liveness
-    # A worker without a master ends its load, but not itself (worker/orphan.py).
-    replace(runners, "MASTER_HEARTBEAT_TIMEOUT", math.inf)

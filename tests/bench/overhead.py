@@ -31,7 +31,7 @@ from tests.integration.conftest import ROOT, free_port, wait_until
 ADDRESS = "127.0.0.62"
 USERS = 20
 SETTLE_S = 5.0
-FLEET = (sys.executable, "-c", "from locust_fleet.cli import main; main()")
+FLEET = (sys.executable, "-c", "from locust_fleet.cli.entry import main; main()")
 LOCUST = (sys.executable, "-m", "locust")
 SHOPPER = """
 from locust import FastHttpUser, task

@@ -19,7 +19,7 @@ from tests.integration.conftest import ROOT, free_port, wait_until
 
 ADDRESS = "127.0.0.34"
 FRONT_SECRET = "front-secret"
-COMMAND = (sys.executable, "-c", "from locust_fleet.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from locust_fleet.cli.entry import main; main()")
 
 
 class Cable:

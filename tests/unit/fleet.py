@@ -6,10 +6,9 @@ from locust.event import Events
 from locust.rpc import Message
 from locust.stats import RequestStats, setup_distributed_stats_event_listeners
 
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-from locust_fleet.master.reports.decode import ReportDecoder
+from locust_fleet.master.reports.decode import ReportDecoder, set_twins_aside
 from locust_fleet.master.reports.validate import read_report
 from locust_fleet.protocol.report_codec import shorten
 
@@ -41,8 +40,8 @@ class Master:
         if keep_reports:
             events.worker_report.add_listener(lambda data, **_: self.seen.append(data))
         setup_distributed_stats_event_listeners(events, self.stats)
-        self.intake = ReportDecoder(self.stats, most_names)
-        self.intake.attach(cast(Any, SimpleNamespace(events=events)))
+        self.decoder = ReportDecoder(self.stats, most_names)
+        events.worker_report.add_listener(lambda client_id, data: set_twins_aside(client_id, data))
         self._events = events
 
     def take(self, report: bytes) -> None:
@@ -53,4 +52,5 @@ class Master:
 
     def add(self, report: dict[str, Any]) -> None:
         """Add a report that was read."""
+        self.decoder.take(report)
         self._events.worker_report.fire(client_id="w1", data=report)

@@ -25,8 +25,8 @@ from locust_fleet.data.store import (
     Store,
 )
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
-from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.messages import ASK_DATA, DATA
+from locust_fleet.protocol.stages import Forward
 from locust_fleet.runtime.loops import vital
 
 PATIENCE_S = 3.0
@@ -42,29 +42,28 @@ class RemoteStore:
         self._runner: WorkerRunner | None = None
         self._numbers = itertools.count(1)
         self._asked: dict[int, AsyncResult[Mapping[str, Any]]] = {}
+        self._others: Queue[tuple[Message, Forward]] = Queue()
 
     def attach(self, runner: WorkerRunner) -> None:
-        """From now on, questions go through this runner.
+        """From now on, questions go through this runner, of which this is the first stage."""
+        self._runner = runner
+        # Killed with the other loops of a worker that ends.
+        runner.greenlet.spawn(vital("messages", self._forward_others, lambda: True))
+
+    def handle(self, message: Message, forward: Forward) -> None:
+        """Take an answer at once, and let other messages wait for each other.
 
         Locust 2.47.0 handles one message after the other, and a stop takes as long as users need,
         who may need an answer for it. So answers do not wait for other messages.
         """
-        self._runner = runner
-        handle, others = runner.handle_message, Queue[Message]()
+        if message.type == DATA:
+            self._hear(message)
+        else:
+            self._others.put((message, forward))
 
-        def handle_message(message: Message) -> None:
-            if message.type == DATA:
-                self._hear(message)
-            else:
-                others.put(message)
-
-        def handle_others() -> None:
-            for message in others:
-                handle(message)
-
-        replace(runner, "handle_message", handle_message)
-        # Killed with the other loops of a worker that ends.
-        runner.greenlet.spawn(vital("messages", handle_others, lambda: True))
+    def _forward_others(self) -> None:
+        for message, forward in self._others:
+            forward(message)
 
     def open(self, run: str) -> None:
         self._ask("open", run)

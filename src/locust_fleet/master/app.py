@@ -1,14 +1,22 @@
-"""Put the parts of a master together once Locust has a runner; many depend on their order."""
+"""Put the parts of a master together, one function per room."""
 
 from __future__ import annotations
 
 from locust import runners
 from locust.env import Environment
-from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner
+from locust.rpc import zmqrpc
+from locust.runners import (
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    WORKER_REPORT_INTERVAL,
+    MasterRunner,
+    Runner,
+)
 from locust.web import WebUI
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from gevent.event import Event
@@ -19,19 +27,21 @@ from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.remote_store import RemoteStoreServer
 from locust_fleet.data.store import EXPIRY_S, Store
 from locust_fleet.locust_patches.patch import replace
-from locust_fleet.master.admission.gate import guard_start
+from locust_fleet.master.admission.gate import StartGate
 from locust_fleet.master.diagnostics import Diagnostics
 from locust_fleet.master.dispatch.arrivals import ArrivalPlanner
 from locust_fleet.master.dispatch.rebalancer import Rebalancer
 from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.master.failover.checkpointer import Checkpointer
 from locust_fleet.master.failover.resume import Resume
+from locust_fleet.master.failover.room import Failover
 from locust_fleet.master.failover.stepdown import StepDown
 from locust_fleet.master.failover.takeover import Takeover
-from locust_fleet.master.lifecycle import keep, measure, record
+from locust_fleet.master.lifecycle import Lifecycle
 from locust_fleet.master.metrics.arrivals import ArrivalMetrics
 from locust_fleet.master.metrics.counters import EndpointCounters
 from locust_fleet.master.metrics.exporter import MasterMetrics, standby_metrics
+from locust_fleet.master.parts import Control, Counts, Dispatch, Locust, Reports, Results, Workers
 from locust_fleet.master.reports.acknowledge import Acknowledger
 from locust_fleet.master.reports.decode import ReportDecoder
 from locust_fleet.master.reports.sequence import ReportSequence
@@ -40,7 +50,9 @@ from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.master.results.sampler import cut_forever
 from locust_fleet.master.results.shipper import Shipper
 from locust_fleet.master.results.spool import Spool
-from locust_fleet.master.stop_sequence import make_stop_final
+from locust_fleet.master.runner import FleetMasterRunner, RunnerParts
+from locust_fleet.master.server import FleetServer
+from locust_fleet.master.stop_sequence import StopSequence
 from locust_fleet.master.web import MasterWeb
 from locust_fleet.master.workers.class_settings import ClassSettings
 from locust_fleet.master.workers.loss_bound import LossBound
@@ -50,8 +62,8 @@ from locust_fleet.master.workers.totals import WorkerTotals
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.messages import NUMBER
 from locust_fleet.protocol.validation import Unreadable
-from locust_fleet.runtime import log_context
 from locust_fleet.runtime.gc import settle
+from locust_fleet.runtime.log_context import log_context
 from locust_fleet.runtime.loops import vital
 from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.settings.master import MasterSettings
@@ -68,24 +80,22 @@ class MasterApp:
     def __init__(self, settings: MasterSettings) -> None:
         self._settings = settings
         self._runner: MasterRunner | None = None
-        self._recorder: Recorder | None = None
+        self._results: Results | None = None
         # Set as soon as this process ends in order.
         self._ending = Event()
-        self._dropped = DropCounter()
+        self._drops = DropCounter()
         self._letters = DeadLetters(settings.spool_dir)
-        self.takeover = Takeover(settings, self._dropped, self._letters)
+        self.takeover = Takeover(settings, self._letters)
         self._store: Store = RedisStore(settings.redis) if settings.redis else InProcessStore()
         # For a locustfile that does something on the master, as its own listener of test_start.
-        self.desk = DataClient(self._store, self._run_id, lambda: "", EXPIRY_S)
+        self.data_client = DataClient(self._store, self._run_id, lambda: "", EXPIRY_S)
         # What answers Prometheus.
         self.render: Callable[[], Iterator[bytes]] = standby_metrics(settings.version)
-        # Set when all of it is put together.
-        self.ready = Event()
 
-    def known(self) -> Mapping[str, str]:
+    def log_context(self) -> Mapping[str, str]:
         """Return what each line of the log says of the run and of who asks."""
-        run = self._recorder.active if self._recorder else None
-        return {**(run.known() if run else {}), **log_context.log_context()}
+        run = self._results.recorder.active if self._results else None
+        return {**(run.known() if run else {}), **log_context()}
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say whether this master leads or stands by."""
@@ -97,149 +107,264 @@ class MasterApp:
         """Whether this process ends in order."""
         return self._ending.is_set()
 
+    def create_runner(self, environment: Environment, host: str, port: int) -> MasterRunner:
+        """Wait until this master leads, and make a runner that listens at this address."""
+        self.takeover.wait(host, port)
+        server = functools.partial(
+            FleetServer,
+            leadership=self.takeover.reign,
+            drops=self._drops,
+            in_a_run=lambda: _is_in_a_run(environment.runner),
+        )
+        replace(zmqrpc, "Server", server)
+        make_runner = functools.partial(FleetMasterRunner, ends_in_order=self.ends)
+        return cast(MasterRunner, environment._create_runner(cast(Any, make_runner), host, port))
+
     def init(
-        self, environment: Environment, runner: MasterRunner, web_ui: WebUI | None, **_: Any
+        self, environment: Environment, runner: FleetMasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
         """Put the parts together; a listener of ``init``. Locust ends when it raises."""
-        settings, self._runner = self._settings, runner
-        reign, state = self.takeover.reign, self.takeover.state
-        checkpoints = self.takeover.checkpoints
-        spool = Spool(settings.spool_dir)
-        with self.takeover.reading():
-            recorder = Recorder(
-                spool,
-                settings.version,
-                state["recorder"] if state else None,
-                hold=checkpoints is not None,
-            )
-        self._recorder = recorder
-        intake = ReportDecoder(runner.stats, settings.max_names)
-        intake.attach(environment)
-        weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
-        balance = Rebalancer(runner, weights, settings.dispatch.rebalance_interval_s)
-        arrived = ArrivalMetrics(runner.stats, settings.max_names)
-        arrived.attach(environment)
-        problems = Diagnostics(
-            settings.spool_dir,
-            intake.problems,
-            balance.problems,
-            spool.problems,
-            arrived.problems,
+        settings, takeover = self._settings, self.takeover
+        self._runner = runner
+        locust = Locust(environment, runner, web_ui)
+        self._results = results = _results(settings, takeover)
+        reports = _reports(settings, locust, self._lose_report)
+        workers = _workers(settings, locust, results, reports)
+        dispatch = _dispatch(settings, locust, results)
+        counts = _counts(settings, locust)
+        failover = _failover(settings, takeover, locust, results, reports, workers, dispatch)
+        control = _control(settings, locust, results, failover)
+        runner.take_in(_runner_parts(self._drops, reports, workers, dispatch, failover, control))
+        RemoteStoreServer(runner, self._store).attach()
+        Lifecycle(
+            locust,
+            results,
+            reports,
+            workers,
+            dispatch,
+            counts,
+            failover,
+            control,
+            self.data_client,
+            settings.reports_dir,
+        ).attach()
+        diagnostics = self._diagnostics(results, reports, dispatch, counts)
+        _open_web(settings, locust, results, workers, dispatch, failover, diagnostics)
+        metrics = self._metrics(locust, results, reports, workers, dispatch, counts)
+        self.render = metrics.render
+        environment.events.quitting.add_listener(lambda **_: self._ending.set())
+        for name, loop in (
+            ("workers", dispatch.rebalancer.watch),
+            ("users", dispatch.rebalancer.move),
+            ("attendance", lambda: _look(metrics, dispatch, workers)),
+            ("samples", lambda: cut_forever(runner, results.recorder, diagnostics)),
+            ("results", results.shipper.run_forever),
+            ("checkpoints", failover.checkpointer.run_forever),
+        ):
+            gevent.spawn(vital(name, loop, self.ends))
+        takeover.resume(failover.resume, results.recorder.active)
+        settle()
+        runner.listen()
+
+    def _diagnostics(
+        self, results: Results, reports: Reports, dispatch: Dispatch, counts: Counts
+    ) -> Diagnostics:
+        return Diagnostics(
+            self._settings.spool_dir,
+            reports.decoder.problems,
+            dispatch.rebalancer.problems,
+            results.spool.problems,
+            counts.arrivals.problems,
             self._letters.problems,
         )
-        shipper = Shipper(spool, settings, reign)
-        wait_for_workers = make_stop_final(runner, web_ui)
-        losses = LossBound(WORKER_REPORT_INTERVAL, settings.heartbeat.timeout_s)
-        tallies = WorkerTotals()
-        attendance = Roster(lambda worker: recorder.event(LOST, losses.bound(worker)))
-        counts = EndpointCounters(settings.max_names)
-        receipts = ReportSequence()
-        reception = Acknowledger(runner, receipts, self._lose_report)
-        reception.attach()
-        user_settings = ClassSettings(environment, runner)
-        user_settings.attach()
-        presence = WorkerRegistry(
-            runner, attendance, self._run_id, reception.want, user_settings.tell
-        )
-        presence.attach()
-        arrivals = ArrivalPlanner(environment, runner, self._run_id, balance.told_of_classes)
-        arrivals.attach()
-        resume = Resume(
-            environment,
-            runner,
-            web_ui,
-            recorder,
-            receipts,
-            presence,
-            attendance,
-            weights,
-            losses,
-            arrivals,
-            user_settings,
-            settings.name,
-            checkpoints,
-        )
-        keeper = Checkpointer(checkpoints, resume.state, recorder, receipts, reception)
-        reign.on_rise = keeper.touch
-        handover = StepDown(runner, recorder, keeper, reign)
-        metrics = MasterMetrics(
-            runner,
-            recorder,
-            spool,
-            counts,
-            attendance,
-            settings.thresholds,
-            settings.version,
-            lambda: intake.over_limit,
-            lambda: balance.over_capacity,
-            arrived.render,
-            self._dropped,
-        )
-        self.render = metrics.render
-        measure(environment, counts, attendance, weights, losses, tallies)
-        balance.attach(environment)
-        # What comes later would be outside of it.
-        replace(runner, "handle_message", self._dropped.outlive(runner.handle_message))
-        guard_start(environment, runner, recorder, keeper, settings.targets)
-        RemoteStoreServer(runner, self._store).attach()
-        record(
-            environment,
-            runner,
-            recorder,
-            shipper,
-            settings.reports_dir,
-            keeper,
-            handover,
-            self.desk,
-            wait_for_workers,
-        )
-        keep(environment, recorder, receipts, reception, keeper)
-        if web_ui and web_ui.app:
 
-            def work_of(worker: str) -> dict[str, int]:
-                requests, failures = tallies.of(worker)
-                planned = balance.planned(worker)
-                return {"planned": planned, "requests": requests, "failures": failures}
-
-            front = MasterWeb(
-                environment, runner, recorder, settings, problems, spool, resume, work_of
-            )
-            front.attach(web_ui.app)
-        environment.events.quitting.add_listener(lambda **_: self._ending.set())
-        self._watch("workers", balance.watch)
-        self._watch("users", balance.move)
-        self._watch("attendance", lambda: _look(metrics, balance, losses))
-        self._watch("samples", lambda: cut_forever(runner, recorder, problems))
-        self._watch("results", shipper.run_forever)
-        self._watch("checkpoints", keeper.run_forever)
-        if state and recorder.active:
-            with self.takeover.reading():
-                resume.begin(recorder.active, state)
-        elif checkpoints is not None:
-            checkpoints.absolve()
-        settle()
-        self.ready.set()
-
-    def _watch(self, name: str, loop: Callable[[], None]) -> None:
-        gevent.spawn(vital(name, loop, self.ends))
+    def _metrics(
+        self,
+        locust: Locust,
+        results: Results,
+        reports: Reports,
+        workers: Workers,
+        dispatch: Dispatch,
+        counts: Counts,
+    ) -> MasterMetrics:
+        return MasterMetrics(
+            locust.runner,
+            results.recorder,
+            results.spool,
+            counts.endpoints,
+            workers.roster,
+            self._settings.thresholds,
+            self._settings.version,
+            lambda: reports.decoder.over_limit,
+            lambda: dispatch.rebalancer.over_capacity,
+            counts.arrivals.render,
+            self._drops,
+        )
 
     def _lose_report(self, worker: str, report: Mapping[str, Any], error: Unreadable) -> None:
         """Count, keep and tell of a report that cannot be read: what it counted is lost."""
-        self._dropped.note(error.cause, f"a report of {worker}: {error}")
+        self._drops.note(error.cause, f"a report of {worker}: {error}")
         # One that has no number is of no run.
-        if NUMBER not in report or self._recorder is None:
+        if NUMBER not in report or self._results is None:
             return
-        self._recorder.event(REPORT_LOST, {"worker": worker, "number": report[NUMBER]})
+        self._results.recorder.event(REPORT_LOST, {"worker": worker, "number": report[NUMBER]})
         self._letters.put("report", repr(report).encode(), f"of {worker}: {error}")
 
     def _run_id(self) -> str | None:
-        run = self._recorder.active if self._recorder else None
-        return run.id if run else None
+        return self._results.run_id() if self._results else None
 
 
-def _look(metrics: MasterMetrics, balance: Rebalancer, losses: LossBound) -> None:
+def _results(settings: MasterSettings, takeover: Takeover) -> Results:
+    spool = Spool(settings.spool_dir)
+    with takeover.reading() as state:
+        recorder = Recorder(
+            spool,
+            settings.version,
+            state["recorder"] if state else None,
+            hold=takeover.checkpoints is not None,
+        )
+    return Results(spool, recorder, Shipper(spool, settings, takeover.reign))
+
+
+def _reports(
+    settings: MasterSettings,
+    locust: Locust,
+    lose_report: Callable[[str, Mapping[str, Any], Unreadable], None],
+) -> Reports:
+    sequence = ReportSequence()
+    return Reports(
+        sequence,
+        Acknowledger(locust.runner, sequence, lose_report),
+        ReportDecoder(locust.runner.stats, settings.max_names),
+    )
+
+
+def _workers(
+    settings: MasterSettings, locust: Locust, results: Results, reports: Reports
+) -> Workers:
+    loss_bound = LossBound(WORKER_REPORT_INTERVAL, settings.heartbeat.timeout_s)
+    roster = Roster(lambda worker: results.recorder.event(LOST, loss_bound.bound(worker)))
+    class_settings = ClassSettings(locust.environment, locust.runner)
+    class_settings.attach()
+    registry = WorkerRegistry(
+        locust.runner, roster, results.run_id, reports.acknowledger.want, class_settings.tell
+    )
+    registry.attach()
+    return Workers(roster, registry, class_settings, loss_bound, WorkerTotals())
+
+
+def _dispatch(settings: MasterSettings, locust: Locust, results: Results) -> Dispatch:
+    weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
+    rebalancer = Rebalancer(locust.runner, weights, settings.dispatch.rebalance_interval_s)
+    rebalancer.attach(locust.environment)
+    arrivals = ArrivalPlanner(
+        locust.environment, locust.runner, results.run_id, rebalancer.told_of_classes
+    )
+    arrivals.attach()
+    return Dispatch(weights, rebalancer, arrivals)
+
+
+def _counts(settings: MasterSettings, locust: Locust) -> Counts:
+    return Counts(
+        EndpointCounters(settings.max_names),
+        ArrivalMetrics(locust.runner.stats, settings.max_names),
+    )
+
+
+def _failover(
+    settings: MasterSettings,
+    takeover: Takeover,
+    locust: Locust,
+    results: Results,
+    reports: Reports,
+    workers: Workers,
+    dispatch: Dispatch,
+) -> Failover:
+    resume = Resume(
+        locust, results, reports, workers, dispatch, settings.name, takeover.checkpoints
+    )
+    checkpointer = Checkpointer(
+        takeover.checkpoints,
+        resume.state,
+        results.recorder,
+        reports.sequence,
+        reports.acknowledger,
+    )
+    takeover.reign.on_rise = checkpointer.touch
+    stepdown = StepDown(locust.runner, results.recorder, checkpointer, takeover.reign)
+    return Failover(resume, checkpointer, stepdown)
+
+
+def _control(
+    settings: MasterSettings, locust: Locust, results: Results, failover: Failover
+) -> Control:
+    gate = StartGate(
+        locust.environment,
+        locust.runner,
+        results.recorder,
+        settings.targets,
+        failover.checkpointer.touch_at_once,
+    )
+    gate.attach()
+    return Control(gate, StopSequence(locust.runner, locust.web_ui))
+
+
+def _runner_parts(
+    drops: DropCounter,
+    reports: Reports,
+    workers: Workers,
+    dispatch: Dispatch,
+    failover: Failover,
+    control: Control,
+) -> RunnerParts:
+    return RunnerParts(
+        drops,
+        dispatch.rebalancer,
+        workers.registry,
+        reports.acknowledger,
+        control.stop_sequence,
+        reports.decoder,
+        control.gate,
+        failover.resume,
+    )
+
+
+def _open_web(
+    settings: MasterSettings,
+    locust: Locust,
+    results: Results,
+    workers: Workers,
+    dispatch: Dispatch,
+    failover: Failover,
+    diagnostics: Diagnostics,
+) -> None:
+    if locust.web_ui is None or locust.web_ui.app is None:
+        return
+
+    def work_of(worker: str) -> dict[str, int]:
+        requests, failures = workers.totals.of(worker)
+        planned = dispatch.rebalancer.planned(worker)
+        return {"planned": planned, "requests": requests, "failures": failures}
+
+    MasterWeb(
+        locust.environment,
+        locust.runner,
+        results.recorder,
+        settings,
+        diagnostics,
+        results.spool,
+        failover.resume,
+        work_of,
+    ).attach(locust.web_ui.app)
+
+
+def _is_in_a_run(runner: Runner | None) -> bool:
+    return runner is not None and runner.state in (STATE_RUNNING, STATE_SPAWNING)
+
+
+def _look(metrics: MasterMetrics, dispatch: Dispatch, workers: Workers) -> None:
     """See each heartbeat which workers are there, and what they have to do."""
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
-        safe_listener(losses.tell)(balance.told())
+        safe_listener(workers.loss_bound.tell)(dispatch.rebalancer.told())
         safe_listener(metrics.look)()

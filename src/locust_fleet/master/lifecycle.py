@@ -1,14 +1,11 @@
-"""Tell the parts of a master of its runs: who is called when, from the start to the reports."""
+"""What a master does in the life of a run, from its start to its files: first to last."""
 
 from __future__ import annotations
-
-from locust.env import Environment
-from locust.runners import MasterRunner
 
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,85 +14,122 @@ import gevent
 from locust_fleet.data.client import DataClient
 from locust_fleet.data.summary import summed_up
 from locust_fleet.master.admission.gate import tell_end
-from locust_fleet.master.dispatch.weights import Weights
-from locust_fleet.master.failover.checkpointer import Checkpointer
-from locust_fleet.master.failover.stepdown import StepDown
-from locust_fleet.master.metrics.counters import EndpointCounters
-from locust_fleet.master.reports.acknowledge import Acknowledger
-from locust_fleet.master.reports.sequence import ReportSequence
+from locust_fleet.master.admission.hosts import hosts_of_users
+from locust_fleet.master.failover.room import Failover
+from locust_fleet.master.parts import (
+    Control,
+    Counts,
+    Dispatch,
+    Locust,
+    Reports,
+    Results,
+    Workers,
+)
+from locust_fleet.master.reports.decode import set_twins_aside
 from locust_fleet.master.results.artifacts import write_reports
-from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.master.results.run import Run, utc_now
 from locust_fleet.master.results.sampler import cut
-from locust_fleet.master.results.shipper import Shipper
-from locust_fleet.master.web import hosts_of_users
-from locust_fleet.master.workers.loss_bound import LossBound
-from locust_fleet.master.workers.roster import Roster
-from locust_fleet.master.workers.totals import WorkerTotals
 from locust_fleet.policy.allowlist import without_credentials
 from locust_fleet.protocol.messages import RUN_OPTION
+from locust_fleet.runtime.hooks import in_order
 from locust_fleet.runtime.safe_listener import safe_listener
 
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
 
+Report = dict[str, Any]
+
 logger = logging.getLogger(__name__)
 
 
-def measure(
-    environment: Environment,
-    counts: EndpointCounters,
-    attendance: Roster,
-    weights: Weights,
-    losses: LossBound,
-    tallies: WorkerTotals,
-) -> None:
-    """Count for Prometheus what the workers report."""
+class Lifecycle:
+    """Tells the parts of a master of its runs."""
 
-    @safe_listener
-    def test_start(**_: Any) -> None:
-        counts.start_run()
-        losses.start_run()
-        tallies.start_run()
-        attendance.forget_missing()
+    def __init__(
+        self,
+        locust: Locust,
+        results: Results,
+        reports: Reports,
+        workers: Workers,
+        dispatch: Dispatch,
+        counts: Counts,
+        failover: Failover,
+        control: Control,
+        data_client: DataClient,
+        artifacts_dir: Path,
+    ) -> None:
+        self._environment = locust.environment
+        self._runner = locust.runner
+        self._results = results
+        self._reports = reports
+        self._workers = workers
+        self._dispatch = dispatch
+        self._counts = counts
+        self._checkpointer = failover.checkpointer
+        self._stepdown = failover.stepdown
+        self._stop_sequence = control.stop_sequence
+        self._data_client = data_client
+        self._artifacts_dir = artifacts_dir
 
-    @safe_listener
-    def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
-        counts.add(client_id, data, time.monotonic())
-        losses.hear(client_id, data)
-        tallies.add(client_id, data)
+    def attach(self) -> None:
+        """From now on, follow the runs of this environment."""
+        events = self._environment.events
+        events.test_start.add_listener(in_order(self.at_start))
+        events.worker_report.add_listener(in_order(self.report_sinks, "client_id", "data"))
+        events.test_stopping.add_listener(in_order(self.at_stopping))
+        events.test_stop.add_listener(in_order(self.at_stop))
+        # Called before Locust's own listener, which tells the workers to quit.
+        events.quitting.add_listener(in_order((self._leave,)))
 
-    @safe_listener
-    def test_stop(**_: Any) -> None:
-        attendance.forget_missing()
-        weights.end_run()
+    @property
+    def at_start(self) -> tuple[Callable[[], None], ...]:
+        """What happens when a run starts."""
+        return (
+            self._counts.arrivals.start_run,
+            self._counts.endpoints.start_run,
+            self._workers.loss_bound.start_run,
+            self._workers.totals.start_run,
+            self._workers.roster.forget_missing,
+            self._open_run,
+            self._save_start,
+        )
 
-    environment.events.test_start.add_listener(test_start)
-    environment.events.worker_report.add_listener(worker_report)
-    environment.events.test_stop.add_listener(test_stop)
+    @property
+    def report_sinks(self) -> tuple[Callable[[str, Report], None], ...]:
+        """Who gets the report of a worker, after Locust and the locustfile."""
+        return (
+            set_twins_aside,
+            _at_once(self._counts.arrivals.add),
+            _at_once(self._counts.endpoints.add),
+            self._workers.loss_bound.hear,
+            self._workers.totals.add,
+            self._dispatch.rebalancer.hear_report,
+            self._results.recorder.count,
+            lambda *_: self._checkpointer.touch(),
+        )
 
+    @property
+    def at_stopping(self) -> tuple[Callable[[], None], ...]:
+        """What happens when a run is about to stop."""
+        return (self._name_loss, self._checkpointer.touch_at_once)
 
-def record(
-    environment: Environment,
-    runner: MasterRunner,
-    recorder: Recorder,
-    shipper: Shipper,
-    reports_dir: Path,
-    keeper: Checkpointer,
-    handover: StepDown,
-    desk: DataClient,
-    wait_for_workers: Callable[[], None],
-) -> None:
-    """Follow a run from its start to its reports."""
+    @property
+    def at_stop(self) -> tuple[Callable[[], None], ...]:
+        """What happens when a run has stopped."""
+        return (
+            self._workers.roster.forget_missing,
+            self._dispatch.weights.end_run,
+            self._close_run,
+            self._checkpointer.touch_at_once,
+        )
 
-    @safe_listener
-    def test_start(**_: Any) -> None:
+    def _open_run(self) -> None:
+        environment, runner = self._environment, self._runner
         options = environment.parsed_options
-        run = recorder.start(
+        hosts = {without_credentials(host) for host in hosts_of_users(environment) if host}
+        run = self._results.recorder.start(
             locustfile=str(environment.locustfile),
-            host=" ".join(
-                sorted({without_credentials(host) for host in hosts_of_users(environment) if host})
-            ),
+            host=" ".join(sorted(hosts)),
             users=runner.target_user_count,
             spawn_rate=runner.spawn_rate,
             run_time_s=options.run_time if options else None,
@@ -103,83 +137,53 @@ def record(
         )
         setattr(options, RUN_OPTION, run.known())
         tell_end(environment, run)
-        safe_listener(desk.open)(run.id)
+        safe_listener(self._data_client.open)(run.id)
 
-    @safe_listener
-    def worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
-        recorder.count(client_id, data)
+    def _save_start(self) -> None:
+        run = self._results.recorder.active
+        if run:
+            self._reports.sequence.begin(run.id)
+            self._reports.acknowledger.begin()
+            # Before there are any users, so that none can be without a run.
+            self._checkpointer.save_now()
 
-    @safe_listener
-    def test_stopping(**_: Any) -> None:
-        if runner.worker_count == 0 and recorder.stopped_by is None:
+    def _name_loss(self) -> None:
+        recorder = self._results.recorder
+        if self._runner.worker_count == 0 and recorder.stopped_by is None:
             recorder.stopped_by = "loss of every worker"
 
-    @safe_listener
-    def test_stop(**_: Any) -> None:
+    def _close_run(self) -> None:
+        recorder = self._results.recorder
         run = recorder.active
         if run is None:
             return
-        wait_for_workers()
+        self._stop_sequence.wait_for_workers()
         # A master that was away, and is not the one any more, ends here and takes nothing along.
-        safe_listener(keeper.save_now)()
+        safe_listener(self._checkpointer.save_now)()
         # Before the last sample: while Redis is asked, reports may come.
-        safe_listener(_sum_up)(recorder, run, desk)
+        safe_listener(self._sum_up)(run)
         # Whatever becomes of the last sample, the run is closed.
-        safe_listener(cut)(runner, recorder)
+        safe_listener(cut)(self._runner, recorder)
         recorder.stop()
-        write_reports(environment, reports_dir / run.id)
+        write_reports(self._environment, self._artifacts_dir / run.id)
 
-    @safe_listener
-    def quitting(**_: Any) -> None:
-        handover.leave()
+    def _sum_up(self, run: Run) -> None:
+        """Note what became of the shared data, where somebody used any."""
+        closed: Mapping[str, Any] = self._data_client.store.close(run.id)
+        if lines := summed_up(closed):
+            logger.info("shared data of run %s: %s", run.id, json.dumps(closed))
+            self._results.recorder.event("shared data", lines)
+
+    def _leave(self) -> None:
+        self._stepdown.leave()
+        recorder = self._results.recorder
         if recorder.active:
             recorder.stopped_by = recorder.stopped_by or "shutdown of the master"
-            runner.stop()
-        keeper.save_last()
-        gevent.with_timeout(LAST_SHIPMENT_S, shipper.ship, timeout_value=None)
-
-    environment.events.test_start.add_listener(test_start)
-    environment.events.worker_report.add_listener(worker_report)
-    environment.events.test_stopping.add_listener(test_stopping)
-    environment.events.test_stop.add_listener(test_stop)
-    # Called before Locust's own listener, which tells the workers to quit.
-    environment.events.quitting.add_listener(quitting)
+            self._runner.stop()
+        self._checkpointer.save_last()
+        gevent.with_timeout(LAST_SHIPMENT_S, self._results.shipper.ship, timeout_value=None)
 
 
-def keep(
-    environment: Environment,
-    recorder: Recorder,
-    receipts: ReportSequence,
-    reception: Acknowledger,
-    keeper: Checkpointer,
-) -> None:
-    """Keep each change of a run; to be called after whoever opens and closes it."""
-
-    @safe_listener
-    def test_start(**_: Any) -> None:
-        if recorder.active:
-            receipts.begin(recorder.active.id)
-            reception.begin()
-            # Before there are any users, so that none can be without a run.
-            keeper.save_now()
-
-    @safe_listener
-    def changed(**_: Any) -> None:
-        keeper.touch()
-
-    @safe_listener
-    def decided(**_: Any) -> None:
-        keeper.touch_at_once()
-
-    environment.events.test_start.add_listener(test_start)
-    environment.events.worker_report.add_listener(changed)
-    environment.events.test_stopping.add_listener(decided)
-    environment.events.test_stop.add_listener(decided)
-
-
-def _sum_up(recorder: Recorder, run: Run, desk: DataClient) -> None:
-    """Note what became of the shared data, where somebody used any."""
-    closed = desk.store.close(run.id)
-    if lines := summed_up(closed):
-        logger.info("shared data of run %s: %s", run.id, json.dumps(closed))
-        recorder.event("shared data", lines)
+def _at_once(add: Callable[[str, Report, float], None]) -> Callable[[str, Report], None]:
+    """Return a sink that adds a report at the present time, monotonic."""
+    return lambda worker, report: add(worker, report, time.monotonic())

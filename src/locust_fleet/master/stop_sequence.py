@@ -1,12 +1,10 @@
 """Let a stop be the end of a run.
 
-Locust 2.47.0 does otherwise in five ways. The timer of the run time does not end the ramp-up
+Locust 2.47.0 does otherwise in four ways. The timer of the run time does not end the ramp-up
 (``WebUI._stop_runners``; only ``/stop`` does), so users are spawned again after the stop. A spawn
-that is just finishing sets the state back to running (``MasterRunner.start``). And a run whose
-workers are all away counts as stopped without having been (``MasterRunner.check_stopped``).
-And a ramp-up hands each message to spawn users to a greenlet of its own, which sends it after
-the stop if that comes in between: the users start again, and nobody stops them. And it closes a
-run as soon as it knows of no user, though workers may not yet have said that they started some.
+that is just finishing sets the state back to running (``MasterRunner.start``). A run whose workers
+are all away counts as stopped without having been (``MasterRunner.check_stopped``). And it closes
+a run as soon as it knows of no user, though workers may not yet have said that they started some.
 """
 
 from __future__ import annotations
@@ -28,112 +26,92 @@ import time
 from collections.abc import Callable
 
 import gevent
-from gevent.event import Event
 
-from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
 from locust_fleet.master.workers.roster import GOODBYES
+from locust_fleet.protocol.stages import Forward
 
-# Beyond the stop timeout, as Locust itself waits.
-PATIENCE_S = 60
+# How long a stop waits for workers beyond the stop timeout; as Locust itself does.
+WORKERS_TIMEOUT_S = 60
 LOOK_EVERY_S = 0.02
 
 logger = logging.getLogger(__name__)
 
 
-def make_stop_final(runner: MasterRunner, web_ui: WebUI | None) -> Callable[[], None]:
-    """From now on, a stop ends the ramp-up first, and nothing but a start leads out of it.
+class StopSequence:
+    """Ends the ramp-up before a stop, and knows which workers have not said that they stopped.
 
-    Returns what waits, after users were told to stop, for the workers to say that they have. To be
-    called before all who hold back what workers say until their reports are there.
+    Nothing but a start leads out of a stop. It is a stage: it sees each message of a worker.
     """
-    stop, update_state = runner.stop, runner.update_state
-    reset_connection = runner.reset_connection
-    # Those that were told and have not said that their users stopped, and who was missing since.
-    told: set[str] = set()
-    missed: set[str] = set()
-    under_way = Event()
-    handle = runner.handle_message
 
-    def final_stop(send_stop_to_client: bool = True) -> None:
-        dispatcher = runner._users_dispatcher
-        if isinstance(dispatcher, PacedDispatcher):
-            dispatcher.close()
-        ramp_up = web_ui._swarm_greenlet if web_ui else None
+    def __init__(self, runner: MasterRunner, web_ui: WebUI | None) -> None:
+        self._runner = runner
+        self._web_ui = web_ui
+        # Those that were told and have not said that their users stopped.
+        self._told: set[str] = set()
+        # Who was missing since.
+        self._missed: set[str] = set()
+        self._under_way = False
+
+    def handle(self, message: Message, forward: Forward) -> None:
+        """Note who says that it has stopped, or that it leaves."""
+        if message.type in GOODBYES:
+            self._told.discard(message.node_id)
+        forward(message)
+
+    def stop(self, locust_stop: Callable[[bool], None], send_stop_to_client: bool) -> None:
+        """End the ramp-up, and then the run, if one is on, as Locust does."""
+        runner = self._runner
+        if isinstance(runner._users_dispatcher, PacedDispatcher):
+            runner._users_dispatcher.close()
+        ramp_up = self._web_ui._swarm_greenlet if self._web_ui else None
         if ramp_up is not None and ramp_up is not gevent.getcurrent():
             ramp_up.kill(block=True)
         if runner.state not in (STATE_RUNNING, STATE_SPAWNING):
             return
-        told.clear()
-        missed.clear()
-        told.update(runner.clients if send_stop_to_client else ())
-        under_way.set()
+        self._told = set(runner.clients) if send_stop_to_client else set()
+        self._missed.clear()
+        self._under_way = True
         try:
-            stop(send_stop_to_client)
+            locust_stop(send_stop_to_client)
         finally:
-            under_way.clear()
+            self._under_way = False
             runner.check_stopped()
 
-    def wait_for_workers() -> None:
+    def allows(self, new_state: str) -> bool:
+        """Whether the runner may get into this state from the one in which it is."""
+        state = self._runner.state
+        # A start sets "spawning" before, and a stop "stopping", until its run is closed.
+        stopped = state in (STATE_STOPPING, STATE_STOPPED)
+        goes_on = state in (STATE_RUNNING, STATE_SPAWNING) or self._under_way
+        return not (
+            (new_state == STATE_RUNNING and stopped) or (new_state == STATE_STOPPED and goes_on)
+        )
+
+    def wait_for_workers(self) -> None:
+        """Wait until each worker that was told to stop its users says so, or cannot any more."""
         began = time.monotonic()
         while True:
-            missed.update(worker.id for worker in runner.clients.missing)
-            patience_s = began + 2 * runners.HEARTBEAT_INTERVAL - time.monotonic()
+            self._missed.update(worker.id for worker in self._runner.clients.missing)
+            left_s = began + 2 * runners.HEARTBEAT_INTERVAL - time.monotonic()
             if not any(
-                _owes_an_answer(runner, each, each in missed or patience_s > 0) for each in told
+                self._owes_an_answer(worker, even_if_idle=worker in self._missed or left_s > 0)
+                for worker in self._told
             ):
                 break
-            if time.monotonic() - began > runner.environment.stop_timeout + PATIENCE_S:
+            limit_s = self._runner.environment.stop_timeout + WORKERS_TIMEOUT_S
+            if time.monotonic() - began > limit_s:
                 logger.error("some workers did not say that their users have stopped")
                 break
             gevent.sleep(LOOK_EVERY_S)
 
-    def note_answers(client_id: str, message: Message) -> None:
-        if message.type in GOODBYES:
-            told.discard(message.node_id)
-        handle(client_id, message)
+    def _owes_an_answer(self, worker: str, *, even_if_idle: bool) -> bool:
+        """Whether a worker that has not answered a stop still may.
 
-    def guarded_update_state(new_state: str) -> None:
-        # A start sets "spawning" before, and a stop "stopping", until its run is closed.
-        stopped = runner.state in (STATE_STOPPING, STATE_STOPPED)
-        goes_on = runner.state in (STATE_RUNNING, STATE_SPAWNING) or under_way.is_set()
-        if (new_state == STATE_RUNNING and stopped) or (new_state == STATE_STOPPED and goes_on):
-            return
-        update_state(new_state)
-
-    def guarded_reset_connection() -> None:
-        before = runner.server
-        reset_connection()
-        # Where it failed, the socket is the one that is guarded already.
-        if runner.server is not before:
-            _spawn_only_in_a_run(runner)
-
-    replace(runner, "stop", final_stop)
-    replace(runner, "handle_message", note_answers)
-    replace(runner, "update_state", guarded_update_state)
-    replace(runner, "reset_connection", guarded_reset_connection)
-    _spawn_only_in_a_run(runner)
-    return wait_for_workers
-
-
-def _owes_an_answer(runner: MasterRunner, worker: str, even_if_idle: bool) -> bool:
-    """Whether a worker that has not answered a stop still may.
-
-    One that is missing may come back with its reports, until it is forgotten. Who is there and
-    says with heartbeats that it has nothing to stop did not hear of it.
-    """
-    node = runner.clients.get(worker)
-    if node is None:
-        return False
-    return even_if_idle or node.state != STATE_INIT or node.user_count > 0
-
-
-def _spawn_only_in_a_run(runner: MasterRunner) -> None:
-    """Let nothing that spawns users leave through the present socket when no run is on."""
-    send = runner.server.send_to_client
-
-    def guarded_send(message: Message) -> None:
-        if message.type != "spawn" or runner.state in (STATE_RUNNING, STATE_SPAWNING):
-            send(message)
-
-    replace(runner.server, "send_to_client", guarded_send)
+        One that is missing may come back with its reports, until it is forgotten. One that is
+        there and says with heartbeats that it has nothing to stop did not hear of it.
+        """
+        node = self._runner.clients.get(worker)
+        if node is None:
+            return False
+        return even_if_idle or node.state != STATE_INIT or node.user_count > 0

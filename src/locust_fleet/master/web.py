@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from locust_fleet.errors import BadInput
 from locust_fleet.master.admission import rules
 from locust_fleet.master.admission.class_form import CLASS
+from locust_fleet.master.admission.hosts import hosts_of_users
 from locust_fleet.master.admission.start_form import Choices, StartForm, read_form
 from locust_fleet.master.diagnostics import Diagnostics
 from locust_fleet.master.failover.resume import Resume
@@ -242,12 +243,6 @@ class MasterWeb:
             "problems": self._problems.current(),
             "spool_files": len(self._spool.pending()),
         }
-
-
-def hosts_of_users(environment: Environment, host: str | None = None) -> list[str | None]:
-    """Return the hosts that users would have: the one given, the run's, or their classes' own."""
-    common = environment.host if host is None else host
-    return [common] if common else [user.host for user in environment.user_classes]
 
 
 def _finish_page(response: Response) -> Response:

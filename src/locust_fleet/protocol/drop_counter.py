@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from locust.rpc import Message
+
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from locust_fleet.policy.limits import shown
+from locust_fleet.protocol.stages import Forward
 from locust_fleet.protocol.validation import Cause
 from locust_fleet.runtime.exposition import family
 
@@ -45,18 +47,13 @@ class DropCounter:
                 exc_info=error,
             )
 
-    def outlive(self, handle: Callable[..., None]) -> Callable[..., None]:
-        """Return a handler, whose last argument is the message, that no message ends."""
-
-        def handle_message(*args: Any) -> None:
-            try:
-                handle(*args)
-            except Exception as error:  # whatever it is, the next message is heard; logged by note
-                message = args[-1]
-                what = f"{shown(message.type)} of {shown(message.node_id)}: {error!r}"
-                self.note(Cause.FAILED, what, error)
-
-        return handle_message
+    def handle(self, message: Message, forward: Forward) -> None:
+        """Let a message that cannot be carried out end nothing: it is counted. A stage."""
+        try:
+            forward(message)
+        except Exception as error:  # whatever it is, the next message is heard; logged by note
+            what = f"{shown(message.type)} of {shown(message.node_id)}: {error!r}"
+            self.note(Cause.FAILED, what, error)
 
     def render(self, name: str) -> str:
         """Return the text of the metric."""

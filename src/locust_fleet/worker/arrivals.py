@@ -50,15 +50,11 @@ class WorkerArrivals:
         self._answers: deque[tuple[float, float]] = deque(maxlen=ANSWERS_KEPT)
 
     def attach(self) -> None:
-        """From now on, hear of arrivals; before who keeps reports. ``watch`` must run as well."""
+        """From now on, begin arrivals, where a class of users asks for any."""
         if not open_classes(self._environment):
             return
-        events = self._environment.events
-        events.request.add_listener(count_from_intended(self._environment.stats))
-        events.test_start.add_listener(self._begin_run)
-        events.test_stopping.add_listener(lambda **_: self._end_run(True))
-        events.test_stop.add_listener(lambda **_: self._end_run(False))
-        events.report_to_master.add_listener(self._report)
+        count = count_from_intended(self._environment.stats)
+        self._environment.events.request.add_listener(count)
         self._runner.register_message(ARRIVALS, self._hear)
         gevent.spawn(vital("arrivals", self._watch))
 
@@ -113,14 +109,22 @@ class WorkerArrivals:
         """Return when the timeline began, by the clock of this process."""
         return min(self._answers)[1]
 
-    def _begin_run(self, **_: Any) -> None:
+    def begin_run(self) -> None:
+        """Forget what was counted before."""
         self._answers.clear()
         self._engine.take_counts()
 
-    def _end_run(self, ending: bool) -> None:
-        self._ending = ending
+    def stop_run(self) -> None:
+        """Begin nothing any more; users are about to stop."""
+        self._ending = True
         self._engine.end()
 
-    def _report(self, data: dict[str, Any], **_: Any) -> None:
+    def end_run(self) -> None:
+        """Take note that all users have stopped."""
+        self._ending = False
+        self._engine.end()
+
+    def report(self, data: dict[str, Any]) -> None:
+        """Add to a report what arrived since the one before."""
         if counts := self._engine.take_counts():
             data[ARRIVED] = counts

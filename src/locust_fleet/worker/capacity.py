@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from locust.env import Environment
 from locust.runners import WorkerRunner
 
 import os
@@ -15,15 +14,19 @@ from locust_fleet.settings.worker import CapacitySettings
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-def announce(runner: WorkerRunner, environment: Environment, settings: CapacitySettings) -> None:
-    """Say it now, and with each report from now on: the master may be another one by then."""
-    capacity = {"weight": settings.weight or usable_cpus(), "max_users": settings.max_users}
+class Capacity:
+    """Says it at once, and with each report: the master may be another one by then."""
 
-    def report_to_master(data: dict[str, Any], **_: Any) -> None:
-        data[CAPACITY] = capacity
+    def __init__(self, settings: CapacitySettings) -> None:
+        self._says = {"weight": settings.weight or usable_cpus(), "max_users": settings.max_users}
 
-    environment.events.report_to_master.add_listener(report_to_master)
-    runner.send_message(CAPACITY, capacity)
+    def announce(self, runner: WorkerRunner) -> None:
+        """Send it in a message of its own."""
+        runner.send_message(CAPACITY, self._says)
+
+    def report(self, data: dict[str, Any]) -> None:
+        """Add it to a report."""
+        data[CAPACITY] = self._says
 
 
 def usable_cpus(cgroups: Path = CGROUPS) -> float:

@@ -13,17 +13,15 @@ Locust 2.47.0 does neither (``WorkerRunner.handle_message``, ``main.shutdown``):
 from __future__ import annotations
 
 from locust import __version__
-from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, WorkerRunner
 
 from collections.abc import Callable
-from typing import Any
 
 import gevent
 
-from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.messages import ARRIVALS, KEPT, LEAVING, WANTED, WHO
+from locust_fleet.protocol.stages import Forward
 from locust_fleet.worker.resend_buffer import ResendBuffer
 
 # What does not touch the users, so that it need not wait until they have stopped.
@@ -40,16 +38,8 @@ class Drain:
         self._runner = runner
         self._kept = kept
         self._hand_over = hand_over
-        self._handle = runner.handle_message
         self._leaving = False
         self._stopping: gevent.Greenlet[..., None] = gevent.Greenlet()
-
-    def attach(self, environment: Environment) -> None:
-        """From now on, report what was counted before the master hears of a stop or a goodbye."""
-        # Listeners of ``quitting`` are called last to first, so this one before Locust's goodbye.
-        environment.events.quitting.add_listener(self._stop_users)
-        environment.events.test_stop.add_listener(self._send_last_report)
-        replace(self._runner, "handle_message", self._handle_message)
 
     @property
     def leaving(self) -> bool:
@@ -61,7 +51,8 @@ class Drain:
         if not self._stopping:
             self._stopping = gevent.spawn(self._stop)
 
-    def _stop_users(self, **_: Any) -> None:
+    def leave(self) -> None:
+        """Stop the users and report, before the master hears a goodbye."""
         self._leaving = True
         self._runner.send_message(LEAVING)
         self._hand_over()
@@ -69,10 +60,8 @@ class Drain:
             self._runner.stop()
         self._kept.hand_over()
 
-    def _send_last_report(self, **_: Any) -> None:
-        self._runner._send_stats()
-
-    def _handle_message(self, message: Message) -> None:
+    def handle(self, message: Message, forward: Forward) -> None:
+        """Carry out a stop; forward the rest once the users have stopped, where it touches them."""
         if message.type == "stop":
             self.stop_run()
             return
@@ -85,7 +74,7 @@ class Drain:
             self._runner.target_user_classes_count = message.data["user_classes_count"]
             # The clock of this leader may be behind that of the one before.
             self._runner.last_received_spawn_timestamp = 0
-        self._handle(message)
+        forward(message)
 
     def _stop(self) -> None:
         runner = self._runner

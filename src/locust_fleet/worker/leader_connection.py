@@ -12,9 +12,7 @@ from __future__ import annotations
 from locust import runners
 from locust.exception import RPCError
 from locust.rpc import Message, zmqrpc
-from locust.runners import WorkerRunner
 
-import functools
 import logging
 import time
 
@@ -22,7 +20,6 @@ import gevent
 import zmq
 from gevent.queue import Queue
 
-from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.epoch import stamp
 from locust_fleet.protocol.messages import FAREWELL, WHO
@@ -43,31 +40,20 @@ logger = logging.getLogger(__name__)
 Client = zmqrpc.Client
 
 
-def keep_to_leader(redis: RedisSettings | None) -> None:
-    """From now on, what Locust takes for its connection to a master is a link to the leader."""
-    replace(zmqrpc, "Client", functools.partial(LeaderConnection, redis))
-
-
-def outlive_messages() -> None:
-    """From now on, no message that cannot be carried out ends a worker's loop."""
-    handle = WorkerRunner.handle_message
-
-    def handle_message(runner: WorkerRunner, message: Message) -> None:
-        connection_of(runner).dropped.outlive(handle)(runner, message)
-
-    replace(WorkerRunner, "handle_message", handle_message)
-
-
-def connection_of(runner: WorkerRunner) -> LeaderConnection:
-    """Return the link of a worker that keeps to the leader."""
-    assert isinstance(runner.client, LeaderConnection)
-    return runner.client
-
-
 class LeaderConnection:
     """Stands for Locust's connection to the master, and is a series of them."""
 
-    def __init__(self, redis: RedisSettings | None, host: str, port: int, identity: str) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        identity: str,
+        *,
+        redis: RedisSettings | None,
+        drops: DropCounter,
+        farewell: Farewell,
+    ) -> None:
+        """``farewell`` is called before this process ends, for want of a loop of this one."""
         self._whereabouts = LeaderDiscovery(redis, host, port)
         self._identity = identity
         self._inbox: Queue[tuple[int, Message]] = Queue()
@@ -75,9 +61,8 @@ class LeaderConnection:
         self._refused = 0
         self._heard = False
         self._closed = False
-        self.dropped = DropCounter()
-        # Called before this process ends, for want of a loop of this link.
-        self.farewell: Farewell = lambda _: None
+        self._drops = drops
+        self._farewell = farewell
         # The highest epoch that was heard of.
         self.epoch = 0
         self.reconnects = 0
@@ -89,7 +74,7 @@ class LeaderConnection:
         self._client = self._connect()
         self._renewal: gevent.Greenlet[..., None] = gevent.Greenlet()
         self._watch = gevent.spawn(
-            vital("connection", self.watch, lambda: self._closed, self._say_farewell)
+            vital("connection", self.watch, lambda: self._closed, self._farewell)
         )
 
     @property
@@ -163,9 +148,6 @@ class LeaderConnection:
         elif self._first:
             self.send(self._first)
 
-    def _say_farewell(self, error: BaseException | None) -> None:
-        self.farewell(error)
-
     def _find_first(self, given: str) -> Address:
         warned = False
         while True:
@@ -180,7 +162,7 @@ class LeaderConnection:
     def _connect(self) -> zmqrpc.Client:
         host, port = self._address
         client = Client(f"[{host}]" if ":" in host else host, port, self._identity)
-        listen = vital("inbox", self._listen, lambda: client.socket.closed, self._say_farewell)
+        listen = vital("inbox", self._listen, lambda: client.socket.closed, self._farewell)
         gevent.spawn(listen, client)
         return client
 
@@ -198,7 +180,7 @@ class LeaderConnection:
             try:
                 self._take(*read(frames))
             except Unreadable as error:
-                self.dropped.note(error.cause, f"from {self.leader}: {error}")
+                self._drops.note(error.cause, f"from {self.leader}: {error}")
 
     def _take(self, message: Message, epoch: int) -> None:
         if epoch < self.epoch:

@@ -19,6 +19,7 @@ from prometheus_client import generate_latest
 from fleet_http.counters import COUNTERS
 from locust_fleet import metrics
 from locust_fleet.locust_patches.patch import replace
+from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.runtime.exposition import family, process_metrics
 from locust_fleet.settings.worker import IdentitySettings
 from locust_fleet.worker.leader_connection import LeaderConnection
@@ -32,11 +33,16 @@ class WorkerMetrics:
     """Makes the text of a scrape."""
 
     def __init__(
-        self, runner: WorkerRunner, identity: IdentitySettings, link: LeaderConnection
+        self,
+        runner: WorkerRunner,
+        identity: IdentitySettings,
+        link: LeaderConnection,
+        drops: DropCounter,
     ) -> None:
         self._runner = runner
         self._identity = identity
         self._link = link
+        self._drops = drops
         self._process = process_metrics()
         self._memory = psutil.Process().memory_info
         self._lag = Lag()
@@ -85,7 +91,7 @@ class WorkerMetrics:
         }
         for name, (about, count) in counters.items():
             yield family(name, "counter", about, [({}, count)]).encode()
-        yield self._link.dropped.render("locust_worker_messages_dropped_total").encode()
+        yield self._drops.render("locust_worker_messages_dropped_total").encode()
         who = {
             "worker": runner.client_id,
             "node_id": self._identity.node_id,

@@ -7,7 +7,6 @@ misses (master/reports/sequence.py) and counts each once.
 
 from __future__ import annotations
 
-from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
@@ -63,9 +62,8 @@ class ResendBuffer:
         """The run of the oldest report that is kept; None without any."""
         return self._reports[0].run if self._reports else None
 
-    def attach(self, environment: Environment) -> None:
-        """From now on keep reports; to be called after all who change a report."""
-        environment.events.report_to_master.add_listener(self._keep)
+    def attach(self) -> None:
+        """From now on, hear which reports the leader has, and which it wants."""
         self._runner.register_message(KEPT, self._forget)
         self._runner.register_message(WANTED, self._send_again)
 
@@ -91,7 +89,8 @@ class ResendBuffer:
         if self._reports:
             logger.error("%d reports reached no leader and are lost", len(self._reports))
 
-    def _keep(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+    def keep(self, data: dict[str, Any]) -> None:
+        """Number a report and keep it; whatever else changes it has done so."""
         run = self._run_id()
         # Without a run nothing is counted.
         if run is None:

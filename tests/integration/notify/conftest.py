@@ -80,7 +80,7 @@ class Process:
         self.health = f"http://{ADDRESS}:{environment['HEALTH_PORT']}"
         self.metrics = f"http://{ADDRESS}:{environment['METRICS_PORT']}/metrics"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from locust_fleet.cli import main; main()", "notifier"],
+            [sys.executable, "-c", "from locust_fleet.cli.entry import main; main()", "notifier"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 ADDRESS = "127.0.0.94"
-COMMAND = (sys.executable, "-c", "from locust_fleet.cli import main; main()", "plan")
+COMMAND = (sys.executable, "-c", "from locust_fleet.cli.entry import main; main()", "plan")
 
 
 class Target(BaseHTTPRequestHandler):

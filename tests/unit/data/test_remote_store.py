@@ -37,6 +37,7 @@ class Wire:
         self.handled: list[str] = []
         self.broken = self.deaf = False
         self._listen: Callable[..., None] | None = None
+        self.stage: RemoteStore | None = None
 
     def register_message(self, kind: str, listen: Callable[..., None], concurrent: bool) -> None:
         assert kind == ASK_DATA
@@ -44,6 +45,10 @@ class Wire:
         self._listen = listen
 
     def handle_message(self, message: Message) -> None:
+        assert self.stage is not None
+        self.stage.handle(message, self._take_long)
+
+    def _take_long(self, message: Message) -> None:
         self.handled.append(message.type)
         gevent.sleep(60)
 
@@ -89,6 +94,7 @@ def wire(leader: InProcessStore) -> Wire:
 def store(wire: Wire) -> Store:
     far = RemoteStore()
     far.attach(cast(Any, wire))
+    wire.stage = far
     return far
 
 
@@ -164,6 +170,7 @@ def test_a_store_that_started_anew_says_what_it_is_called_now(
     RemoteStoreServer(cast(Any, wire), leader).attach()
     far = RemoteStore()
     far.attach(cast(Any, wire))
+    wire.stage = far
     with pytest.raises(Restarted) as raised:
         far.count(holder, "orders", 1)
     assert raised.value.memory == "new"

@@ -78,17 +78,17 @@ def test_the_master_bounds_what_many_workers_bring() -> None:
 
 def test_the_master_says_so_until_the_next_run() -> None:
     master, worker = Master(3), Worker()
-    assert not master.intake.over_limit
-    assert master.intake.problems() == []
+    assert not master.decoder.over_limit
+    assert master.decoder.problems() == []
 
     for number in range(4):
         worker.stats.log_request("GET", f"/{number}", 5, 1)
     master.take(worker.report())
 
-    assert master.intake.over_limit
-    assert "MAX_NAMES" in master.intake.problems()[0]
+    assert master.decoder.over_limit
+    assert "MAX_NAMES" in master.decoder.problems()[0]
     master.stats.clear_all()
-    assert not master.intake.over_limit
+    assert not master.decoder.over_limit
 
 
 def test_methods_without_end_end_in_one_entry() -> None:

@@ -54,31 +54,31 @@ def test_a_cause_is_logged_once_in_a_minute(
     ]
 
 
-def test_a_handler_outlives_what_cannot_be_carried_out(
+def test_a_message_that_cannot_be_carried_out_ends_nothing(
     dropped: DropCounter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def handle(client_id: str, message: Message) -> None:
+    def forward(_: Message) -> None:
         raise KeyError("Nope")
 
-    dropped.outlive(handle)("w1", Message("update_user_class", None, "w1"))
+    dropped.handle(Message("update_user_class", None, "w1"), forward)
 
     assert dropped.counts[Cause.FAILED] == 1
     assert "update_user_class" in caplog.text
     assert "Traceback" in caplog.text
 
 
-def test_a_handler_that_is_killed_is_not_kept_alive(dropped: DropCounter) -> None:
-    def handle(_: Message) -> None:
+def test_a_process_that_is_to_end_is_not_kept_alive(dropped: DropCounter) -> None:
+    def forward(_: Message) -> None:
         raise SystemExit(3)
 
     with pytest.raises(SystemExit):
-        dropped.outlive(handle)(Message("quit", None, "w1"))
+        dropped.handle(Message("quit", None, "w1"), forward)
 
 
 def test_nothing_is_logged_before_something_is_dropped(
     dropped: DropCounter, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    dropped.outlive(lambda message: None)(Message("ack", None, "w1"))
+    dropped.handle(Message("ack", None, "w1"), lambda message: None)
 
     assert not caplog.records

@@ -59,7 +59,7 @@ class Worker:
     def counted(self) -> int:
         """Return how many arrivals there were since the last report."""
         report: dict[str, Any] = {}
-        self.environment.events.report_to_master.fire(client_id="w", data=report)
+        self.arrivals.report(report)
         return int(report.get(ARRIVED, {"Shopper": (0, 0)})["Shopper"][0])
 
 
@@ -67,7 +67,7 @@ class Worker:
 def worker() -> Iterator[Worker]:
     worker = Worker()
     yield worker
-    worker.environment.events.test_stopping.fire(environment=worker.environment)
+    worker.arrivals.stop_run()
 
 
 def test_the_answer_with_the_shortest_way_tells_best(worker: Worker) -> None:
@@ -143,22 +143,21 @@ def test_without_users_nothing_begins(worker: Worker) -> None:
 def test_arrivals_of_a_run_are_not_counted_with_those_of_the_next(worker: Worker) -> None:
     worker.hear(50.0, 0.0, WHOLE)
     gevent.sleep(0.1)
-    worker.environment.events.test_stopping.fire(environment=worker.environment)
-    worker.environment.events.test_start.fire(environment=worker.environment)
+    worker.arrivals.stop_run()
+    worker.arrivals.begin_run()
     assert worker.counted() == 0
 
 
 def test_while_the_users_stop_nothing_is_asked_or_begun_anew(worker: Worker) -> None:
     worker.hear(50.0, 0.0, WHOLE)
-    events = worker.environment.events
     # While others hear of it, Locust still says "running".
-    events.test_stopping.fire(environment=worker.environment)
+    worker.arrivals.stop_run()
     worker.counted()
 
     worker.hear(50.0, 0.0, WHOLE)
     gevent.sleep(1.2)
     assert (worker.asked, worker.arrivals._engine.runs, worker.counted()) == ([], False, 0)
 
-    events.test_stop.fire(environment=worker.environment)
+    worker.arrivals.end_run()
     worker.hear(52.0, 0.0, WHOLE)
     assert worker.arrivals._engine.runs

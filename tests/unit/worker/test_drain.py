@@ -4,13 +4,13 @@ from locust.event import Events
 from locust.rpc import Message
 from locust.runners import STATE_INIT, STATE_RUNNING, WorkerRunner
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 import gevent
 import pytest
 
 from locust_fleet.protocol.messages import ARRIVALS, KEPT, WHO
+from locust_fleet.protocol.stages import Forward, chain
 from locust_fleet.worker.drain import Drain
 from locust_fleet.worker.resend_buffer import ResendBuffer
 
@@ -28,8 +28,12 @@ class Runner:
         self.last_received_spawn_timestamp = 9e9
         self.takes_s = 0.0
         self._events = events
+        self.receive: Forward = self._handle_as_locust
 
     def handle_message(self, message: Message) -> None:
+        self.receive(message)
+
+    def _handle_as_locust(self, message: Message) -> None:
         self.happened.append(f"handled {message.type}")
 
     def stop(self) -> None:
@@ -56,7 +60,10 @@ def events() -> Events:
 def runner(events: Events) -> Any:
     runner = Runner(events)
     kept = ResendBuffer(cast(WorkerRunner, runner), lambda: None)
-    Drain(cast(WorkerRunner, runner), kept).attach(cast(Any, SimpleNamespace(events=events)))
+    drain = Drain(cast(WorkerRunner, runner), kept)
+    runner.receive = chain((drain,), runner.receive)
+    events.test_stop.add_listener(lambda **_: runner._send_stats())
+    events.quitting.add_listener(lambda **_: drain.leave())
     return runner
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
+from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.epoch import stamp
 from locust_fleet.protocol.messages import FAREWELL, WHO
 from locust_fleet.protocol.validation import parse
@@ -55,7 +56,14 @@ def masters() -> Iterator[list[Master]]:
 def link(masters: list[Master], monkeypatch: pytest.MonkeyPatch) -> Iterator[LeaderConnection]:
     """A link to the first of two masters that has said that it is ready."""
     monkeypatch.setattr(runners, "HEARTBEAT_INTERVAL", BEAT_S)
-    link = LeaderConnection(None, ADDRESS, masters[0].port, "w1")
+    link = LeaderConnection(
+        ADDRESS,
+        masters[0].port,
+        "w1",
+        redis=None,
+        drops=DropCounter(),
+        farewell=lambda _: None,
+    )
     link.send(Message("client_ready", None, "w1"))
     assert masters[0].hear() == ("client_ready", 0)
     yield link

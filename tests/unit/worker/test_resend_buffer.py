@@ -1,10 +1,8 @@
 """A worker keeps each report of a run until a leader has it for good."""
 
-from locust.event import Events
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -41,12 +39,11 @@ class Worker:
         self.run: str | None = "r1"
         self.runner = Runner()
         self.kept = ResendBuffer(cast(WorkerRunner, self.runner), lambda: self.run)
-        self._events = Events()
-        self.kept.attach(cast(Any, SimpleNamespace(events=self._events)))
+        self.kept.attach()
 
     def report(self) -> dict[str, Any]:
         data: dict[str, Any] = {"errors": {}, "user_classes_count": {}, "user_count": 0}
-        self._events.report_to_master.fire(client_id="w1", data=data)
+        self.kept.keep(data)
         return data
 
 

@@ -1,6 +1,6 @@
-"""Let no load begin that may not: ask the guard whoever starts, and hear where workers refuse.
+"""Ask the rules whoever starts a run, and hear where workers refuse a target.
 
-The UI was asked already (web.py); autostart and shapes were not.
+For people the UI asks before (web.py); nobody else asks for autostart and shapes.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING, MasterRunner
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from gevent import GreenletExit
 
-from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.admission import rules
-from locust_fleet.master.failover.checkpointer import Checkpointer
+from locust_fleet.master.admission.hosts import hosts_of_users
 from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.master.results.run import Run
-from locust_fleet.master.web import hosts_of_users
 from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.protocol.messages import RUN_ENDS, TARGET_REFUSED
 from locust_fleet.runtime.safe_listener import safe_listener
@@ -26,46 +25,66 @@ from locust_fleet.runtime.safe_listener import safe_listener
 logger = logging.getLogger(__name__)
 
 
-def guard_start(
-    environment: Environment,
-    runner: MasterRunner,
-    recorder: Recorder,
-    keeper: Checkpointer,
-    targets: Allowlist,
-) -> None:
-    """From now on, no start goes past the guard, and what workers refuse is noted."""
-    start = runner.start
+class StartGate:
+    """Every start goes through it."""
 
-    def guarded_start(user_count: float, spawn_rate: float, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        runner: MasterRunner,
+        recorder: Recorder,
+        allowlist: Allowlist,
+        note_change: Callable[[], None],
+    ) -> None:
+        """``note_change`` is called when the number of users of a run is about to change."""
+        self._environment = environment
+        self._runner = runner
+        self._recorder = recorder
+        self._allowlist = allowlist
+        self._note_change = note_change
+
+    def attach(self) -> None:
+        """From now on, note what workers refuse."""
+        self._runner.register_message(TARGET_REFUSED, safe_listener(self._note_refused_target))
+
+    def start(
+        self,
+        locust_start: Callable[..., None],
+        user_count: float,
+        spawn_rate: float,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Start, or change the users of a run, as Locust does, if the rules have no objection."""
+        runner, recorder = self._runner, self._recorder
         if recorder.active and runner.state == STATE_STOPPING:
             logger.warning("not started: the run before is still stopping")
             return
         refusal = rules.refuse_numbers(user_count, spawn_rate) or rules.refuse_hosts(
-            hosts_of_users(environment), targets
+            hosts_of_users(self._environment), self._allowlist
         )
         if refusal:
             recorder.audit("autostart", "", "start a run", refusal.message)
-        else:
-            if recorder.active:
-                tell_end(environment, recorder.active)
-                # Another number of users; written as soon as Locust's start first waits.
-                keeper.touch_at_once()
-            try:
-                # A shape may work with fractions, which nobody can run.
-                start(round(user_count), spawn_rate, *args, **kwargs)
-            except GreenletExit:
-                # Stop came while the run began. Locust would see nothing to stop yet.
-                if recorder.active and runner.state not in (STATE_RUNNING, STATE_SPAWNING):
-                    runner.update_state(STATE_SPAWNING)
-                raise
+            return
+        if recorder.active:
+            tell_end(self._environment, recorder.active)
+            # Written as soon as Locust's start first waits.
+            self._note_change()
+        try:
+            # A shape may work with fractions, which nobody can run.
+            locust_start(round(user_count), spawn_rate, *args, **kwargs)
+        except GreenletExit:
+            # Stop came while the run began. Locust would see nothing to stop yet.
+            if recorder.active and runner.state not in (STATE_RUNNING, STATE_SPAWNING):
+                runner.update_state(STATE_SPAWNING)
+            raise
 
-    def target_refused(msg: Any, **_: Any) -> None:
-        reason = targets.refusal(msg.data["target"])
-        recorder.audit(msg.node_id, "", f"connect to {msg.data['target']}", reason)
-        recorder.event("target refused", {"worker": msg.node_id, "target": msg.data["target"]})
-
-    replace(runner, "start", guarded_start)
-    runner.register_message(TARGET_REFUSED, safe_listener(target_refused))
+    def _note_refused_target(self, msg: Any, **_: Any) -> None:
+        target = msg.data["target"]
+        self._recorder.audit(
+            msg.node_id, "", f"connect to {target}", self._allowlist.refusal(target)
+        )
+        self._recorder.event("target refused", {"worker": msg.node_id, "target": target})
 
 
 def tell_end(environment: Environment, run: Run) -> None:

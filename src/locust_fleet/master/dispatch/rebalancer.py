@@ -36,19 +36,17 @@ from typing import Any, cast
 
 import gevent
 
-from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.dispatch.dispatcher import GLANCE_S, PacedDispatcher, added_up
 from locust_fleet.master.dispatch.planner import MOST_MOVED_PERCENT, Users
 from locust_fleet.master.dispatch.reconciler import Reconciler
 from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.protocol.messages import AWOKE, CAPACITY, GAVE_UP, GIVE_UP, HERE, LEAVING
+from locust_fleet.protocol.stages import Forward
 
 # Before Locust itself does it at HEARTBEAT_DEAD_INTERNAL, with room for a delayed look.
 FORGET_AFTER_BEATS = runners.HEARTBEAT_DEAD_INTERNAL // 2
 # How long a run waits for a worker when there is none: a restart of all takes half of it.
 ALONE_BEATS = 30
-# Enough for reports that are on their way; see above.
-REPORT_WAIT_S = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -63,26 +61,15 @@ class Rebalancer:
         self._weights = weights
         self._reweigh_interval_s = reweigh_interval_s
         self._reweigh_at = 0.0
-        self._stop = runner.stop
-        self._handle: Callable[[str, Message], None] = lambda *_: None
         self._leaving: set[str] = set()
         self._returning: set[str] = set()
         self._doubts = Reconciler()
         self._alone_beats = 0
 
     def attach(self, environment: Environment) -> None:
-        """Put the hooks on; ``watch`` and ``move`` must run as well."""
+        """Plan for this environment; ``watch`` and ``move`` must run as well."""
         runner = self._runner
         environment.dispatcher_class = cast(type[PacedDispatcher], self._new_dispatcher)
-        environment.events.worker_report.add_listener(self._on_report)
-        replace(runners, "_aggregate_dispatched_users", added_up)
-        replace(runner, "_wait_for_workers_report_after_ramp_up", lambda: REPORT_WAIT_S)
-        # Locust would do it where it reads messages.
-        replace(runner, "rebalancing_enabled", lambda: False)
-        self._stop = runner.stop
-        replace(runner, "stop", self._stop_unless_alone)
-        self._handle = runner.handle_message
-        replace(runner, "handle_message", self._handle_message)
         runner.register_message(LEAVING, self._on_leaving)
         runner.register_message(AWOKE, self._on_awoke)
         runner.register_message(GAVE_UP, self._on_gave_up)
@@ -145,7 +132,7 @@ class Rebalancer:
         self._alone_beats = 0 if runner.worker_count else self._alone_beats + 1
         if self._alone_beats > ALONE_BEATS:
             logger.error("no worker came back, stopping the run")
-            self._stop()
+            runner.stop()
             return
         self._follow()
         self._tell_again()
@@ -235,7 +222,7 @@ class Rebalancer:
         if self._weights.weigh_load(users, cpu):
             dispatcher.reweigh(max(1, plan.count * MOST_MOVED_PERCENT // 100))
 
-    def _handle_message(self, client_id: str, message: Message) -> None:
+    def handle(self, message: Message, forward: Forward) -> None:
         """See a worker that returns: its users stop before it takes part again."""
         node, dispatcher = message.node_id, self._dispatcher
         worker = self._runner.clients.get(node)
@@ -248,7 +235,7 @@ class Rebalancer:
                 dispatcher.forget(node)
         elif (missing or unknown) and dispatcher is not None:
             self._let_return(node)
-        self._handle(client_id, message)
+        forward(message)
         if message.type == "quit":
             self._weights.forget(node)
         # Its users are those of others now, and count with them.
@@ -267,9 +254,10 @@ class Rebalancer:
     def _tell_to_give_up(self, node: str) -> None:
         self._runner.server.send_to_client(Message(GIVE_UP, None, node))
 
-    def _on_report(self, client_id: str, data: Mapping[str, Any], **_: Any) -> None:
-        if capacity := data.get(CAPACITY):
-            self._weights.hear(client_id, capacity)
+    def hear_report(self, worker: str, report: Mapping[str, Any]) -> None:
+        """Take the weight of a worker from its report, which each leader gets."""
+        if capacity := report.get(CAPACITY):
+            self._weights.hear(worker, capacity)
 
     def _on_capacity(self, msg: Any, **_: Any) -> None:
         self._weights.hear(msg.node_id, msg.data)
@@ -311,11 +299,3 @@ class Rebalancer:
             logger.info("forgot worker %s, which was lost", worker)
         if lost:
             runner.check_stopped()
-
-    def _stop_unless_alone(self, *args: Any, **kwargs: Any) -> None:
-        """Stop, unless it is Locust's own loops that ask: they do when the last worker is gone."""
-        caller = getattr(gevent.getcurrent(), "_run", None)
-        if caller in (self._runner.heartbeat_worker, self._runner.client_listener):
-            logger.warning("no worker is there; the run waits %d heartbeats for one", ALONE_BEATS)
-        else:
-            self._stop(*args, **kwargs)

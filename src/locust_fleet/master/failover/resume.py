@@ -8,39 +8,29 @@ over with the users that they have, and only what is missing is dispatched.
 from __future__ import annotations
 
 from locust import runners
-from locust.env import Environment
 from locust.runners import (
     STATE_MISSING,
     STATE_RUNNING,
     STATE_SPAWNING,
     STATE_STOPPING,
-    MasterRunner,
     WorkerNode,
 )
-from locust.web import WebUI
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
-from locust_fleet.locust_patches.patch import replace
-from locust_fleet.master.dispatch.arrivals import ArrivalPlanner
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, added_up
 from locust_fleet.master.dispatch.rebalancer import ALONE_BEATS
-from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.master.failover import locust_state
 from locust_fleet.master.failover.checkpoint import CheckpointStore, State
-from locust_fleet.master.reports.sequence import ReportSequence
-from locust_fleet.master.results.recorder import LEADER_CHANGED, Recorder
+from locust_fleet.master.parts import Dispatch, Locust, Reports, Results, Workers
+from locust_fleet.master.results.recorder import LEADER_CHANGED
 from locust_fleet.master.results.run import Run, utc_now
-from locust_fleet.master.workers.class_settings import ClassSettings
-from locust_fleet.master.workers.loss_bound import LossBound
-from locust_fleet.master.workers.registry import WorkerRegistry
-from locust_fleet.master.workers.roster import Roster
 from locust_fleet.runtime.loops import vital
 
 LOOK_EVERY_S = 0.05
@@ -53,33 +43,23 @@ class Resume:
 
     def __init__(
         self,
-        environment: Environment,
-        runner: MasterRunner,
-        web_ui: WebUI | None,
-        recorder: Recorder,
-        receipts: ReportSequence,
-        presence: WorkerRegistry,
-        attendance: Roster,
-        weights: Weights,
-        losses: LossBound,
-        arrivals: ArrivalPlanner,
-        user_settings: ClassSettings,
+        locust: Locust,
+        results: Results,
+        reports: Reports,
+        workers: Workers,
+        dispatch: Dispatch,
         name: str,
         checkpoints: CheckpointStore | None,
     ) -> None:
-        self._environment = environment
-        self._runner = runner
-        self._web_ui = web_ui
-        self._recorder = recorder
-        self._receipts = receipts
-        self._presence = presence
-        self._attendance = attendance
-        self._weights = weights
-        self._losses = losses
-        self._arrivals = arrivals
-        self._user_settings = user_settings
+        """``name`` is that of this master; without Redis there are no checkpoints."""
+        self._environment = locust.environment
+        self._runner = locust.runner
+        self._web_ui = locust.web_ui
+        self._recorder = results.recorder
+        self._sequence = reports.sequence
+        self._workers = workers
+        self._dispatch = dispatch
         self._checkpoints = checkpoints
-        # Of this master.
         self._name = name
         # The load of the former one, until its workers are taken over.
         self._former: Mapping[str, Any] = {}
@@ -91,6 +71,10 @@ class Resume:
         """Whether this master has what it needs to lead; false while workers are taken over."""
         return self._done.is_set()
 
+    def wait(self) -> None:
+        """Wait until this master has what it needs to lead; whoever starts or stops a run does."""
+        self._done.wait()
+
     def state(self) -> State:
         """Return all that is needed to go on; plain data."""
         environment, runner = self._environment, self._runner
@@ -98,11 +82,11 @@ class Resume:
         return {
             "load": load if self.done else locust_state.as_before(self._former, load),
             "recorder": self._recorder.remember(),
-            "receipts": self._receipts.counted(),
-            "weights": self._weights.remember(),
-            "losses": self._losses.remember(),
-            "arrivals": self._arrivals.remember(),
-            "user_settings": self._user_settings.remember(),
+            "receipts": self._sequence.counted(),
+            "weights": self._dispatch.weights.remember(),
+            "losses": self._workers.loss_bound.remember(),
+            "arrivals": self._dispatch.arrivals.remember(),
+            "user_settings": self._workers.class_settings.remember(),
             "statistics": locust_state.statistics_of(runner.stats),
             "history": runner.stats.history,
             "exceptions": locust_state.exceptions_of(runner),
@@ -118,30 +102,21 @@ class Resume:
             locust_state.restore_statistics(runner.stats, state["statistics"])
         runner.stats.history = state["history"] or []
         locust_state.restore_exceptions(runner, state["exceptions"] or [])
-        self._receipts.begin(run.id, state["receipts"])
-        self._weights.recall(state["weights"])
-        self._losses.recall(state["losses"])
+        self._sequence.begin(run.id, state["receipts"])
+        self._dispatch.weights.recall(state["weights"])
+        self._workers.loss_bound.recall(state["losses"])
         # A version before this one had none of these.
         if "arrivals" in state:
-            self._arrivals.recall(state["arrivals"])
-        self._user_settings.recall(state.get("user_settings", {}))
+            self._dispatch.arrivals.recall(state["arrivals"])
+        self._workers.class_settings.recall(state.get("user_settings", {}))
         runner.spawning_completed = False
         runner.state = STATE_RUNNING
         self._recorder.event(LEADER_CHANGED, {"leader": self._name})
-        for name in ("start", "stop"):
-            replace(runner, name, self._when_done(getattr(runner, name)))
         gevent.spawn(vital("takeover", self._go_on, lambda: True, self._blame), run, load)
 
     def _blame(self, error: BaseException | None) -> None:
         if self._checkpoints is not None and error is not None:
             self._checkpoints.blame(error)
-
-    def _when_done(self, function: Callable[..., None]) -> Callable[..., None]:
-        def waiting(*args: Any, **kwargs: Any) -> None:
-            self._done.wait()
-            function(*args, **kwargs)
-
-        return waiting
 
     def _go_on(self, run: Run, load: Any) -> None:
         self._carry_on(run, load)
@@ -189,7 +164,7 @@ class Resume:
         all_by, one_by = began + runners.HEARTBEAT_LIVENESS * beat_s, began + ALONE_BEATS * beat_s
         while not (known or missing) <= set(clients) and time.monotonic() < all_by:
             gevent.sleep(LOOK_EVERY_S)
-        self._attendance.recall(known)
+        self._workers.roster.recall(known)
         while not (known | missing) & set(clients) and time.monotonic() < one_by:
             gevent.sleep(LOOK_EVERY_S)
         return bool((known | missing) & set(clients))
@@ -207,7 +182,7 @@ class Resume:
             worker_nodes=list(runner.clients.values()), user_classes=runner.user_classes
         )
         assert isinstance(dispatcher, PacedDispatcher)
-        dispatcher.adopt(self._presence.users, load["users"], load["spawn_rate"])
+        dispatcher.adopt(self._workers.registry.users, load["users"], load["spawn_rate"])
         runner._users_dispatcher = dispatcher
         runner.target_user_classes_count = added_up(dispatcher.users())
         return dispatcher.get_current_user_count()

@@ -6,9 +6,6 @@ when all that takes long, such as importing the locustfile, is done.
 
 from __future__ import annotations
 
-from locust.env import Environment
-from locust.runners import MasterRunner
-
 import logging
 import socket
 from collections.abc import Iterator
@@ -22,14 +19,11 @@ from locust_fleet.election.candidate import Candidate, clock_ms
 from locust_fleet.election.leadership import Leadership
 from locust_fleet.election.lease import LeaderLease
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.locust_patches.patch import replace
-from locust_fleet.master.epoch_stamp import speak_for
 from locust_fleet.master.failover.checkpoint import CheckpointStore, State
-from locust_fleet.master.identities import hand_over_identities
-from locust_fleet.master.inbox import hear_workers
+from locust_fleet.master.failover.resume import Resume
 from locust_fleet.master.results import database
 from locust_fleet.master.results.dead_letters import DeadLetters
-from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.master.results.run import Run
 from locust_fleet.runtime import postgres
 from locust_fleet.runtime.loops import vital
 from locust_fleet.settings.master import MasterSettings
@@ -46,32 +40,14 @@ logger = logging.getLogger(__name__)
 class Takeover:
     """What this master has from the moment on in which it leads."""
 
-    def __init__(
-        self, settings: MasterSettings, dropped: DropCounter, letters: DeadLetters
-    ) -> None:
+    def __init__(self, settings: MasterSettings, letters: DeadLetters) -> None:
         self._settings = settings
-        self._dropped = dropped
         self._letters = letters
         self._candidate: Candidate | None = None
         self.reign: Leadership
         # Without Redis there are none.
         self.checkpoints: CheckpointStore | None = None
         self.state: State | None = None
-
-    def attach(self) -> None:
-        """From now on, there is no runner before this master leads."""
-        create = Environment.create_master_runner
-
-        def create_when_leading(
-            environment: Environment, master_bind_host: str, master_bind_port: int
-        ) -> MasterRunner:
-            self._wait(master_bind_host, master_bind_port)
-            speak_for(self.reign)
-            hand_over_identities()
-            hear_workers(self.reign, self._dropped)
-            return create(environment, master_bind_host, master_bind_port)
-
-        replace(Environment, "create_master_runner", create_when_leading)
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say how far this master is, which does not lead yet."""
@@ -80,16 +56,25 @@ class Takeover:
         return self._candidate.readiness()
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> Iterator[State | None]:
         """Blame the checkpoint for what reading it raises, unless it is the disk that fails."""
         try:
-            yield
+            yield self.state
         except Exception as error:
             if self.state and self.checkpoints and not isinstance(error, OSError):
                 self.checkpoints.blame(error)
             raise
 
-    def _wait(self, host: str, port: int) -> None:
+    def resume(self, resume: Resume, run: Run | None) -> None:
+        """Go on with the run that the checkpoint tells of, if any."""
+        with self.reading() as state:
+            if state and run:
+                resume.begin(run, state)
+            elif self.checkpoints is not None:
+                self.checkpoints.absolve()
+
+    def wait(self, host: str, port: int) -> None:
+        """Return once this master leads, and will listen at this address."""
         redis, heartbeat = self._settings.redis, self._settings.heartbeat
         if redis is None:
             self.reign = Leadership(None, clock_ms(), heartbeat.interval_s)

@@ -6,7 +6,6 @@ intended start, and the iterations that were dropped because no user was free.
 
 from __future__ import annotations
 
-from locust.env import Environment
 from locust.stats import RequestStats
 
 import time
@@ -17,7 +16,6 @@ from locust_fleet.master.metrics.counters import EndpointCounters
 from locust_fleet.master.metrics.templates import Template
 from locust_fleet.protocol.histogram import ARRIVED, TWINS
 from locust_fleet.runtime.exposition import family, head
-from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.users.arrival.corrected import show_dropped
 
 # How long after the last one iterations count as being dropped.
@@ -35,13 +33,6 @@ class ArrivalMetrics:
         self._dropped: dict[str, int] = {}
         # When a class dropped some last, monotonic.
         self._dropped_at: dict[str, float] = {}
-
-    def attach(self, environment: Environment) -> None:
-        """From now on, count; to be called after the intake is attached."""
-        environment.events.test_start.add_listener(safe_listener(lambda **_: self.start_run()))
-        environment.events.worker_report.add_listener(
-            safe_listener(lambda client_id, data, **_: self.add(client_id, data, time.monotonic()))
-        )
 
     def start_run(self) -> None:
         """Forget what is only of a run."""

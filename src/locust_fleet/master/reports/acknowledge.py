@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.reports.sequence import ReportSequence, ReportVerdict
 from locust_fleet.master.reports.validate import read_report
 from locust_fleet.protocol.messages import KEPT, NUMBER, RUN, WANTED
+from locust_fleet.protocol.stages import Forward
 from locust_fleet.protocol.validation import Unreadable
 
 # A worker sends everything that is wanted at once, so asking twice only doubles it.
@@ -42,16 +42,11 @@ class Acknowledger:
         self._runner = runner
         self._receipts = receipts
         self._lose = lose
-        self._handle = runner.handle_message
         self._asked: dict[str, float] = {}
         # Words of workers that they have stopped, and what they said after, until every report
         # from before is there.
         self._held: dict[str, list[Message]] = {}
         self._kept: dict[str, int] = {}
-
-    def attach(self) -> None:
-        """From now on, count each report once."""
-        replace(self._runner, "handle_message", self._handle_message)
 
     def begin(self) -> None:
         """Forget what was said of the run before."""
@@ -75,27 +70,28 @@ class Acknowledger:
             after = {RUN: run, NUMBER: self._receipts.last(worker)}
             self._runner.server.send_to_client(Message(WANTED, after, worker))
 
-    def _handle_message(self, client_id: str, message: Message) -> None:
+    def handle(self, message: Message, forward: Forward) -> None:
+        """Forward each report once, and a worker's word that it has stopped after its reports."""
         worker = message.node_id
         if message.type == "stats":
-            self._take(client_id, message)
-            self._let_go(worker)
+            self._take(message, forward)
+            self._let_go(worker, forward)
         elif message.type == "heartbeat":
             if worker in self._held:
                 self.want(worker)
-            self._handle(client_id, message)
+            forward(message)
         elif message.type == "quit":
             self._held.pop(worker, None)
-            self._handle(client_id, message)
+            forward(message)
         elif worker in self._held:
             self._held[worker].append(message)
         elif message.type == "client_stopped" and self._is_early(message):
             self._held[worker] = [message]
             self.want(worker)
         else:
-            self._handle(client_id, message)
+            forward(message)
 
-    def _take(self, client_id: str, message: Message) -> None:
+    def _take(self, message: Message, forward: Forward) -> None:
         worker, report = message.node_id, message.data
         match self._receipts.judge(worker, report):
             case ReportVerdict.COUNT:
@@ -104,7 +100,7 @@ class Acknowledger:
                 except Unreadable as error:
                     self._lose(worker, report, error)
                 else:
-                    self._handle(client_id, message)
+                    forward(message)
             case ReportVerdict.KNOWN if report[NUMBER] <= self._kept.get(worker, 0):
                 self._tell(worker, report[RUN], report[NUMBER])
             case ReportVerdict.EARLY:
@@ -113,12 +109,12 @@ class Acknowledger:
                 logger.warning("report %d of %s is of a run that is over", report[NUMBER], worker)
                 self._tell(worker, report[RUN], report[NUMBER])
 
-    def _let_go(self, worker: str) -> None:
+    def _let_go(self, worker: str, forward: Forward) -> None:
         held = self._held.get(worker)
         if held and not self._is_early(held[0]):
             del self._held[worker]
             for message in held:
-                self._handle(worker, message)
+                forward(message)
 
     def _is_early(self, stopped: Message) -> bool:
         """Whether a worker's word that it has stopped came before one of its reports."""

@@ -1,12 +1,12 @@
-"""Take in a worker's report before anybody on the master reads it.
+"""Prepare a worker's report before anybody on the master reads it.
 
 Here names beyond the bound become ``(other)``, once: Locust's statistics, the recorder and the
-metrics are listeners that come later.
+metrics read it later.
 """
 
 from __future__ import annotations
 
-from locust.env import Environment
+from locust.rpc import Message
 from locust.stats import RequestStats, StatsError
 
 from typing import Any
@@ -14,20 +14,21 @@ from typing import Any
 from locust_fleet.locust_patches.stats_names import MOST_FAILURES
 from locust_fleet.master.results.bounds import ERROR_BYTES, clean
 from locust_fleet.protocol.histogram import OTHER, TWIN, TWINS
+from locust_fleet.protocol.stages import Forward
 
 
 class ReportDecoder:
-    """The first listener of ``worker_report``."""
+    """The last stage before Locust has a report."""
 
     def __init__(self, stats: RequestStats, most_names: int) -> None:
         self._stats = stats
         self._most_names = most_names
 
-    def attach(self, environment: Environment) -> None:
-        """Come before all others, Locust's own among them, which its API does not offer."""
-        environment.events.worker_report._handlers.insert(0, self.take)
-        # Behind Locust's own, which shows twins like other entries, and before all others.
-        environment.events.worker_report.add_listener(set_twins_aside)
+    def handle(self, message: Message, forward: Forward) -> None:
+        """Prepare a report, and forward every message."""
+        if message.type == "stats":
+            self.take(message.data)
+        forward(message)
 
     @property
     def over_limit(self) -> bool:
@@ -44,7 +45,7 @@ class ReportDecoder:
         )
         return [problem]
 
-    def take(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+    def take(self, data: dict[str, Any]) -> None:
         """Make a report what its readers expect; in place."""
         twins = [entry["name"].endswith(TWIN) for entry in data["stats"]]
         for entry in data["stats"]:
@@ -76,11 +77,14 @@ class ReportDecoder:
         failures[key] = _together(failures[key], failure) if key in failures else failure
 
 
-def set_twins_aside(data: dict[str, Any], **_: Any) -> None:
-    """Leave requests in a report once; what counts them from the intended start stands beside."""
-    rows = data["stats"]
-    data["stats"] = [row for row in rows if not row["name"].endswith(TWIN)]
-    data[TWINS] = [
+def set_twins_aside(_: str, report: dict[str, Any]) -> None:
+    """Leave requests in a report once; what counts them from the intended start stands beside.
+
+    Locust's own listeners have it before, and show twins like other entries.
+    """
+    rows = report["stats"]
+    report["stats"] = [row for row in rows if not row["name"].endswith(TWIN)]
+    report[TWINS] = [
         {**row, "name": row["name"].removesuffix(TWIN)}
         for row in rows
         if row["name"].endswith(TWIN)

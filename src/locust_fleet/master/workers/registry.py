@@ -17,31 +17,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gevent.event import Event
-
-from locust_fleet.locust_patches.patch import replace
 from locust_fleet.master.workers.roster import Roster
 from locust_fleet.protocol.messages import HERE, RUN, WHO
+from locust_fleet.protocol.stages import Forward
 
 # What an unknown worker says in the course of its work.
 SIGNS_OF_LIFE = ("heartbeat", "spawning", "spawning_complete")
 ASK_EVERY_S = 0.5
 
 logger = logging.getLogger(__name__)
-
-
-def listen_after(ready: Event) -> None:
-    """From now on, a master hears nobody until this is set, when all of it is put together.
-
-    Locust 2.47.0 listens as soon as there is a runner, which is before ``init``.
-    """
-    listen = MasterRunner.client_listener
-
-    def listen_when_ready(runner: MasterRunner) -> None:
-        ready.wait()
-        listen(runner)
-
-    replace(MasterRunner, "client_listener", listen_when_ready)
 
 
 class WorkerRegistry:
@@ -60,16 +44,15 @@ class WorkerRegistry:
         self._active_run = active_run
         self._want_reports = want_reports
         self._tell_settings = tell_settings
-        self._handle = runner.handle_message
         self._asked: dict[str, float] = {}
         self.users: dict[str, Mapping[str, int]] = {}
 
     def attach(self) -> None:
-        """From now on, know the workers."""
-        replace(self._runner, "handle_message", self._handle_message)
+        """From now on, hear what workers say of themselves."""
         self._runner.register_message(HERE, self._take_over)
 
-    def _handle_message(self, client_id: str, message: Message) -> None:
+    def handle(self, message: Message, forward: Forward) -> None:
+        """Take a message for a sign of life; ask a worker that is not known who it is."""
         self._attendance.hear(message.node_id, message.type)
         worker = self._runner.clients.get(message.node_id)
         if worker is not None:
@@ -77,7 +60,7 @@ class WorkerRegistry:
         elif message.type in SIGNS_OF_LIFE:
             self._ask(message.node_id)
             return
-        self._handle(client_id, message)
+        forward(message)
 
     def _ask(self, worker: str) -> None:
         now = time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from locust_fleet.master.admission.gate import guard_start
+from locust_fleet.master.admission.gate import StartGate
 from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.master.results.spool import Spool
 from locust_fleet.policy.allowlist import Allowlist
@@ -34,15 +34,11 @@ def test_a_start_that_no_form_asked_for_is_judged_too(
     tmp_path: Path, numbers: tuple[float, float], started: bool
 ) -> None:
     begun: list[Any] = []
-    runner = SimpleNamespace(
-        start=lambda *given: begun.append(given), state="ready", register_message=lambda *_: None
-    )
+    runner = cast(Any, SimpleNamespace(state="ready"))
     recorder = Recorder(Spool(tmp_path), "v1")
-    guard_start(
-        Environment(), cast(Any, runner), recorder, cast(Any, None), Allowlist.parse(["shop"])
-    )
+    gate = StartGate(Environment(), runner, recorder, Allowlist.parse(["shop"]), lambda: None)
 
-    runner.start(*numbers)
+    gate.start(lambda *given: begun.append(given), *numbers)
 
     assert begun == ([numbers] if started else [])
     kinds = [Spool(tmp_path).read(path)["kind"] for path in Spool(tmp_path).pending()]

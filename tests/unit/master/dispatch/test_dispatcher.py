@@ -1,6 +1,6 @@
 """Users stay at their target however workers leave; what Locust itself does is shown beside."""
 
-from locust import User
+from locust import User, runners
 from locust.dispatch import UsersDispatcher
 from locust.env import Environment
 from locust.event import Events
@@ -22,10 +22,12 @@ from typing import Any, cast
 import pytest
 from gevent.pool import Group
 
-from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
+from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, added_up
 from locust_fleet.master.dispatch.planner import Share
 from locust_fleet.master.dispatch.rebalancer import ALONE_BEATS, FORGET_AFTER_BEATS, Rebalancer
 from locust_fleet.master.dispatch.weights import Weights
+from locust_fleet.master.runner import FleetMasterRunner
+from locust_fleet.protocol.stages import Stage, chain
 
 
 class Shopper(User):
@@ -50,9 +52,13 @@ class Wire:
         ]
 
 
-def runner_with(clients: WorkerNodes, state: str) -> MasterRunner:
-    """A master's runner without its sockets: what arrives is handed to it, what it sends kept."""
-    runner = MasterRunner.__new__(MasterRunner)
+def runner_with(clients: WorkerNodes, state: str) -> FleetMasterRunner:
+    """A master's runner without its sockets: what arrives is handed to it, what it sends kept.
+
+    It is Locust's own until it is given parts.
+    """
+    runner = FleetMasterRunner.__new__(FleetMasterRunner)
+    runner._parts, runner._receive = None, runner._handle_as_locust
     runner.clients, runner.state, runner.greenlet = clients, state, Group()
     runner._users_dispatcher = None
     runner.server = cast(Any, Wire())
@@ -65,6 +71,11 @@ def runner_with(clients: WorkerNodes, state: str) -> MasterRunner:
         ),
     )
     return runner
+
+
+def hand_through(runner: FleetMasterRunner, *stages: Stage) -> None:
+    """From now on, messages of workers pass these stages."""
+    runner._receive = chain(stages, runner._handle_as_locust)
 
 
 def balance_of(runner: MasterRunner) -> Rebalancer:
@@ -172,11 +183,12 @@ def test_a_worker_that_is_there_but_was_taken_out_gets_users_again() -> None:
 
 
 def attached(
-    runner: MasterRunner, workers: list[WorkerNode]
+    runner: FleetMasterRunner, workers: list[WorkerNode]
 ) -> tuple[Rebalancer, PacedDispatcher, Wire]:
     """Attach to a runner whose three workers run ten users each."""
     balance = balance_of(runner)
     balance.attach(runner.environment)
+    hand_through(runner, balance)
     dispatcher = cast(PacedDispatcher, dispatched_over(workers, PacedDispatcher))
     runner._users_dispatcher = dispatcher
     return balance, dispatcher, cast(Wire, runner.server)
@@ -358,12 +370,15 @@ def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:
     assert (before, len(stops)) == (0, 1)
 
 
-def test_a_ramp_up_waits_for_workers_that_are_all_on_their_way_back() -> None:
+def test_a_ramp_up_waits_for_workers_that_are_all_on_their_way_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     workers = WorkerNodes()
     workers["a_1"] = WorkerNode("a_1", STATE_RUNNING)
     runner = runner_with(workers, STATE_RUNNING)
     balance = balance_of(runner)
     balance.attach(runner.environment)
+    monkeypatch.setattr(runners, "_aggregate_dispatched_users", added_up)
     balance._returning.add("a_1")
     runner.update_state = lambda _: None  # type: ignore[method-assign, assignment]
 

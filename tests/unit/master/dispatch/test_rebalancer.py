@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.master.dispatch.test_dispatcher import Shopper, runner_with
+from tests.unit.master.dispatch.test_dispatcher import Shopper, hand_through, runner_with
 
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
 from locust_fleet.master.dispatch.rebalancer import Rebalancer
@@ -100,9 +100,13 @@ class Fleet:
         self.runner.stop = lambda: None  # type: ignore[method-assign, assignment, misc]
         events = self.runner.environment.events
         events.worker_report.add_listener(self._count)
-        WorkerRegistry(self.runner, Roster(), lambda: None, lambda _: None, lambda _: None).attach()
+        registry = WorkerRegistry(
+            self.runner, Roster(), lambda: None, lambda _: None, lambda _: None
+        )
+        registry.attach()
         self.balance = Rebalancer(self.runner, Weights("WEIGHTED", 0))
         self.balance.attach(self.runner.environment)
+        hand_through(self.runner, self.balance, registry)
         self.join()
         self.join()
         self.deliver()

@@ -1,7 +1,7 @@
 """A worker that connects anew is heard and spoken to, though its former connection is open."""
 
 from locust.rpc import Message
-from locust.rpc.zmqrpc import BaseSocket, Client, Server
+from locust.rpc.zmqrpc import Client
 
 from collections.abc import Iterator
 
@@ -9,28 +9,27 @@ import gevent
 import pytest
 
 from locust_fleet.election.leadership import Leadership
-from locust_fleet.master.identities import hand_over_identities
-from locust_fleet.master.inbox import hear_workers
+from locust_fleet.master.server import FleetServer
 from locust_fleet.protocol.drop_counter import DropCounter
 
 ADDRESS = "127.0.0.82"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("__init__", "recv_from_client"):
-        # Put back after the test.
-        monkeypatch.setattr(Server, name, getattr(Server, name))
-    monkeypatch.setattr(BaseSocket, "__init__", BaseSocket.__init__)
-    hand_over_identities()
-    hear_workers(Leadership(None, 1, 1), DropCounter())
-    server = Server(ADDRESS, 0)
+def server() -> Iterator[FleetServer]:
+    server = FleetServer(
+        ADDRESS,
+        0,
+        leadership=Leadership(None, 1, 1),
+        drops=DropCounter(),
+        in_a_run=lambda: True,
+    )
     yield server
     server.socket.context.destroy(linger=0)
 
 
 @pytest.fixture
-def clients(server: Server) -> Iterator[list[Client]]:
+def clients(server: FleetServer) -> Iterator[list[Client]]:
     """Two connections of one worker, the second of which said something last."""
     clients = []
     for number in range(2):
@@ -43,14 +42,14 @@ def clients(server: Server) -> Iterator[list[Client]]:
         client.socket.context.destroy(linger=0)
 
 
-def test_the_last_connection_is_spoken_to(server: Server, clients: list[Client]) -> None:
+def test_the_last_connection_is_spoken_to(server: FleetServer, clients: list[Client]) -> None:
     server.send_to_client(Message("ack", None, "w1"))
 
     with gevent.Timeout(5):
         assert clients[1].recv().type == "ack"
 
 
-def test_a_former_connection_is_not_heard(server: Server, clients: list[Client]) -> None:
+def test_a_former_connection_is_not_heard(server: FleetServer, clients: list[Client]) -> None:
     clients[0].send(Message("of the former", None, "w1"))
     gevent.sleep(0.2)
     clients[1].send(Message("of the last", None, "w1"))

@@ -1,0 +1,18 @@
+"""The parts of a master that let its run outlive it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from locust_fleet.master.failover.checkpointer import Checkpointer
+from locust_fleet.master.failover.resume import Resume
+from locust_fleet.master.failover.stepdown import StepDown
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """How the run goes from one master to the next."""
+
+    resume: Resume
+    checkpointer: Checkpointer
+    stepdown: StepDown
