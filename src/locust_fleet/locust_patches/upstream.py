@@ -1,0 +1,69 @@
+"""Tell whether a piece of a library's source is still what ours was written for."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+# Enough to tell one source from another.
+DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A piece of a library's source that ours stands in for, or depends on word by word."""
+
+    # Such as "locust.runners:MasterRunner.start".
+    name: str
+    # The module of ours, below src.
+    ours: str
+    # Why no event, option or argument of the library serves.
+    why: str
+    digest: str
+
+
+def source_of(name: str) -> str:
+    """Return the source that a name stands for; "" when the library no longer has it.
+
+    What is no function or class, such as a number, is returned as Python writes it.
+    """
+    module, _, path = name.partition(":")
+    found: object = importlib.import_module(module)
+    for part in path.split("."):
+        if not hasattr(found, part):
+            return ""
+        found = inspect.getattr_static(found, part)
+    if isinstance(found, property):
+        found = found.fget
+    if isinstance(found, staticmethod | classmethod):
+        found = found.__func__
+    found = getattr(found, "__wrapped__", found)
+    if inspect.isfunction(found) or inspect.isclass(found):
+        return inspect.getsource(found)
+    return repr(found)
+
+
+def digest_of(name: str) -> str:
+    """Return the digest of a piece of source; "" when it is gone."""
+    source = source_of(name)
+    return hashlib.sha256(source.encode()).hexdigest()[:DIGITS] if source else ""
+
+
+def changed(contract: Iterable[Upstream]) -> list[Upstream]:
+    """Return what the installed libraries have changed since ours was written."""
+    return [entry for entry in contract if digest_of(entry.name) != entry.digest]
+
+
+def report(contract: Sequence[Upstream]) -> int:
+    """Print what has changed, a line each; returns 1 where anything has."""
+    import locust
+
+    found = changed(contract)
+    for entry in found:
+        what = "has changed" if digest_of(entry.name) else "is gone"
+        print(f"{entry.name} {what}; read {entry.ours} again: {entry.why}")
+    print(f"Locust {locust.__version__}: {len(found)} of {len(contract)} have changed")
+    return 1 if found else 0
