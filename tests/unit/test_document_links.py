@@ -44,4 +44,6 @@ def test_every_module_that_a_page_names_is_there(document: Path) -> None:
     if "architecture" not in str(document):
         # Without a folder it may be a locustfile of the reader.
         names = {name for name in names if "/" in name}
-    assert not {name for name in names if not any(file.endswith(f"/{name}") for file in FILES)}
+    assert not {
+        name for name in names if not any(file.endswith(f"/{name.lstrip('/')}") for file in FILES)
+    }
