@@ -13,19 +13,19 @@ fmt: ## format everything
 lint: ## run every linter
 	./scripts/test.sh --layer lint
 
-test: ## what needs no Docker
+test: ## tests that need no Docker
 	./scripts/test.sh --quick
 
-integration: ## against real Redis, Postgres and nginx
+integration: ## tests against real Redis, Postgres and nginx
 	./scripts/test.sh --layer integration
 
-e2e: ## against the deployed stack
+e2e: ## tests against the deployed stack
 	./scripts/test.sh --layer e2e
 
 all: ## everything
 	./scripts/test.sh
 
-acceptance: ## on new machines of their own, up to 90 minutes
+acceptance: ## tests on new machines, up to 90 minutes
 	./scripts/test.sh --layer acceptance
 
 lock: ## write the lock files

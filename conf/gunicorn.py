@@ -12,44 +12,44 @@ from locust_fleet.settings.fleet import LogSettings
 # Only nginx and Alertmanager reach the container, over its internal networks.
 bind = "0.0.0.0:8000"
 
-# One answers two thousand questions of the front a second; four leave enough of the container's
+# One worker answers two thousand questions of the front a second; four leave enough of the container's
 # memory for password hashes. They share nothing: sessions are in the cookie, counters in Redis.
 workers = min(len(os.sched_getaffinity(0)), 4)
 
-# A stop waits a minute for users to finish, and a page may wait for Postgres; neither may hold up
-# the questions that nginx asks about every request.
+# A stop waits a minute for users to finish, and a page may wait for Postgres; neither may delay the
+# questions that nginx asks about every request.
 worker_class = "gevent"
 
-# Per process. A question of the front is answered in less than a millisecond, so this many are
-# waiting only when something is badly wrong.
+# Per process. The console answers a question of the front in less than a millisecond, so this many
+# wait only when something is badly wrong.
 worker_connections = 1000
 
-# Each process patches itself for gevent and loads the application then. Loaded before the fork,
-# psycopg would have chosen its blocking way of waiting, and one slow query would stop the process.
+# Each process first patches itself for gevent and then loads the application. If it were loaded before
+# the fork, psycopg would wait in a blocking way, and one slow query would stop the process.
 preload_app = False
 
-# A process whose loop has not turned for this long is replaced, however long its requests take.
+# Gunicorn replaces a process whose loop has not turned for this long, however long its requests take.
 timeout = 30
 
-# What is being answered may be finished, within the container's own grace period; a stop of a run
-# that takes longer goes on at the master.
+# Requests may finish within the container's grace period; a stop of a run that takes longer goes on at
+# the master.
 graceful_timeout = 20
 
-# Longer than the 60 s that nginx keeps an idle connection: nginx, not we, closes it, so that it
-# never sends a question into a connection that is just being closed.
+# Longer than the 60 s that nginx keeps an idle connection: so nginx closes it, and never sends a question
+# into a connection that is just being closed.
 keepalive = 75
 
-# What nginx lets in, and its question carries the longest of addresses in a header.
+# nginx lets in this much, and its question carries the longest address in a header.
 limit_request_line = 8190
 limit_request_field_size = 16384
 
 # The heartbeat file of the timeout must not be on a disk: the root is read-only anyway.
 worker_tmp_dir = "/dev/shm"
 
-# Where the processes count together for /metrics; read when each imports prometheus_client.
+# The processes share their counters for /metrics here; each reads this when it imports prometheus_client.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
 
-# nginx logs every request with its user; a second line here would cost more than the answer.
+# nginx logs every request with its user; a second line here would cost more than the response.
 accesslog = None
 errorlog = "-"
 loglevel = "info"
@@ -71,13 +71,13 @@ logger_class = OurLines
 
 
 def post_worker_init(worker: Any) -> None:
-    """Start what runs in the background: greenlets do not survive the fork before this."""
+    """Start the background work here, because greenlets do not survive the fork before this."""
     from locust_fleet.console import app
 
     worker.end_background = app.start(worker.wsgi)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Write what the audit log still holds."""
+    """Write the entries that the audit log still holds."""
     if hasattr(worker, "end_background"):
         worker.end_background()

@@ -96,7 +96,7 @@ def _now() -> list[Chart]:
 
 
 def _workers() -> list[Chart]:
-    # Classes of earlier runs stay known.
+    # The counters also have classes of earlier runs.
     arriving = f"{by_class('locust_arrivals_total')} > 0"
     return [
         lines(

@@ -120,7 +120,7 @@ def lines(
     )
     panel = _ask(timeseries.Panel(), questions).unit(unit).min(0).line_width(2).fill_opacity(10)
     panel = panel.legend(legend).show_points(shapes.VisibilityMode.AUTO)
-    # Samples are 5 s apart; a longer hole is a hole.
+    # Samples are 5 s apart; a longer gap is drawn as a gap.
     panel = panel.span_nulls(60_000).tooltip(
         common.VizTooltipOptions()
         .mode(shapes.TooltipDisplayMode.MULTI)
@@ -180,7 +180,7 @@ def buckets(title: str, tells: str, *questions: Question, width: int = 12) -> he
     panel = panel.color(
         colours.scheme("Spectral").steps(64).scale(heatmap_shapes.HeatmapColorScale.EXPONENTIAL)
     )
-    # Prometheus has made the buckets, and their ends are the axis.
+    # Prometheus has made the buckets; their bounds are the axis.
     panel = panel.scale_distribution(
         common.ScaleDistributionConfig().type(shapes.ScaleDistribution.LINEAR)
     )
@@ -231,7 +231,7 @@ def _variable(name: str, label: str, tells: str, several: bool) -> dashboard.Que
     variable = dashboard.QueryVariable(name).label(label).description(tells)
     variable = variable.refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
     if several:
-        # All is the list of them: it is right in PromQL (joined) and in SQL (quoted).
+        # All stands for the list of values, which works in PromQL (joined) and in SQL (quoted).
         variable = variable.multi(True).include_all(True)
         return variable.current(ALL).sort(model.VariableSort.ALPHABETICAL_ASC)
     # Ids begin with the time, so the newest comes first.
@@ -241,7 +241,7 @@ def _variable(name: str, label: str, tells: str, several: bool) -> dashboard.Que
 def note(name: str, colour: str, sql: str) -> dashboard.AnnotationQuery:
     """Return an annotation of Postgres: columns time, text and tags."""
     query = SqlQuery(textwrap.dedent(sql).strip(), "table", "Anno")
-    # The SDK types what Grafana's own store would be asked; Grafana takes the query of any source.
+    # The SDK has types for Grafana's own store only, but Grafana accepts the query of any source.
     target = cast("Builder[model.AnnotationTarget]", _Built(query))
     annotation = dashboard.AnnotationQuery().name(name).datasource(POSTGRES)
     return annotation.enable(True).icon_color(colour).target(target)

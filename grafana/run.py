@@ -216,7 +216,7 @@ def _load() -> list[Chart]:
             promql(during("sum(locust_current_users)"), "running"),
             promql(during("max(locust_target_users)"), "asked for"),
         ),
-        # Workers report every 3 s and samples are 5 s long: over 15 s they come out even.
+        # Workers report every 3 s and samples are 5 s long: over 15 s the two even out.
         lines(
             "Arrivals",
             f"{ARRIVALS} From Postgres, some seconds late.",

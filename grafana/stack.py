@@ -19,9 +19,9 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 
 FULL = {80.0: YELLOW, 90.0: RED}
-# Not what lives in memory or is a view of something else.
+# Without file systems in memory and views of other file systems.
 DISKS = '{fstype!~"tmpfs|ramfs|overlay|squashfs|rootfs"}'
-# Postgres' own databases say nothing of ours.
+# Without the databases of Postgres itself.
 OURS = '{datname!~"template.*|postgres|"}'
 
 

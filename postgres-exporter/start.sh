@@ -1,6 +1,6 @@
 #!/bin/sh
-# Start the exporter, which cannot find out by itself whether the server wants TLS. The bundled one has
-# none; another one is asked as any client of Postgres asks: SSLRequest, and S or N is the answer.
+# Start the exporter, which cannot find out by itself whether the server wants TLS. The bundled server has no
+# TLS; this asks another one as any client does: with SSLRequest, which it answers with S or N.
 set -eu
 
 host=${POSTGRES_HOST:?} port=${POSTGRES_PORT:?} mode=disable

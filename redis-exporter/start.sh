@@ -1,6 +1,6 @@
 #!/bin/sh
-# Start the exporter with the password of Redis for this address alone: whoever reaches /scrape may name
-# another one, and a password in the environment would be sent there.
+# Start the exporter with the password of Redis for this address only: anybody who reaches /scrape may name
+# another address, and the exporter would send a password of the environment there.
 set -eu
 umask 077
 quoted=$(sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' /run/secrets/redis_password)
