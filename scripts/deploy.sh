@@ -5,16 +5,16 @@
 #
 #   ENVIRONMENT   production
 #   VERSION       a tag or commit of this repository; default: the checkout as it is
-#   --check       look whether everything is as it should be, and change nothing
+#   --check       check everything, and change nothing
 #   --no-install  do not install what is missing, such as the Docker engine
-#   --end-run     end an active run in order, if what it runs on has to be recreated
-#   --one-by-one  replace workers and masters one after another, as is done anyway beside a run
+#   --end-run     end an active run in order, if containers that it needs have to be recreated
+#   --one-by-one  replace workers and masters one by one; during a run this happens anyway
 #
-# Everything is checked before anything is changed. When a deployment fails, the former one is
-# brought back, and data is never touched; the first one takes away what it made. An active run goes
-# on. Prints where the stack is on stdout.
+# Checks everything before it changes anything. A deployment that fails brings the former one back
+# and never touches data; the first one removes what it made. An active run goes on. Prints the URL
+# of the stack on stdout.
 # Exit codes: 0 done, 1 a step failed, 2 bad arguments or settings, 3 refused: another deployment
-# is under way, an active run stands on what would have to change, or one began meanwhile.
+# is under way, an active run needs what would be recreated, or a run began meanwhile.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -42,11 +42,11 @@ source "$root/scripts/lib/progress.sh"
 source "$root/scripts/lib/summary.sh"
 source "$root/scripts/lib/checks.sh"
 
-# looking, deciding, changing or finished: what to undo when this ends.
+# looking, deciding, changing or finished: tells what to undo when the script ends.
 phase=looking
 # at_once or one_by_one: how workers and masters are replaced.
 manner=at_once
-# yes: the engine held nothing of this project before.
+# yes: the engine had nothing of this project before.
 first=no
 
 main() {
@@ -71,11 +71,11 @@ main() {
 
   use_settings_file_alone
   trap 'on_exit "$?"' EXIT
-  # A connection that is lost hangs up, or breaks the pipe to who reads this.
+  # A lost connection sends HUP, or breaks the pipe to the reader of our output.
   trap 'exit 130' INT TERM HUP PIPE
   check_everything "$version" "$install"
   if [[ $check == yes ]]; then
-    log "everything is as it should be; nothing was changed"
+    log "everything is in order; nothing was changed"
     exit
   fi
   take_lock
@@ -92,7 +92,7 @@ check_environment() {
   esac
 }
 
-# switch_to VERSION ARGUMENT...: each version is deployed by its own scripts.
+# switch_to VERSION ARGUMENT...: check it out and run its own deploy.sh.
 switch_to() {
   local version=$1
   shift
@@ -125,7 +125,7 @@ deploy() {
   phase=changing
   step "the database"
   commit_candidate
-  # Stores may be recreated already here; all else that a run stands on, only below.
+  # The stores may be recreated here; everything else that a run needs, only below.
   if grep -qx 'redis\|postgres' <<<"$recreated"; then
     make_way "$project" "$recreated" "$end_run" "$manner"
     bring_up_stores "$project" "$recreated"
@@ -135,17 +135,17 @@ deploy() {
   fi
   step "the containers"
   if [[ $manner == one_by_one ]]; then
-    hand_over "$project" || die 1 "the update is stopped; the reason is above"
+    hand_over "$project" || die 1 "the update has stopped; the reason is above"
   fi
   bring_up || die 1 "the containers did not all become healthy"
   reload_certificate
   step "a look through the front, as a user would"
   compose exec -T console locust-fleet smoke-test --workers "$(setting LOCUST_WORKERS)" >&2 ||
-    die 1 "the stack does not do what a user would try first; the reason is above"
+    die 1 "the stack fails what a user would try first; the reason is above"
   finish
 }
 
-# bring_up_stores PROJECT RECREATED: dump and migrate only when there is something new.
+# bring_up_stores PROJECT RECREATED: dump and migrate only if there are new migrations or images.
 bring_up_stores() {
   local project=$1 recreated=$2 bundled
   bundled=$(stores "$(setting COMPOSE_PROFILES)")
@@ -166,13 +166,13 @@ bring_up() {
   compose --progress quiet up --detach --wait --wait-timeout 300 --remove-orphans >&2
 }
 
-# nginx reads a certificate again without dropping a connection.
+# nginx reads the new certificate without dropping a connection.
 reload_certificate() {
   [[ -e $deploy_dir/certificate_changed ]] || return 0
   local words
   words=$(compose exec -T nginx nginx -s reload 2>&1) || {
     printf '%s\n' "$words" >&2
-    die 1 "nginx does not take the certificate; its words are above"
+    die 1 "nginx does not accept the certificate; its output is above"
   }
   rm -f -- "$deploy_dir/certificate_changed"
 }
@@ -187,51 +187,51 @@ finish() {
   summary
 }
 
-# on_exit CODE: a failed deployment leaves nothing half changed.
+# on_exit CODE: undo what a failed deployment has changed.
 on_exit() {
   local code=$1
   trap - EXIT ERR
   trap '' INT TERM HUP PIPE
   set +e
   stop_ticking
-  # Before we have the lock, it is that of another deployment.
+  # Until we hold the lock, the candidate may belong to another deployment.
   [[ $phase == looking ]] || drop_candidate
   if [[ $phase == changing ]] && ((code == 130)); then
     log "interrupted; repeat the deployment to finish it"
-    [[ $first == no ]] || log "or take away what it made: scripts/stop.sh --delete-data --yes"
+    [[ $first == no ]] || log "or remove what it made: scripts/stop.sh --delete-data --yes"
   elif ((code == 130)); then
     log "interrupted; nothing was changed"
   elif [[ $phase == changing ]]; then
-    # Refused, because of a run that began meanwhile, it is 3.
+    # The code stays 3 if it refused because a run began meanwhile.
     if ! go_back || ((code != 3)); then code=1; fi
   fi
   if [[ $phase == looking || $phase == deciding ]] && ((code)); then
-    # A look into the locustfile makes networks and volumes.
+    # Checking the locustfile creates networks and volumes.
     [[ $first == no ]] || take_away "$(setting COMPOSE_PROJECT_NAME)"
     [[ -z ${FLEET_CAME_FROM:-} ]] || check_out "$FLEET_CAME_FROM"
   fi
   exit "$code"
 }
 
-# go_back: 1 if the former deployment does not start either.
+# go_back: bring the former deployment back; returns 1 if that does not start either.
 go_back() {
   local project workers
   project=$(setting COMPOSE_PROJECT_NAME)
   workers=$(setting LOCUST_WORKERS)
   show_failing "$project"
   if [[ ! -d $deploy_dir/deployed ]]; then
-    log "the deployment failed, and there is no former one; repeat it once the cause is removed"
+    log "the deployment failed, and there is no former one; remove the cause and repeat it"
     if [[ $first == yes ]]; then
       take_away "$project"
     else
-      log "it leaves containers and volumes; scripts/stop.sh --delete-data --yes removes them with all data"
+      log "containers and volumes are left; scripts/stop.sh --delete-data --yes removes them with all data"
     fi
     return 0
   fi
   log "the deployment failed: going back to the former one; this one is kept in .deploy/failed"
   [[ -z ${FLEET_CAME_FROM:-} ]] || check_out "$FLEET_CAME_FROM"
   restore_deployed
-  # As many as there were before this deployment, which is not as many as after the former one.
+  # The number of workers from before this deployment; people may have scaled since the former one.
   env_set "$root/.env" LOCUST_WORKERS "$workers"
   if { [[ $manner == at_once ]] || hand_over "$project" back; } && bring_up; then
     rm -f -- "$deploy_dir/in_progress"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Write the lock files: exact versions and hashes of everything that pyproject.toml asks for.
+# Write the lock files: exact versions and hashes of all dependencies in pyproject.toml.
 #
 # Usage: scripts/lock.sh [--upgrade]
 #
-# Without --upgrade, versions stay as they are as long as pyproject.toml allows them.
+# Without --upgrade, versions stay the same if pyproject.toml allows them.
 # Needs python3 with venv. Prints nothing on stdout.
 # Exit codes: 0 done, 1 a step failed, 2 bad arguments.
 set -Eeuo pipefail
@@ -12,7 +12,7 @@ shopt -s inherit_errexit
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/common.sh"
 
-# Writes the lock files, and is in none of them.
+# uv writes the lock files, and is in none of them.
 readonly uv_version=0.13.8
 
 main() {
@@ -33,17 +33,17 @@ main() {
 
   cd -- "$root"
   lock requirements-locust.txt "${upgrade[@]}" --extra locust pyproject.toml
-  # One version of what both images have, so that the tests can run against both.
+  # Both images have the same versions of shared packages, so that the tests can run against both.
   lock requirements-console.txt "${upgrade[@]}" --extra console pyproject.toml \
     --constraints requirements-locust.txt
   lock requirements-build.txt "${upgrade[@]}" - <<<hatchling
-  # The tests run against what the images hold.
+  # The tests run against the versions of the images.
   lock requirements-test.txt "${upgrade[@]}" --extra test pyproject.toml \
     --constraints requirements-locust.txt --constraints requirements-console.txt
 }
 
 # lock FILE UV_ARGUMENT...
-# One file for every Python that pyproject.toml allows, without the address of any index.
+# One file for all Python versions that pyproject.toml allows, without the address of an index.
 lock() {
   local file=$1
   shift

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Update the stack without stopping a run: workers one by one, then masters, then all else.
+# Update the stack without stopping a run: workers one by one, then masters, then the rest.
 #
 # Usage: scripts/rolling_update.sh [VERSION]
 #
 #   VERSION   a tag or commit of this repository; default: the checkout as it is
 #
-# A new worker has its part of the users before an old one leaves, which finishes its requests first.
-# When a new one is unfit, the former version is brought back in the same way. Can be interrupted and
-# repeated. Prints where the stack is on stdout.
+# A new worker has its part of the users before an old one leaves, and the old one finishes its requests
+# first. If a new one is unfit, the former version comes back in the same way. The update can be
+# interrupted and repeated. Prints the URL of the stack on stdout.
 # Exit codes: 0 done, 1 a step failed, 2 bad arguments or settings, 3 refused: nothing is deployed,
-# another deployment is under way, or the run stands on what would have to change.
+# another deployment is under way, or the run needs what would be recreated.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 

@@ -7,15 +7,15 @@
 #   --users N              how many users in all
 #   --spawn-rate R         how many of them start per second
 #   --run-time T           how long, such as 90s, 30m or 1h30m
-#   --locustfile F         a file in locustfiles/; default: the one that runs
+#   --locustfile F         a file in locustfiles/; default: the deployed one
 #   --host URL             the system under test; default: TARGET_HOST
 #   --max-failure-ratio X  the share of requests that may fail, 0 to 1; default: 0
-#   --name TEXT            what the run is called in the console
+#   --name TEXT            the name of the run in the console
 #   --alert NAME=VALUE     the threshold of an alert until this run ends, such as HighResponseTime=15
 #                          (seconds); 0 switches it off. May be given several times.
 #
-# The run is started through the front with a token of its own; FLEET_TOKEN in the environment is
-# used instead if it is set. Ctrl-C stops the run. Prints the folder of the reports on stdout.
+# Starts the run through the front with a new token, or with FLEET_TOKEN if the environment has it.
+# Ctrl-C stops the run. Prints the folder of the reports on stdout.
 # Exit codes: 0 good, 1 more failures than allowed, 2 bad arguments, 3 refused: a run is or may be
 # active and the locustfile would change, 4 the test could not be carried out, 130 interrupted.
 set -Eeuo pipefail
@@ -35,8 +35,8 @@ source "$root/scripts/lib/keep.sh"
 
 readonly console_patience_s=120
 readonly reports_dir=$root/reports reports_volume=/var/lib/locust-fleet/reports
-# Run in the console's container. Its input is a token, and then open as long as the caller is there:
-# when that goes, in whatever way, the run is stopped.
+# Runs in the console's container. The first line of its input is a token; then the input stays open while the
+# caller lives. When the caller ends, however, the run is stopped.
 # shellcheck disable=SC2016  # expanded in the container
 readonly watched='exec 3<&0
 IFS= read -r FLEET_TOKEN <&3; export FLEET_TOKEN
@@ -130,21 +130,21 @@ run_test() {
   conclude "$code" "$run_id"
 }
 
-# run_client FOLDER ARGUMENT...: run the client to its end; returns its code, and leaves the run's id
-# in the folder.
+# run_client FOLDER ARGUMENT...: run the client until it ends; return its code, and write the run's id into
+# the folder.
 run_client() {
   local work=$1 client code=0
   shift
-  # In a session of its own, so that Ctrl-C reaches it only through us.
+  # In a separate session, so that Ctrl-C reaches it only through this script.
   client_command "$@" <"$work/caller" >"$work/run_id" &
   client=$!
   exec 8>"$work/caller"
-  # Not in an argument, where every process of the host could read it. Who ended before reading it
-  # has said why; writing to nobody must not end this script without a word.
+  # Not in an argument, which every process of the host could read. A client that ended before reading it has
+  # said why; writing to a closed pipe must not end this script silently.
   trap '' PIPE
   printf '%s\n' "${FLEET_TOKEN:-}" >&8 2>/dev/null || true
   trap - PIPE
-  # A signal from before.
+  # A signal came before.
   [[ $interrupted == no ]] || exec 8>&-
 
   # A signal ends `wait`, not the client, which then stops its run.
@@ -157,27 +157,25 @@ run_client() {
   return "$code"
 }
 
-# is_known CODE: whether the client ended by itself.
+# is_known CODE: succeeds if the client ended by itself.
 is_known() { [[ $1 =~ ^(0|1|2|4|130)$ ]]; }
 
-# console_life PROJECT: print what is another one whenever the console starts; nothing while it is
-# not there.
+# console_life PROJECT: print a text that changes whenever the console starts; nothing while there is no console.
 console_life() {
   local container
   container=$(running_container "$1" console)
-  # It may be removed between the two questions; then it is not there.
+  # It may be removed between the two commands.
   [[ -z $container ]] ||
     docker inspect --format '{{.Id}} {{.State.StartedAt}}' "$container" 2>/dev/null || true
 }
 
-# await_console PROJECT LIFE: wait for the console's next life; 1 if this one goes on, or if nobody
-# waits any more.
+# await_console PROJECT LIFE: wait until the console has restarted; return 1 if it has not, or after a signal.
 await_console() {
   local life waited_s
   for ((waited_s = 0; waited_s < console_patience_s; waited_s++)); do
     life=$(console_life "$1")
     [[ -z $life || $life == "$2" ]] || return 0
-    # Its end is seen a moment later than that of the client in it.
+    # The end of the console shows a moment later than that of the client in it.
     if [[ $interrupted == yes ]] || { [[ $life == "$2" ]] && ((waited_s >= 3)); }; then
       return 1
     fi
@@ -199,7 +197,7 @@ client_command() {
 conclude() {
   local code=$1 run_id=$2
   if [[ -z $run_id ]]; then
-    # Without a run it cannot be the run that failed.
+    # No run has started, so this is no result of a run.
     ((code != 1)) || code=4
     exit "$code"
   fi
@@ -221,7 +219,7 @@ fetch_reports() {
   fi
 }
 
-# use_locustfile PATH: let master and workers run it as it is now.
+# use_locustfile PATH: let master and workers run this file as it is now.
 use_locustfile() {
   local name project candidate=$root/.deploy/run_test.env labels=$root/.deploy/run_test.yml
   name=$(locustfile_name "$1")
@@ -235,12 +233,12 @@ use_locustfile() {
   cp -p -- "$root/.env" "$candidate"
   env_set "$candidate" LOCUSTFILE "$name"
   refreshed_labels "$root/.deploy/mounted.yml" "$candidate" locust-master locust-worker >"$labels"
-  # After a switch that failed, the files say what containers do not run yet.
+  # After a failed switch, the files name a scenario that the containers do not run yet.
   if [[ $name != "$(setting LOCUSTFILE)" ]] || ! cmp -s "$labels" "$root/.deploy/mounted.yml" ||
     ! run_with "$labels" "$project" locust-master || ! run_with "$labels" "$project" locust-worker; then
     require_no_run "$project"
     check_locustfile "$candidate" || die 2 "$name cannot be used; nothing was changed"
-    # That took seconds, in which somebody may have started one.
+    # Meanwhile somebody may have started a run.
     require_no_run "$project"
     switch_locustfile "$project" "$name" "$labels"
   fi
@@ -258,7 +256,7 @@ require_no_run() {
 switch_locustfile() {
   local workers
   workers=$(containers "$1" locust-worker | wc -l)
-  log "master and workers start again with $2"
+  log "master and workers restart with $2"
   env_set "$root/.env" LOCUSTFILE "$2"
   mv -- "$3" "$root/.deploy/mounted.yml"
   stop_workers

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Stop the stack. A run that goes on is ended in order; everything that was kept stays.
+# Stop the stack. Ends an active run in order, and keeps all data.
 #
 # Usage: scripts/stop.sh [--delete-data --yes]
 #
 #   --delete-data   also delete results, reports, accounts, logs and test data of this stack
-#   --yes           really; --delete-data does nothing without it
+#   --yes           confirm --delete-data, which does nothing without it
 #
-# Exit codes: 0 done, 1 a step failed, 2 bad arguments, 3 refused: the engine is that of
-# another machine, or does not answer.
+# Exit codes: 0 done, 1 a step failed, 2 bad arguments, 3 refused: the engine is on another
+# machine, or does not answer.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -35,7 +35,7 @@ main() {
 
   local -a volumes=()
   [[ $delete == no ]] || volumes=(--volumes)
-  # All profiles: a store that is no longer used would stay otherwise.
+  # All profiles, because a store that is no longer used would stay otherwise.
   compose --profile '*' down --remove-orphans "${volumes[@]}"
   if [[ $delete == yes ]]; then
     log "stopped; its data is deleted, secrets/ and .env are kept"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Stop the load, now. Needs the master's container and nothing else of the stack.
+# Stop the load now. Needs only the master's container.
 #
 # Usage: scripts/stop_run.sh [--kill]
 #
-#   --kill   when the master does not answer, kill the workers: their last counts are lost
+#   --kill   if the master does not answer, kill the workers: their last counts are lost
 #
 # Prints what it stopped. Users finish their requests first, within the stop timeout.
 # Exit codes: 0 stopped or nothing to stop, 1 the load could not be stopped, 2 bad arguments,
-# 3 refused: the engine is that of another machine, or does not answer.
+# 3 refused: the engine is on another machine, or does not answer.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -30,7 +30,7 @@ main() {
   use_settings_file_alone
   require_engine 3
 
-  # Past Compose, so that a mistake in .env does not matter now.
+  # Without Compose, so that a mistake in .env does not matter.
   local project masters
   project=$(setting COMPOSE_PROJECT_NAME)
   masters=$(running_containers "$project" locust-master)

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Tune the kernel of this machine for load tests, or see whether it would throttle one.
+# Tune the kernel of this machine for load tests, or check whether it would throttle one.
 #
 # Usage: scripts/system_tuning.sh [--check | --apply | --undo] [--users N] [--root DIR]
 #
-#   --check     look, and change nothing: the default. Where a worker runs, what counts for workers
-#               is looked at in its container, which has a network and limits of its own
-#   --apply     set what conf/sysctl.conf says, now and at each start of the machine
-#   --undo      take that away, and set what was there before
-#   --users N   the size of the test to look for; default: users in conf/production.conf
+#   --check     check, and change nothing: the default. If a worker runs, its values are read in its
+#               container, which has its own network and limits
+#   --apply     set the values of conf/sysctl.conf, now and at each start of the machine
+#   --undo      remove them, and set the former values
+#   --users N   the number of users of the test; default: users in conf/production.conf
 #   --root DIR  use DIR/etc and DIR/proc instead of those of this machine
 #
 # Writes sysctl.d/90-locust-fleet.conf, limits.d/90-locust-fleet.conf and, for connection tracking,
-# modules-load.d/locust-fleet.conf, and no other file. Needs root, but for --check.
+# modules-load.d/locust-fleet.conf, and no other file. Needs root, except for --check.
 # Exit codes: 0 done, 1 a step failed or a test of this size would be throttled, 2 bad arguments.
 set -Eeuo pipefail
 shopt -s inherit_errexit
@@ -24,7 +24,7 @@ source "$root/scripts/lib/images.sh"
 source "$root/scripts/lib/stack.sh"
 source "$root/scripts/lib/tuning.sh"
 
-readonly written_by=$'# Written by scripts/system_tuning.sh; --undo takes it away.\n'
+readonly written_by=$'# Written by scripts/system_tuning.sh; --undo removes it.\n'
 
 main() {
   local action=check users prefix=''
@@ -100,7 +100,7 @@ check_workers() {
       "sysctls in docker-compose.prod.yml"
     return
   fi
-  log "no worker runs; looking at this host, for those without a container"
+  log "no worker runs; checking this host, for workers without a container"
   check_own_network "$users"
   row "this login" "open files, ulimit -Hn" "$(number "$(ulimit -Hn)")" "$(files_needed "$users")" \
     "--apply, then a new login"
@@ -117,7 +117,7 @@ check_container() {
     "more workers"
 }
 
-# inside ID: port range, tcp_tw_reuse, somaxconn and open files of a container, a line each.
+# inside ID: print port range, tcp_tw_reuse, somaxconn and open files of a container, one per line.
 inside() {
   docker exec "$1" sh -c 'cd /proc/sys/net &&
     cat ipv4/ip_local_port_range ipv4/tcp_tw_reuse core/somaxconn && ulimit -n'
@@ -128,7 +128,7 @@ check_own_network() {
   check_ports "$users" host "$(now net.ipv4.ip_local_port_range)" "$(now net.ipv4.tcp_tw_reuse)" \
     --apply
   check_listener "$users" host "$(now net.core.somaxconn)" --apply
-  # With cookies, connections beyond the queue wait for nothing.
+  # With SYN cookies the kernel also accepts connections beyond the queue.
   [[ $(now net.ipv4.tcp_syncookies) != 0 ]] ||
     row host net.ipv4.tcp_max_syn_backlog "$(now net.ipv4.tcp_max_syn_backlog)" "$users" --apply
 }
@@ -159,7 +159,7 @@ apply() {
       log "skipped: $key, which this kernel does not know"
       continue
     fi
-    # What somebody else has set since stays, if it is larger.
+    # A larger value that somebody else has set since stays.
     IFS=$'\t' read -r before set <<<"$(awk -F '\t' -v key="$key" '$1 == key { print $2 FS $3 }' <<<"$kept")"
     [[ -n $before && $(now "$key") == "$set" ]] || before=$(now "$key")
     value=$(best "$key" "$before" "$wanted")
@@ -179,7 +179,7 @@ apply() {
   ((status == 0)) || die 1 "not everything could be set; see above"
 }
 
-# restore_dropped KEPT: of an earlier version of conf/sysctl.conf.
+# restore_dropped KEPT: restore values that conf/sysctl.conf no longer sets.
 restore_dropped() {
   local key before value
   while IFS=$'\t' read -r key before value; do
@@ -188,18 +188,18 @@ restore_dropped() {
   done <<<"$1"
 }
 
-# set_value KEY VALUE: say what was there and what is there then.
+# set_value KEY VALUE: set it, and print the value before and after.
 set_value() {
   local before
   before=$(now "$1")
   if ! (printf '%s\n' "$2" >"$sys/${1//.//}") 2>/dev/null; then
-    log "error: $1 cannot be set to $2 here; a container or virtual machine may not"
+    log "error: $1 cannot be set to $2 here; a container or virtual machine may not change it"
     return 1
   fi
   printf '%-34s %s -> %s\n' "$1" "$before" "$(now "$1")"
 }
 
-# A limit above what the system can give would refuse logins, so it is tried first.
+# A limit above what the system allows would break logins, so try it first.
 apply_limits() {
   local hard
   [[ ! -e $limits_file ]] || return 0
@@ -214,7 +214,7 @@ apply_limits() {
 
 may_open() (ulimit -Sn "$1" || ulimit -n "$1") 2>/dev/null
 
-# write_file FILE TEXT: at once.
+# write_file FILE TEXT: write it in one step.
 write_file() {
   mkdir -p -- "${1%/*}"
   printf '%s\n' "${2%$'\n'}" >"$1.new"
@@ -229,14 +229,14 @@ undo() {
   rm -f -- "$sysctl_file" "$limits_file" "$modules_file"
 }
 
-# restore KEY BEFORE VALUE: unless somebody else has changed it since.
+# restore KEY BEFORE VALUE: restore it, unless somebody else has changed it since.
 restore() {
   if [[ ! -e $sys/${1//.//} ]]; then
     log "skipped: $1, which this kernel does not know"
   elif [[ $(now "$1") == "$3" ]]; then
     set_value "$1" "$2"
   else
-    log "left alone: $1 is $(now "$1"), which is not from here"
+    log "left alone: $1 is $(now "$1"), which this script did not set"
   fi
 }
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Install what the tests need, and run them all.
+# Install what the tests need, and run all tests.
 #
 # Usage: scripts/test.sh [--quick] [--layer LAYER] [-- PYTEST_ARGUMENT...]
 #
 #   --quick         only what needs no Docker: lint, unit, scripts
 #   --layer LAYER   only one of lint, unit, scripts, config, alerts, integration, e2e, chaos; or
-#                   acceptance, which runs only when it is named: up to 90 minutes on machines of its own
+#                   acceptance, which runs only when it is named: up to 90 minutes on new machines
 #
-# The tests see the programs of the base system and those that this installs, and no others.
-# Needs root where the engine or a browser must be installed first.
+# The tests see only the programs of the base system and those that this script installs.
+# Needs root if it must install the engine or a browser.
 # Exit codes: 0 all passed, 1 something failed, 2 bad arguments.
 set -Eeuo pipefail
 shopt -s inherit_errexit
@@ -30,7 +30,7 @@ readonly needed_programs=(git openssl)
 readonly chromium=/usr/bin/chromium
 # The programs that the tests see.
 programs=''
-# The process of the unit tests that run beside others, and what it says.
+# The process of the unit tests, which run in the background, and the file with its output.
 unit='' unit_words=''
 
 main() {
@@ -58,7 +58,7 @@ main() {
   run_layers "${layers[@]}" -- "$@"
 }
 
-# prepare LAYER...: have what these layers need, and nothing more.
+# prepare LAYER...: install what these layers need, and nothing more.
 prepare() {
   prepared "programs" prepare_programs
   prepared "Python packages" prepare_python
@@ -80,7 +80,7 @@ prepare_programs() {
   done
 }
 
-# The packages are installed anew only when their lock file changed.
+# Reinstalls the packages only when the lock file has changed.
 prepare_python() {
   local lock=requirements-test.txt stamp=.venv/lock.sha256
   if [[ -f $stamp ]] && sha256sum --check --status "$stamp"; then
@@ -99,7 +99,7 @@ prepare_python() {
 prepare_images() {
   local source
   source=$(ensure_third_party_images auto)
-  # The layers below test the very images that a deployment would use.
+  # The tests use the same images as a deployment.
   local line
   while IFS= read -r line; do
     export "${line?}"
@@ -108,12 +108,12 @@ prepare_images() {
 
 prepare_browser() {
   [[ -x $chromium ]] || install_packages chromium fonts-dejavu-core
-  # What drives it comes with the Python packages, but for this library.
+  # playwright comes with the Python packages, but needs this library.
   playwright --version >/dev/null 2>&1 || install_packages libatomic1
 }
 
-# The program alone: its package would start a registry for everybody, now and with the machine. Who
-# wants that one may enable it later.
+# Installs the program without its service: the package would start a registry now and at each start of the
+# machine.
 prepare_registry() (
   local policy=/usr/sbin/policy-rc.d
   ! has docker-registry || return 0
@@ -135,21 +135,21 @@ install_packages() {
   apt_quietly install "$@"
 }
 
-# hide_other_programs: what is not on a new machine would make a test pass here that fails there.
+# hide_other_programs: a program that a new machine lacks could make a test pass here that fails there.
 hide_other_programs() {
   if ! has dpkg-query; then
-    log "notice: without dpkg it is unknown what a new machine has; the tests see all programs of this one"
+    log "notice: without dpkg nobody knows which programs a new machine has; the tests see all programs of this one"
     return
   fi
   programs=$(mktemp -d)
-  # Some tests are somebody else for a moment.
+  # Some tests run as another user.
   chmod 755 "$programs"
   # The engine brings iptables.
   link_programs "$programs" "${needed_programs[@]}" iptables docker-registry
   export PATH=$root/.venv/bin:$programs
 }
 
-# run_layers LAYER... -- PYTEST_ARGUMENT...: run all, also after one failed, and sum up.
+# run_layers LAYER... -- PYTEST_ARGUMENT...: run all, even after one failed, and print which failed.
 run_layers() {
   local -a layers=() failed=()
   while [[ $1 != -- ]]; do
@@ -178,31 +178,31 @@ run_layer() {
   shift
   case $layer in
     lint) lint ;;
-    # Importing Locust makes waiting gevent's, also that of pytest-xdist for its next test.
+    # One process: importing Locust patches waiting with gevent, also that of pytest-xdist for its next test.
     unit) tests_in "tests/$layer" "$@" ;;
-    # What teams may copy runs where what it shows runs. Most of this layer waits, for
-    # leases to end and workers to be missed: more processes than cores.
+    # The examples run with this layer, because they start the same processes. Most tests wait for leases to end
+    # or workers to be missed, hence more processes than cores.
     integration)
       tests_in 'tests/integration tests/examples' --numprocesses 5 --no-loadscope-reorder "$@"
       ;;
-    # The tests of a file share what they deploy.
+    # The tests of a file share a deployed stack.
     e2e) tests_in tests/e2e --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@" ;;
     # These measure times, so nothing runs beside them.
     chaos) tests_in tests/chaos "$@" ;;
-    # Each takes long, so it shows what happens on its machine.
+    # Each takes long, so show what happens on its machine.
     acceptance) tests_in tests/acceptance --capture=no "$@" ;;
     *) tests_in "tests/$layer" --numprocesses 2 "$@" ;;
   esac
 }
 
-# tests_in FOLDERS ARGUMENT...: those of these folders, if no argument names others.
+# tests_in FOLDERS ARGUMENT...: run the tests in these folders, if no argument names others.
 tests_in() {
   local places=$1
   shift
   pytest -q --override-ini "testpaths=$places" "$@"
 }
 
-# Unit tests are one process, which waits for half of its time.
+# Unit tests are one process that waits half of the time.
 begin_unit() {
   unit_words=$(mktemp)
   tests_in tests/unit "$@" >"$unit_words" 2>&1 &
@@ -224,7 +224,7 @@ clean_up() {
   [[ -z $programs ]] || rm -rf -- "$programs"
 }
 
-# Every linter runs, so that one look shows everything.
+# Every linter runs, so that one run shows all problems.
 lint() {
   local -a shell=()
   mapfile -t shell < <(git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
@@ -232,7 +232,7 @@ lint() {
   ruff format --quiet --check --diff . || status=1
   ruff check --quiet . || status=1
   mypy || status=1
-  # A library is read as part of the scripts that source it.
+  # shellcheck reads a library as part of the scripts that source it.
   printf '%s\n' "${shell[@]}" | grep -v '^scripts/lib/' |
     xargs shellcheck --external-sources --check-sourced || status=1
   shfmt --diff --indent 2 --case-indent "${shell[@]}" || status=1
@@ -241,17 +241,17 @@ lint() {
   return "$status"
 }
 
-# prepared NAME COMMAND...: without it, no test can run.
+# prepared NAME COMMAND...: run a step that all tests need, and print how long it took.
 prepared() {
   local name=$1 began=$SECONDS
   shift
   log "$name ..."
-  # Not as a condition: errexit must see what fails in it.
+  # Not in a condition, where errexit would ignore failures.
   "$@"
   log "$name: ready after $((SECONDS - began)) s"
 }
 
-# judged NAME COMMAND...: say what begins, how it ended, and how long it took.
+# judged NAME COMMAND...: run a layer; print its begin, its result and its duration.
 judged() {
   local name=$1 began=$SECONDS status=0
   shift

@@ -1,12 +1,12 @@
-# The settings: those that are made if missing, and those of the deployment under way, which stand
-# beside the ones in use until all is decided.
+# The settings: missing ones are made, and those of the present deployment stand beside the ones in use until
+# everything is decided.
 
-# What a run stands on, and what of it cannot be replaced while another one does its work.
+# The services that a run needs, and those of them that cannot be replaced one by one.
 readonly one_of_a_kind='redis\|postgres\|demo-target'
 readonly of_a_run="locust-master\\|locust-worker\\|$one_of_a_kind"
 readonly candidate_env=$root/.deploy/candidate.env candidate_labels=$root/.deploy/candidate.yml
 
-# Only files, which a repeated deployment takes as they are.
+# Makes files only; a repeated deployment uses them as they are.
 prepare_settings() {
   local file=$root/.env changed
   if [[ ! -e $file ]]; then
@@ -20,21 +20,21 @@ prepare_settings() {
   ensure_secrets "$file"
   changed=$(install_certificate "$file")
   write_metrics
-  # Remembered in a file, for the case that this deployment is interrupted.
+  # Kept in a file, in case this deployment is interrupted.
   [[ -z $changed ]] || : >"$deploy_dir/certificate_changed"
   show_mounted 1 "$(setting LOCUSTFILE)"
   label_secrets
 }
 
-# What the node exporter tells Prometheus for us. A file appears at once and whole.
+# The node exporter serves these metrics for us. The file appears in one step.
 write_metrics() {
   local folder=$deploy_dir/metrics
-  # Read under another user id.
+  # node-exporter reads it under another user id.
   (umask 022 && mkdir -p -- "$folder" && certificate_metric >"$folder/certificate.prom.new")
   mv -- "$folder/certificate.prom.new" "$folder/certificate.prom"
 }
 
-# prepare_candidate install|no-install PROJECT: get the images, and write what they are called.
+# prepare_candidate install|no-install PROJECT: get the images, and write their names.
 prepare_candidate() {
   local install=$1 project=$2 source third_party own version python
   source=$(ensure_third_party_images "$(setting IMAGE_SOURCE)" "$install")
@@ -47,7 +47,7 @@ prepare_candidate() {
   write_candidate "$project" "VERSION=$version" "$third_party" "$own"
 }
 
-# demo_image PROJECT OWN: print DEMO_IMAGE=..., the one in use as long as a run may aim at it.
+# demo_image PROJECT OWN: print DEMO_IMAGE=...; it stays the same while a run may aim at the demo shop.
 demo_image() {
   local image=''
   [[ $(run_state "$1") == none ]] || image=$(env_get "$root/.env" DEMO_IMAGE)
@@ -76,7 +76,7 @@ compose_files() {
   printf 'docker-compose.prod.yml%s\n' "$monitoring"
 }
 
-# profiles_of FILE [IMAGES]: the bundled stores that these settings use, and Grafana where its image is.
+# profiles_of FILE [IMAGES]: print the bundled stores that these settings use, and Grafana if its image is here.
 profiles_of() {
   local profiles='' host grafana
   host=$(env_get "$1" POSTGRES_HOST)
@@ -88,34 +88,34 @@ profiles_of() {
     if image_is_there "$grafana"; then
       profiles+=${profiles:+,}grafana
     else
-      log "note: Grafana is left out: $grafana is not on this machine and no registry gave it;" \
+      log "note: Grafana is left out: $grafana is not on this machine, and no registry has it;" \
         "load it with 'docker load' and deploy again to have it"
     fi
   fi
   printf '%s\n' "$profiles"
 }
 
-# wanted_workers PROJECT: as many as there are, since people scale by hand.
+# wanted_workers PROJECT: print the present number of workers, because people scale by hand.
 wanted_workers() {
   local most count=0
-  # In an interrupted deployment they were being replaced.
+  # An interrupted deployment was replacing them.
   [[ -e $root/.deploy/in_progress ]] || count=$(containers "$1" locust-worker | wc -l)
   ((count > 0)) || count=$(setting LOCUST_WORKERS)
   most=$(setting MAX_WORKERS)
   if ((count > most)); then
-    log "warning: $count workers, but MAX_WORKERS is $most; going on with $most"
+    log "warning: there are $count workers, but MAX_WORKERS is $most; going on with $most"
     count=$most
   fi
   printf '%s\n' "$count"
 }
 
-# Print the services that run with other SCENARIO_ settings than those in .env.
+# Print the services whose SCENARIO_ settings differ from those in .env.
 services_of_scenario() {
   scenario_lines "$candidate_env" | cmp -s - "$root/.deploy/scenario.env" ||
     printf 'locust-master\nlocust-worker\n'
 }
 
-# check_candidate PROJECT RECREATED: not beside a run that goes on with the master it has.
+# check_candidate PROJECT RECREATED: import the locustfile, unless a run goes on with the present master.
 check_candidate() {
   local project=$1 recreated=$2
   if ! grep -qx locust-master <<<"$recreated" && [[ $(run_state "$project") == active* ]]; then
@@ -125,8 +125,8 @@ check_candidate() {
     die 2 "LOCUSTFILE is $(setting LOCUSTFILE), which cannot be used; nothing was changed"
 }
 
-# choose_manner PROJECT RECREATED END_RUN WANTED: print at_once or one_by_one, the latter beside a run.
-# No run loses what it stands on, unless that is wanted.
+# choose_manner PROJECT RECREATED END_RUN WANTED: print at_once, or one_by_one during a run. Refuses to recreate
+# what a run needs, unless END_RUN is yes.
 choose_manner() {
   local project=$1 recreated=$2 end_run=$3 wanted=$4 state reason
   state=none
@@ -140,7 +140,7 @@ choose_manner() {
     restore_image_names
     die 3 "$reason"
   else
-    log "beside the run ${state#active }: workers and masters are replaced one by one"
+    log "run ${state#active } is active: replacing workers and masters one by one"
     echo one_by_one
   fi
 }
@@ -152,8 +152,8 @@ end_run() {
     log "warning: the master does not answer; going on, because --end-run was given"
 }
 
-# make_way PROJECT RECREATED END_RUN MANNER: the last look before a run would lose what it stands on;
-# somebody may have started one since the manner was chosen. Without workers nobody can.
+# make_way PROJECT RECREATED END_RUN MANNER: the last check before containers are recreated that a run needs:
+# somebody may have started one since the manner was chosen. Once the workers are stopped, nobody can.
 make_way() {
   local project=$1 recreated=$2 state
   if [[ $4 == one_by_one ]] || ! grep -qx "$of_a_run" <<<"$recreated"; then
@@ -163,18 +163,18 @@ make_way() {
   if [[ $state != none && $3 == yes ]]; then
     end_run "$project" "$state"
   elif [[ $state == unknown ]]; then
-    die 3 "no master says any more whether a run is active; if one is, nothing of it was touched;" \
+    die 3 "no master says any more whether a run is active; if one is, it was not touched;" \
       "repeat with --one-by-one, which keeps a run if there is one, or with --end-run"
   elif [[ $state != none ]]; then
-    die 3 "the run ${state#active } began meanwhile, and nothing of it was touched;" \
-      "repeat, which replaces workers and masters one by one beside it, or with --end-run"
+    die 3 "the run ${state#active } began meanwhile and was not touched;" \
+      "repeat, which then replaces workers and masters one by one, or repeat with --end-run"
   fi
   if grep -qx locust-master <<<"$recreated"; then
     stop_workers
   fi
 }
 
-# reason_to_refuse PROJECT RECREATED STATE WANTED: print it; 1 when there is none.
+# reason_to_refuse PROJECT RECREATED STATE WANTED: print the reason; return 1 if there is none.
 reason_to_refuse() {
   local project=$1 state=$3 fixed
   local remedy="wait for its end, stop it with scripts/stop_run.sh, or repeat with --end-run"
@@ -192,7 +192,7 @@ reason_to_refuse() {
   fi
 }
 
-# scenario_differs PROJECT: all users of a run do the same, whatever was changed meanwhile.
+# scenario_differs PROJECT: succeeds if new workers would run another scenario; all users of a run do the same.
 scenario_differs() {
   local new
   [[ -z $(services_of_scenario) ]] || return 0
@@ -200,7 +200,7 @@ scenario_differs() {
   containers "$1" locust-worker '{{.ID}} {{.Label "fleet.scenario"}}' | grep -v " $new\$" >/dev/null
 }
 
-# commit_candidate: from here on, the new settings are those in use.
+# commit_candidate: from here on, the new settings are in use.
 commit_candidate() {
   local -a block
   : >"$root/.deploy/in_progress"

@@ -1,10 +1,10 @@
 # The certificate of the front: given in .env, or self-signed.
 
-# The longest that all browsers take.
+# The longest lifetime that all browsers accept.
 readonly certificate_days=825
 readonly renew_before_s=$((30 * 86400))
 
-# certificate_problems FILE: what is wrong with the certificate and key that FILE names.
+# certificate_problems FILE: print what is wrong with the certificate and key that FILE names.
 certificate_problems() {
   local file=$1 cert key
   cert=$(absolute "$(env_get "$file" SSL_CERT_PATH)")
@@ -12,9 +12,9 @@ certificate_problems() {
   ca_problem "$file"
   [[ -n $cert && -n $key ]] || return 0
   if [[ ! -f $cert || ! -r $cert ]]; then
-    echo "SSL_CERT_PATH is $cert, which is no file that can be read ($(where "$file" SSL_CERT_PATH))"
+    echo "SSL_CERT_PATH is $cert, which is not a readable file ($(where "$file" SSL_CERT_PATH))"
   elif [[ ! -f $key || ! -r $key ]]; then
-    echo "SSL_KEY_PATH is $key, which is no file that can be read ($(where "$file" SSL_KEY_PATH))"
+    echo "SSL_KEY_PATH is $key, which is not a readable file ($(where "$file" SSL_KEY_PATH))"
   elif has openssl; then
     pair_problem "$file" "$cert" "$key"
   fi
@@ -26,9 +26,9 @@ pair_problem() {
   cert_line=$(where "$file" SSL_CERT_PATH)
   key_line=$(where "$file" SSL_KEY_PATH)
   if ! cert_public=$(openssl x509 -in "$cert" -noout -pubkey 2>/dev/null); then
-    echo "SSL_CERT_PATH is $cert, which is no PEM certificate ($cert_line)"
+    echo "SSL_CERT_PATH is $cert, which is not a PEM certificate ($cert_line)"
   elif ! key_public=$(openssl pkey -in "$key" -passin pass: -pubout 2>/dev/null); then
-    echo "SSL_KEY_PATH is $key, which is no PEM key without a password ($key_line)"
+    echo "SSL_KEY_PATH is $key, which is not a PEM key without a password ($key_line)"
   elif [[ $cert_public != "$key_public" ]]; then
     echo "the key in SSL_KEY_PATH does not belong to the certificate in SSL_CERT_PATH ($key_line)"
   elif ! openssl x509 -in "$cert" -noout -checkend 0 >/dev/null; then
@@ -43,7 +43,7 @@ ca_problem() {
   ca=$(absolute "$(env_get "$file" TARGET_CA_PATH)")
   [[ -n $ca ]] || return 0
   [[ -f $ca && -r $ca ]] && grep -q -- '-----BEGIN CERTIFICATE-----' "$ca" ||
-    echo "TARGET_CA_PATH is $ca, which is no PEM file that can be read ($(where "$file" TARGET_CA_PATH))"
+    echo "TARGET_CA_PATH is $ca, which is not a readable PEM file ($(where "$file" TARGET_CA_PATH))"
 }
 
 end_date() { openssl x509 -in "$1" -noout -enddate | cut -d = -f 2; }
@@ -57,7 +57,7 @@ certificate_metric() {
   echo "fleet_certificate_expires_timestamp_seconds $seconds"
 }
 
-# absolute PATH: a path in .env counts from the checkout.
+# absolute PATH: print a path of .env as absolute; relative paths start at the checkout.
 absolute() {
   case $1 in
     '' | /*) printf '%s' "$1" ;;
@@ -65,7 +65,7 @@ absolute() {
   esac
 }
 
-# install_certificate FILE: bring secrets/ up to date; print changed when it was not.
+# install_certificate FILE: bring secrets/ up to date; print changed if something changed.
 install_certificate() {
   local file=$1 cert key
   cert=$(absolute "$(env_get "$file" SSL_CERT_PATH)")
@@ -79,7 +79,7 @@ install_certificate() {
   fi
 }
 
-# copy_secret PATH NAME: no PATH means an empty file.
+# copy_secret PATH NAME: an empty PATH makes an empty file.
 copy_secret() {
   local path=${1:-/dev/null} name=$2
   cmp -s -- "$path" "$secrets_dir/$name" && return
@@ -92,7 +92,7 @@ self_signed_is_due() {
   [[ -s $cert && -s $key ]] || return 0
   of_cert=$(openssl x509 -in "$cert" -noout -pubkey 2>/dev/null) || return 0
   of_key=$(openssl pkey -in "$key" -pubout 2>/dev/null) || return 0
-  # Not a pair: the deployment that made them was interrupted.
+  # They are no pair if the deployment that made them was interrupted.
   [[ $of_cert == "$of_key" ]] || return 0
   ! openssl x509 -in "$cert" -noout -checkend "$renew_before_s" >/dev/null 2>&1
 }
@@ -109,14 +109,14 @@ make_self_signed() {
     -keyout "$new/key.pem" -out "$new/cert.pem" 2>"$new/words" || {
     cat "$new/words" >&2
     rm -rf -- "$new"
-    die 1 "openssl could not make a certificate; its words are above"
+    die 1 "openssl could not make a certificate; its output is above"
   }
   put_secret tls_key.pem <"$new/key.pem"
   put_secret tls_cert.pem <"$new/cert.pem"
   rm -rf -- "$new"
 }
 
-# subject_names NAMES: as openssl wants them, DNS:a,DNS:b,IP:127.0.0.1.
+# subject_names NAMES: print them in openssl's form, such as DNS:a,DNS:b,IP:127.0.0.1.
 subject_names() {
   local host names=DNS:localhost
   while read -r host; do

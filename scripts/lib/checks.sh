@@ -1,11 +1,11 @@
-# Everything that is looked at before anything is changed.
+# All checks before anything is changed.
 
-# check_everything VERSION install|no-install: end with all problems, 2 for settings, 1 for the rest.
+# check_everything VERSION install|no-install: print all problems and end; code 2 for settings, 1 for others.
 check_everything() {
   local version=$1 install=$2 file state wrong unfit line
   file=$(settings_file)
   state=$(engine_state)
-  # What follows would stumble over what is wrong already.
+  # Later checks need what earlier ones look at.
   wrong='' unfit=$(folder_problems)
   [[ -n $unfit ]] || wrong=$(
     settings_problems "$file"
@@ -62,7 +62,7 @@ running_engine_problems() {
   done
 }
 
-# port_problems FILE ENGINE_STATE PROJECT: ports that our own nginx has are free for us.
+# port_problems FILE ENGINE_STATE PROJECT: a port that our own nginx publishes is not taken.
 port_problems() {
   local file=$1 state=$2 project=$3 key nginx='' ours=''
   [[ $state != ok ]] || nginx=$(running_container "$project" nginx)
@@ -80,9 +80,9 @@ locustfile_problem() {
     echo "LOCUSTFILE is $name, which is not in locustfiles/; put it there ($(where "$file" LOCUSTFILE))"
 }
 
-# Docker's own rules come before those of a firewall on the host.
+# Docker's rules come before those of a firewall on the host.
 warn_about_firewall() {
   if has ufw && ufw status 2>/dev/null | grep -q '^Status: active'; then
-    log "note: ufw is active; published ports go round it: see BIND_ADDRESS in .env"
+    log "note: ufw is active, but does not block published ports: see BIND_ADDRESS in .env"
   fi
 }

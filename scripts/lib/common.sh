@@ -1,12 +1,13 @@
-# What every script has. Sourcing this changes nothing but the shell.
+# What every script needs. Sourcing this changes nothing outside the shell.
 
-# What a shell sets for itself, or Git for its hooks, is not meant for us.
+# A shell sets some of these for itself, and Git sets others for its hooks; none is for us.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-# A folder that a session had and that is gone; programs then take /tmp.
+# TMPDIR may name a folder of a session that is gone; without it programs take /tmp.
 [[ -d ${TMPDIR:-/tmp} && -w ${TMPDIR:-/tmp} ]] || unset TMPDIR
 
-# checkout_of SCRIPT: print the checkout by the way the script, or a link to it, goes there. Compose does so
-# too, and recreates what was made by another way, such as a link to the folder.
+# checkout_of SCRIPT: print the path of the checkout, along the path by which the script or a link to it was
+# called. Compose works with such paths too: reached by another path, such as a link to the folder, the
+# checkout is another one for it, and it recreates the containers.
 checkout_of() {
   local path=$1 real
   real=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -24,13 +25,13 @@ readonly root
 trap 'report_failure "$?" "$BASH_COMMAND"' ERR
 
 log() {
-  # Over the seconds that progress.sh lets tick on a terminal.
+  # Overwrite the seconds that progress.sh shows on a terminal.
   [[ ! -t 2 ]] || printf '\r\033[K' >&2
   printf '%s %s: %s\n' "$(date -u +%FT%TZ)" "${0##*/}" "$*" >&2
 }
 
-# report_failure CODE COMMAND: what fails within a substitution has said so. For its end, `x=$(f)` needs no
-# `|| exit`, with which all of f goes on after what fails in it.
+# report_failure CODE COMMAND: silent for `x=$(f)`, because what failed within f has been reported. `x=$(f)`
+# needs no `|| exit` to end the script; with it, f would go on after a command that fails.
 report_failure() {
   [[ $2 =~ ^[a-z_]+\+?=\$\([^\&|]*\)$ ]] || log "${BASH_SOURCE[1]#"$root"/}:${BASH_LINENO[0]}: '$2' exited $1"
 }
@@ -46,14 +47,14 @@ die() {
 # Print the comment block at the top of the calling script.
 usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"; }
 
-# From the checkout: Compose takes the paths of COMPOSE_FILE from where it is called.
+# Compose resolves the paths of COMPOSE_FILE from where it is called, so call it from the checkout.
 compose() (
   cd -- "$root" || exit
   exec docker compose "$@"
 )
 
-# Of this folder and no other above it; named, it may be somebody else's clone, as with sudo. Before 2.38
-# Git takes safe.directory from no argument.
+# Git for the clone in this folder, and for none above it. Naming the folder lets Git use a clone of another
+# user, as with sudo; before 2.38 Git takes safe.directory from no argument.
 repository() { git -C "$root" --git-dir=.git --work-tree=. "$@"; }
 
 has() { command -v "$1" >/dev/null 2>&1; }

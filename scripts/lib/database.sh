@@ -1,12 +1,12 @@
-# The results database around a migration: a dump before, and nothing else changed if it fails.
+# The results database around a migration: dump it first; a migration that fails changes nothing.
 
 readonly backups_dir=$root/backups dumps_kept=5
 
 # stores PROFILES: print the bundled stores of a COMPOSE_PROFILES.
 stores() { tr ',' '\n' <<<"$1" | grep -x 'postgres\|redis' || true; }
 
-# dump_results NAME: dump the bundled database if it holds anything yet.
-# It has its final name only once it is complete and readable.
+# dump_results NAME: dump the bundled database if it has tables.
+# The dump gets its final name only once it is complete and readable.
 dump_results() (
   local file=$backups_dir/$1
   has_tables || return 0

@@ -1,4 +1,4 @@
-# The Docker engine and Compose: look whether they are there, install and start them.
+# The Docker engine and Compose: find, install and start them.
 
 readonly engine_wanted=20.10 compose_wanted=2.20
 readonly engine_start_s=60 engine_log=/var/log/dockerd.log engine_socket=unix:///var/run/docker.sock
@@ -36,7 +36,8 @@ engine_address() {
   printf '%s\n' "${address:-$engine_socket}"
 }
 
-# is_elsewhere ADDRESS: a port of this machine may be the end of a tunnel, and another name says so.
+# is_elsewhere ADDRESS: succeeds if the engine is on another machine. A port of this machine may be the end
+# of a tunnel; then the engine has another name.
 is_elsewhere() {
   local name
   case $1 in
@@ -48,7 +49,7 @@ is_elsewhere() {
   esac
 }
 
-# silent_state WORDS ADDRESS COMPOSE: why the engine did not answer.
+# silent_state WORDS ADDRESS COMPOSE: print why the engine did not answer.
 silent_state() {
   case $1 in
     *'permission denied'*) echo forbidden ;;
@@ -65,7 +66,8 @@ silent_state() {
   esac
 }
 
-# engine_problem STATE install|no-install IS_ROOT: nothing when it is there or we may see to it.
+# engine_problem STATE install|no-install IS_ROOT: print nothing if the engine is ready or we may install or
+# start it.
 engine_problem() {
   local need="Docker Engine $engine_wanted and Compose $compose_wanted or newer" what
   local remedy="unset DOCKER_HOST and DOCKER_CONTEXT, or: docker context use default"
@@ -89,12 +91,12 @@ engine_problem() {
     forbidden)
       echo "you may not use the Docker engine; run this as root, or join the group docker"
       ;;
-    podman) echo "docker is Podman here, with which Locust Fleet does not work; install $need" ;;
-    no-context) echo "the Docker client has no such context; $remedy" ;;
+    podman) echo "docker is Podman here, which Locust Fleet does not support; install $need" ;;
+    no-context) echo "the Docker client does not know its context; $remedy" ;;
     silent*) echo "the Docker engine at ${1#* } does not answer; start it, or $remedy" ;;
     elsewhere*)
-      echo "the Docker engine is at ${1#* }, and containers read files of this folder; deploy on that" \
-        "machine, or for the engine of this one $remedy"
+      echo "the Docker engine is at ${1#* }, but containers read files of this folder; deploy on that" \
+        "machine, or, for the engine of this machine, $remedy"
       ;;
     old-engine*) echo "the Docker engine is ${1#* }; install $engine_wanted or newer" ;;
     old-compose*) echo "Docker Compose is ${1#* }; install $compose_wanted or newer" ;;
@@ -102,8 +104,8 @@ engine_problem() {
   esac
 }
 
-# require_engine CODE: end with it where the engine is that of another machine, or does not answer. One that
-# is old or without Compose will do to stop what runs on it.
+# require_engine CODE: end with this code if the engine is on another machine or does not answer. An old engine,
+# or one without Compose, is enough to stop containers.
 require_engine() {
   local state problem
   state=$(engine_state)
@@ -149,7 +151,7 @@ install_engine() {
   if ! has apt-get; then
     install_with_dnf
   elif dpkg-query --show docker-ce >/dev/null 2>&1; then
-    # Docker's own packages, which those of Debian would replace.
+    # Debian's packages would replace Docker's own, which are installed here.
     log "installing Compose"
     apt_quietly update
     apt_quietly install docker-compose-plugin
@@ -158,7 +160,7 @@ install_engine() {
   fi
 }
 
-# install_with_apt: Debian 13 and Ubuntu have all of it; of Debian 12, Compose is too old.
+# install_with_apt: Debian 13 and Ubuntu have everything; the Compose of Debian 12 is too old.
 install_with_apt() {
   log "installing the Docker engine and Compose"
   apt_quietly update
@@ -167,16 +169,16 @@ install_with_apt() {
   elif apt_offers docker-compose "$compose_wanted"; then
     apt_quietly install docker.io docker-cli docker-compose docker-buildx
   else
-    # The older release's containerd and runc stay: they fit, and are what it patches.
+    # containerd and runc of the older release stay: they fit, and that release patches them.
     apt_quietly install docker.io
     add_newer_debian
-    # shellcheck disable=SC2154  # of images.sh, which those have that install
+    # shellcheck disable=SC2154  # from images.sh, which every installing script sources
     apt_quietly install --target-release "$debian_release" \
       docker.io docker-cli docker-compose docker-buildx
   fi
 }
 
-# apt_quietly update|install ARGUMENT...: services are started by us, once all is there.
+# apt_quietly update|install ARGUMENT...: run apt-get, and show its output only when it fails.
 apt_quietly() {
   local command=$1 words
   shift
@@ -197,7 +199,7 @@ apt_offers() {
   version_at_least "${candidate#*:}" "$2"
 }
 
-# One more release of the same mirror, pinned so low that nothing else comes from it.
+# Add a newer release of the same mirror, with a priority so low that no other package comes from it.
 add_newer_debian() {
   local mirror key=/usr/share/keyrings/debian-archive-keyring.gpg name=locust-fleet-$debian_release
   local source=/etc/apt/sources.list.d/$name.sources pin=/etc/apt/preferences.d/$name
@@ -208,7 +210,7 @@ add_newer_debian() {
     [[ ! -e $key ]] || printf 'Signed-By: %s\n' "$key"
   } >"$source"
   printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n' "$debian_release" >"$pin"
-  # Everybody who asks apt reads them.
+  # Every user of apt reads these files.
   chmod 0644 "$source" "$pin"
   apt_quietly update
 }
@@ -234,11 +236,11 @@ start_engine() {
   wait_for_engine
 }
 
-# Without an init system: by itself, outside our session, with as many open files as are allowed.
+# Without an init system: start it outside our session, with as many open files as are allowed.
 start_dockerd() (
   exec 9>&-
   local pid_file=/var/run/docker.pid
-  # Left by a machine that was switched off; dockerd refuses to start over it.
+  # A machine that was switched off leaves this file, and dockerd refuses to start while it is there.
   if [[ -s $pid_file ]] && ! is_process "$(<"$pid_file")" dockerd; then rm -f "$pid_file"; fi
   ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"
   setsid --fork dockerd >>"$engine_log" 2>&1 </dev/null
@@ -251,13 +253,13 @@ wait_for_engine() {
   until docker version >/dev/null 2>&1; do
     if ((SECONDS >= deadline)); then
       [[ ! -s $engine_log ]] || tail -n 20 "$engine_log" >&2
-      die 1 "the Docker engine did not start within $engine_start_s s; its last words are above"
+      die 1 "the Docker engine did not start within $engine_start_s s; its last log lines are above"
     fi
     sleep 0.5
   done
 }
 
-# Print the number of open files a container may have: what the engine may give, at most 65536.
+# Print the number of open files a container may have: what the engine allows, at most 65536.
 open_files_limit() {
   local limit pid
   pid=$(cat /var/run/docker.pid 2>/dev/null || true)

@@ -1,9 +1,9 @@
 # Read and write settings files: one KEY=VALUE a line, no quotes, no comment behind a value.
-# Nothing here runs a settings file, and values are never expanded.
+# Nothing here executes a settings file or expands a value.
 
 readonly block_mark='# --- written by deploy.sh, do not edit below ---'
 
-# Print the file the settings are in: .env, or .env.example before the first deployment.
+# Print the file that holds the settings: .env, or .env.example before the first deployment.
 settings_file() {
   if [[ -e $root/.env ]]; then echo "$root/.env"; else echo "$root/.env.example"; fi
 }
@@ -23,7 +23,7 @@ trimmed() {
   printf '%s' "${text%"${text##*[![:space:]]}"}"
 }
 
-# env_get FILE KEY: print the value; nothing when it is empty or not there. The last line wins.
+# env_get FILE KEY: print the value; nothing if it is empty or not set. The last line wins.
 env_get() {
   local line value=''
   while IFS= read -r line || [[ -n $line ]]; do
@@ -46,12 +46,12 @@ where() {
   printf '%s' "${1##*/}${number:+ line $number}"
 }
 
-# replace_file FILE: write the standard input to FILE at once, keeping its owner and mode, also where that
-# lets nobody write.
+# replace_file FILE: replace FILE by the standard input in one step, keeping its owner and mode, even if the
+# mode lets nobody write.
 replace_file() {
   local file=$1 new=$1.new
   cp -p -- "$file" "$new"
-  # Also where errexit is off: on a full disk, what is there stays.
+  # Joined by &&, because errexit may be off: on a full disk the former content stays.
   chmod u+w -- "$new" && cat >"$new" && chmod --reference="$file" -- "$new" && mv -- "$new" "$file"
 }
 
@@ -91,8 +91,8 @@ block_keys() {
   sed "1,/^$block_mark\$/d" "$root/.env.example" | sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p'
 }
 
-# Compose prefers variables of the shell to those of .env: leave it none of ours, and none that change
-# what it reads, says and builds.
+# Compose prefers variables of the shell to those of .env. So unset ours, and those that change what Compose
+# reads, prints and builds.
 use_settings_file_alone() {
   local key
   while IFS=$'\t' read -r _ key _; do

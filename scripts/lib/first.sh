@@ -1,7 +1,7 @@
-# The first deployment of a project on this engine. When it fails it takes away what it made, so that
-# nobody stumbles over a database whose password is in another folder.
+# The first deployment of a project on this engine. When it fails it removes what it made, so that no
+# database stays whose password is in another folder.
 
-# is_first PROJECT: whether the engine has neither containers nor volumes of that name, whoever made them.
+# is_first PROJECT: succeeds if the engine has no containers or volumes of that name, whoever made them.
 is_first() {
   local names
   names=$(docker ps --all --format '{{.ID}}' --filter "label=com.docker.compose.project=$1") || return 1
@@ -10,8 +10,8 @@ is_first() {
   [[ $'\n'$names != *$'\n'"$1_"* ]]
 }
 
-# take_away PROJECT: remove what a first deployment made; nothing if another checkout made some of it
-# meanwhile. Asks the engine, since the settings may be what failed.
+# take_away PROJECT: remove what a first deployment made; nothing if another checkout has deployed the project
+# meanwhile. Asks the engine, because the settings may be the reason of the failure.
 take_away() {
   local folders volumes networks
   local -a of_project=(--filter "label=com.docker.compose.project=$1")
@@ -20,7 +20,7 @@ take_away() {
   networks=$(docker network ls "${of_project[@]}" --format '{{.Name}}')
   [[ -n $folders$volumes$networks ]] || return 0
   if grep -qvxF "$root" <<<"${folders:-$root}"; then
-    log "$1 was deployed from another folder meanwhile, so nothing is taken away"
+    log "$1 was deployed from another folder meanwhile, so nothing is removed"
     return
   fi
   docker ps --all "${of_project[@]}" --format '{{.ID}}' | xargs -r docker rm --force --volumes >/dev/null
@@ -28,8 +28,8 @@ take_away() {
   xargs -r docker network rm <<<"$networks" >/dev/null
   volumes=$(docker volume ls "${of_project[@]}" --format '{{.Name}}')
   if [[ -z $volumes ]]; then
-    log "its containers, networks and volumes are taken away; .env and secrets/ stay for the next try"
+    log "removed its containers, networks and volumes; .env and secrets/ stay for the next try"
   else
-    log "error: it leaves volumes; remove them with: docker volume rm ${volumes//$'\n'/ }"
+    log "error: some volumes are left; remove them with: docker volume rm ${volumes//$'\n'/ }"
   fi
 }

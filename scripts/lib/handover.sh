@@ -1,14 +1,14 @@
-# Replace the containers of a service one by one, beside a run: each new one has its part of the work
-# before an old one leaves. What Compose sees before and after is a stack as it should be.
+# Replace the containers of a service one by one, during a run: each new one has its part of the work before an
+# old one leaves. Before and after, the stack is what Compose would make of the settings.
 
-# hand_over PROJECT [back]: workers first, then masters; 1 when a new container is unfit, which is gone
-# again. On the way back, those of the former version that are there have proved themselves.
-# Also called from a trap, where a bare `return` says how things stood before it: hence a number at each.
+# hand_over PROJECT [back]: replace workers first, then masters. Returns 1 if a new container is unfit; that one
+# is removed. With `back`, containers of the former version are not tried again.
+# Also called from a trap, where a bare `return` returns the status from before the trap: hence the numbers.
 hand_over() {
   local first=locust-worker then=locust-master
-  # Compose recreates whatever depends on what it recreates: all but those two must be as it should be.
+  # Compose recreates all that depends on what it recreates: so all but these two services must be up to date.
   compose --progress quiet up --detach migrate >&2 || return 1
-  # Workers are tried by the word of the leader.
+  # The leader says whether a new worker is fit.
   if ! wait_for_leader "$1" 10; then
     first=locust-master then=locust-worker
   fi
@@ -17,14 +17,14 @@ hand_over() {
     no_leader_is_an_error "$1"
 }
 
-# wanted_of SERVICE: print how many there are to be.
+# wanted_of SERVICE: print the wanted number of containers.
 wanted_of() { if [[ $1 == locust-master ]]; then setting LOCUST_MASTERS; else setting LOCUST_WORKERS; fi; }
 
-# replace_one_by_one PROJECT SERVICE COUNT [back]: goes by what is there, so that an update which was
-# interrupted is finished by the next one.
+# replace_one_by_one PROJECT SERVICE COUNT [back]: starts from the containers that exist, so that the next update
+# finishes one that was interrupted.
 replace_one_by_one() {
   local project=$1 service=$2 count=$3 back=${4:-} there old spare new tried=' '
-  # Errexit is off here, and an engine without an answer does not say that there is nothing to replace.
+  # Errexit is off here, and an engine that does not answer does not mean that there is nothing to replace.
   there=$(containers "$project" "$service") || return 1
   [[ -n $there ]] || return 0
   while :; do
@@ -54,7 +54,7 @@ replace_one_by_one() {
 # without NAMES OTHERS: print the names that are not among the others.
 without() { comm -23 <(sort <<<"$1") <(sort <<<"$2"); }
 
-# drop_stopped PROJECT SERVICE: those that have left already; Compose would start them again.
+# drop_stopped PROJECT SERVICE: remove stopped containers, which Compose would start again.
 drop_stopped() {
   local name
   while read -r name; do
@@ -62,21 +62,21 @@ drop_stopped() {
   done < <(containers "$1" "$2" '{{.State}} {{.Names}}' | sed -n 's/^\(exited\|dead\|created\) //p')
 }
 
-# create_spare PROJECT SERVICE NAMES: make one more than these, as the settings say, and print its name.
+# create_spare PROJECT SERVICE NAMES: create one more than these, with the present settings; print its name.
 create_spare() {
   local words names
   # With its dependencies: Compose would forget them, and recreate everything at the next `up`.
   words=$(compose create --no-recreate --scale "$2=$(($(wc -l <<<"$3") + 1))" "$2" 2>&1) || {
     printf '%s\n' "$words" >&2
-    log "error: Compose cannot make one more $2; its words are above"
+    log "error: Compose cannot create one more $2; its output is above"
     return 1
   }
   names=$(containers "$1" "$2" '{{.Names}}') || return 1
   without "$names" "$3"
 }
 
-# unlike PROJECT SERVICE NAME: print the names of those that are not as this one is. What Compose would
-# recreate is no answer: it counts what depends on a change as changed.
+# unlike PROJECT SERVICE NAME: print the names of containers with another configuration than this one. Asking
+# Compose what it would recreate does not help: it counts what depends on a change as changed.
 unlike() {
   local all hash
   all=$(containers "$1" "$2" '{{.Label "com.docker.compose.config-hash"}} {{.Names}}') || return 1
@@ -84,19 +84,19 @@ unlike() {
   sed -n "/^$hash /!s/^[^ ]* //p" <<<"$all"
 }
 
-# try_container PROJECT SERVICE NAME: an unfit one is taken away, for it may have users by now.
+# try_container PROJECT SERVICE NAME: remove an unfit one, because it may have users by now.
 try_container() {
   if [[ $2 == locust-master ]]; then
     try_master "$3" && return 0
   else
     try_worker "$1" "$3" && return 0
   fi
-  log "error: $3 is unfit and is taken away"
+  log "error: $3 is unfit and is removed"
   docker stop "$3" >/dev/null && docker rm "$3" >/dev/null
   return 1
 }
 
-# What it needs to stand by is all that can be known of it.
+# A master that stands by shows no more than that it is ready to.
 try_master() {
   wait_until_up "$1" || return 1
   log "$1 stands by"
@@ -110,7 +110,7 @@ try_worker() {
   while :; do
     code=0
     words=$(ask_about_worker "$project" "$host") || code=$?
-    # Anything but a verdict: there is no master, or it has ended.
+    # No verdict: there is no master, or it has ended.
     ((code != 0 && code != 3 && SECONDS < until)) || break
     sleep 1
   done
@@ -118,11 +118,11 @@ try_worker() {
   ((code == 0)) && has_not_ended "$name"
 }
 
-# ask_about_worker PROJECT HOST: print the reason of the verdict; 0 if it is fit, 3 if it is not, or
-# another code if nobody says.
+# ask_about_worker PROJECT HOST: print the reason of the verdict. Returns 0 for fit, 3 for unfit, another code
+# without a verdict.
 ask_about_worker() {
   local master
-  # Any master asks the one that leads.
+  # Each master asks the leader.
   master=$(running_container "$1" locust-master)
   if [[ -z $master ]]; then
     echo 'no master runs'
@@ -137,7 +137,7 @@ wait_until_up() {
   until docker exec "$1" locust-fleet healthcheck >/dev/null 2>&1; do
     has_not_ended "$1" || return 1
     if ((SECONDS > until)); then
-      log "error: $1 is not ready after 120 s; its last lines:"
+      log "error: $1 is not ready after 120 s; its last log lines:"
       docker logs --tail 20 "$1" >&2
       return 1
     fi
@@ -145,16 +145,16 @@ wait_until_up() {
   done
 }
 
-# has_not_ended NAME: what the engine had to start again is no good either.
+# has_not_ended NAME: fails also for a container that the engine had to restart.
 has_not_ended() {
   [[ $(docker inspect --format '{{.State.Status}} {{.RestartCount}}' "$1") != 'running 0' ]] || return 0
-  log "error: $1 ended; its last lines:"
+  log "error: $1 ended; its last log lines:"
   docker logs --tail 20 "$1" >&2
   return 1
 }
 
-# leaves_first SERVICE NAMES: the youngest, which may be left of an update that failed; of masters the
-# one that leads is the last, when all that stand by are new.
+# leaves_first SERVICE NAMES: print the youngest, which may be left of a failed update. The leader is the last of
+# the masters, when all standbys are new.
 leaves_first() {
   local name first=''
   while read -r name; do
@@ -169,15 +169,15 @@ leads() {
 sys.exit(json.load(u.urlopen("http://127.0.0.1:8080/ready"))["role"] != "leader")' >/dev/null 2>&1
 }
 
-# let_leave PROJECT SERVICE NAME: it finishes its requests and hands over what it counted, in its own
-# grace period.
+# let_leave PROJECT SERVICE NAME: stop it; it finishes its requests and hands over its counts within its grace
+# period.
 let_leave() {
   local project=$1 service=$2 name=$3 began=$SECONDS led=no
   [[ $service != locust-master ]] || ! leads "$name" || led=yes
   log "$name leaves"
   docker stop "$name" >/dev/null || return 1
   [[ $(docker inspect --format '{{.State.ExitCode}}' "$name") != 137 ]] ||
-    log "warning: $name was not done in its time; the events of the run say what that cost"
+    log "warning: $name did not finish in its grace period; the events of the run say what was lost"
   # Well within GHOST_LIMIT, so that users go on until one leads again.
   if [[ $led == yes ]] && ! wait_for_leader "$project" 20; then
     lead_again "$project" "$name"
@@ -187,10 +187,10 @@ let_leave() {
   log "$name has left after $((SECONDS - began)) s"
 }
 
-# lead_again PROJECT NAME: that a master cannot lead shows only when it does.
+# lead_again PROJECT NAME: start the former leader again. Whether a master can lead shows only when it does.
 lead_again() {
   local new
-  log "error: no new master leads after 20 s; their last lines:"
+  log "error: no new master leads after 20 s; their last log lines:"
   for new in $(containers "$1" locust-master '{{.Names}}' | grep -vx "$2"); do
     docker logs --tail 5 "$new" >&2
     docker rm --force "$new" >/dev/null
@@ -199,7 +199,7 @@ lead_again() {
   no_leader_is_an_error "$1" && log "$2 leads again"
 }
 
-# wait_for_leader PROJECT SECONDS: 1 if none leads by then.
+# wait_for_leader PROJECT SECONDS: returns 1 if none leads by then.
 wait_for_leader() {
   local until=$((SECONDS + $2))
   until leader_answers "$1"; do
@@ -208,7 +208,7 @@ wait_for_leader() {
   done
 }
 
-# leader_answers PROJECT: any master asks the one that leads.
+# leader_answers PROJECT: succeeds if the leader answers; each master asks it.
 leader_answers() {
   local master
   for master in $(running_containers "$1" locust-master); do

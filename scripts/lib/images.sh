@@ -1,22 +1,22 @@
-# Where the images come from: the registry, or the packages of Debian when it cannot give all.
-# Sourced after common.sh and engine.sh. Every function prints its result on stdout and its story on stderr.
+# Where the images come from: the registry, or Debian's packages when the registry lacks some.
+# Sourced after common.sh and engine.sh. Every function prints its result on stdout, and logs on stderr.
 #
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # root is set by common.sh
 source "$root/scripts/lib/registry.sh"
 
 readonly debian_release=trixie
-# What our images are built from; also the label that says what an image was built from.
+# The label that says which files an image was built from.
 readonly inputs_label=fleet.inputs
-# No package of Debian holds it: without a registry it is left out, unless it is there already.
+# Debian has no package of it: without a registry the stack leaves it out, unless the image is here already.
 readonly official_only=GRAFANA_IMAGE
 readonly monitoring_images='PROMETHEUS_IMAGE ALERTMANAGER_IMAGE NODE_EXPORTER_IMAGE REDIS_EXPORTER_IMAGE
 POSTGRES_EXPORTER_IMAGE NGINX_EXPORTER_IMAGE GRAFANA_IMAGE'
 
 # ensure_third_party_images auto|registry|packages [install|no-install]
-# Have all of them, and print registry or packages, wherever they are from. `auto` takes Debian's
-# packages for all where the registry cannot give one; a stack that runs keeps the source it has.
-# `install` allows to install debootstrap, which the packages need.
+# Get all third-party images, and print their source: registry or packages. `auto` builds all from Debian's
+# packages if the registry lacks one; a deployed stack keeps its source. `install` allows to install
+# debootstrap, which building needs.
 ensure_third_party_images() {
   local wanted=$1 install=${2:-install} in_use=''
   local remedy="repeat later, load what is missing with 'docker load', or set IMAGE_SOURCE=packages in .env"
@@ -32,7 +32,7 @@ ensure_third_party_images() {
       elif [[ $in_use == registry ]]; then
         die 1 "this stack runs on images of the registry, and not all could be pulled; $remedy"
       else
-        log "taking all third-party images from Debian's packages"
+        log "building all third-party images from Debian's packages"
         wanted=packages
       fi
       [[ $wanted == registry ]] || build_packages_images "$install" >&2
@@ -54,7 +54,7 @@ third_party_images() {
   done < <(sed -n '/^[A-Z_]*_IMAGE=/{/=locust-fleet\//!p;}' "$root/.env.example")
 }
 
-# needed_images registry|packages: the same list, without what this deployment leaves out.
+# needed_images registry|packages: print the same list, without images that this deployment leaves out.
 needed_images() {
   local line enabled
   enabled=$(image_setting MONITORING_ENABLED)
@@ -130,7 +130,7 @@ build_packages_images() {
   build_in_parallel "${outdated[@]}"
 }
 
-# Packages are unpacked while others are downloaded, so all at once is faster than one by one.
+# Some unpack packages while others download, so building all at once is faster than one by one.
 build_in_parallel() {
   local folder job failed=0
   local -a jobs=()
@@ -150,7 +150,7 @@ build_packages_image() {
     "$root/images/$folder"
 }
 
-# image_is_current FOLDER: is it there, built from what images/ holds now?
+# image_is_current FOLDER: succeeds if the image is here and was built from the present files in images/.
 image_is_current() {
   local built
   built=$(docker image inspect --format "{{index .Config.Labels \"$inputs_label\"}}" \
@@ -158,7 +158,7 @@ image_is_current() {
   [[ $built == "$(inputs_hash "$1")" ]]
 }
 
-# inputs_hash FOLDER: a hash of everything an image is made from; all are made from base.
+# inputs_hash FOLDER: print a hash of all files an image is built from, including those of base.
 inputs_hash() (
   cd -- "$root/images" || return
   [[ -d $1 ]] || die 1 "images/$1 does not exist, so $1 cannot be built from packages"
@@ -168,7 +168,7 @@ inputs_hash() (
   } | sha256sum | cut -d ' ' -f 1
 )
 
-# A shell of its own, so that what it leaves is removed however it ends.
+# A subshell, so that its temporary files are removed however it ends.
 build_base() (
   local install=$1 mirror security architecture work started=$SECONDS
   ensure_debootstrap "$install"
@@ -198,11 +198,11 @@ ensure_debootstrap() {
   fi
   log "installing debootstrap"
   apt_quietly update
-  # The keyring is what the packages are checked against; Ubuntu does not bring it by itself.
+  # debootstrap checks packages against this keyring, which Ubuntu does not install by itself.
   apt_quietly install debootstrap debian-archive-keyring
 }
 
-# Print the mirror: DEBIAN_MIRROR of .env, else the first of apt's own that has the release.
+# Print the mirror: DEBIAN_MIRROR of .env, or the first of apt's mirrors that has the release.
 debian_mirror() {
   local uri
   uri=$(image_setting DEBIAN_MIRROR)
@@ -219,7 +219,7 @@ debian_mirror() {
   die 1 "apt on this machine knows no mirror of Debian $debian_release; set DEBIAN_MIRROR in .env"
 }
 
-# debian_security_mirror MIRROR: print where the security fixes are, or nothing.
+# debian_security_mirror MIRROR: print the mirror of security fixes, or nothing.
 debian_security_mirror() {
   local uri
   while read -r uri; do
@@ -229,7 +229,7 @@ debian_security_mirror() {
     fi
   done < <(
     apt_repositories
-    # Mirrors that have both keep them side by side; an Ubuntu host's apt knows neither.
+    # Mirrors keep both side by side; apt of an Ubuntu host knows neither.
     printf '%s-security/\n' "${1%/}"
   )
   log "no mirror of Debian's security fixes found; the images get them with the next point release"
@@ -240,7 +240,7 @@ apt_repositories() {
   ! command -v apt-get >/dev/null || apt-get indextargets --format '$(REPO_URI)' | sort -u
 }
 
-# has_release URI SUITE LABEL: asked through apt itself where there is one, for its proxy settings.
+# has_release URI SUITE LABEL: asks through apt where it is installed, because of its proxy settings.
 has_release() {
   local helper=/usr/lib/apt/apt-helper file
   if [[ ! -x $helper ]]; then
@@ -262,18 +262,18 @@ has_release() {
 # --- building ---
 
 # run_build IMAGE [OPTION...] CONTEXT
-# Build quietly; show the end of the engine's words when it fails.
+# Build quietly; show the end of the output when it fails.
 run_build() {
   local image=$1 started=$SECONDS words bundle variable
   shift
   bundle=$(ca_bundle)
-  # A proxy that inspects TLS is trusted by the host; as a secret its certificate is in no layer.
+  # The host trusts a proxy that inspects TLS; passed as a secret, its certificate is in no layer.
   [[ -z $bundle ]] || set -- --secret "id=ca,src=$bundle" "$@"
 
   log "building $image"
   words=$(mktemp)
-  # The proxy variables are no part of the build's cache. One that is named and not set would hide
-  # that of the client's own configuration.
+  # The build cache ignores proxy variables. A named variable without a value would hide the one of the
+  # client's configuration.
   for variable in http_proxy https_proxy no_proxy; do
     [[ -z ${!variable:-} ]] || set -- --build-arg "$variable" "$@"
   done
@@ -298,8 +298,7 @@ ca_bundle() {
   done
 }
 
-# Print the package index that the host's pip uses, if it is not the public one and can be reached
-# from a container.
+# Print the package index that the host's pip uses, if it is not the public one and containers can reach it.
 pip_index_url() {
   local url=${PIP_INDEX_URL:-}
   if [[ -z $url ]] && command -v pip >/dev/null; then

@@ -1,4 +1,4 @@
-# Keep what a deployment consists of, besides data: to go back to it when the next one fails.
+# Keep what a deployment consists of, except its data, to go back to it when the next one fails.
 
 readonly deploy_dir=$root/.deploy
 readonly -a kept_folders=(alertmanager conf grafana locustfiles nginx postgres postgres-exporter
@@ -20,7 +20,7 @@ keep_deployed() {
   mv -- "$deploy_dir/deployed.new" "$deploy_dir/deployed"
 }
 
-# keep_scenario LOCUSTFILE: what run_test.sh switched to is what a failed deployment goes back to.
+# keep_scenario LOCUSTFILE: a failed deployment goes back to what run_test.sh has switched to.
 keep_scenario() (
   [[ -d $deploy_dir/deployed ]] || return 0
   cd -- "$root" || exit
@@ -36,7 +36,7 @@ copy_deployment() (
   umask 077
   mkdir -p -- "$folder"
   cd -- "$root" || exit
-  # Not what Python leaves there, nor another's draft that we cannot read.
+  # Without Python's cache, and without files of other users that we cannot read.
   # shellcheck disable=SC2068  # a pattern of names
   find "${kept_folders[@]}" ${kept_files[@]} \( -name __pycache__ -o ! -readable \) -prune -o ! -type d -print0 |
     xargs -0 cp -a --parents --target-directory="$folder" --
@@ -50,13 +50,13 @@ copy_deployment() (
   done >"$folder/images"
 )
 
-# restore_deployed: make the checkout what it was at the last good deployment. What it is now is
-# kept in .deploy/failed. Folders and files keep their inodes, which containers have mounted.
+# restore_deployed: make the checkout what it was at the last good deployment, and keep the present state in
+# .deploy/failed. Folders and files keep their inodes, because containers have them mounted.
 restore_deployed() {
   local from=$deploy_dir/deployed folder
   copy_deployment "$deploy_dir/failed"
   for folder in "${kept_folders[@]}"; do
-    # A tester's new files do no harm.
+    # New scenarios do no harm.
     [[ $folder == locustfiles ]] || remove_added "$from/$folder" "$root/$folder"
   done
   # Names without ./, which would give the checkout itself the owner and mode of the copy.
@@ -66,7 +66,7 @@ restore_deployed() {
   restore_image_names
 }
 
-# Where notifications went: deploy.sh wrote the new addresses before anybody tried them.
+# deploy.sh writes new addresses of channels before anybody has tried them.
 restore_addresses() {
   local from=$deploy_dir/deployed/secrets key
   for key in "${notification_secrets[@]}"; do
@@ -74,7 +74,7 @@ restore_addresses() {
   done
 }
 
-# remove_added FORMER PRESENT: remove the files of PRESENT that FORMER has not.
+# remove_added FORMER PRESENT: remove the files of PRESENT that FORMER lacks.
 remove_added() {
   local file
   while IFS= read -r -d '' file; do

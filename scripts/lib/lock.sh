@@ -1,4 +1,4 @@
-# One at a time changes what runs here. The kernel drops the lock when the process ends, however.
+# Only one process at a time changes the stack. The kernel releases the lock however the process ends.
 
 take_lock() {
   local file=$root/.deploy/lock

@@ -1,6 +1,6 @@
-# The locustfile that master and workers run: checked before, and recreated with it together.
+# The locustfile that master and workers run. It is checked first; then both are recreated together.
 
-# locustfile_name PATH: print the name in locustfiles/ of a path or name; explain why there is none.
+# locustfile_name PATH: print the name within locustfiles/ of a path or name; end the script if there is none.
 locustfile_name() {
   local folder path
   folder=$(realpath -- "$root/locustfiles")
@@ -11,18 +11,18 @@ locustfile_name() {
   fi
   [[ -f $path ]] || die 2 "there is no locustfile $1; put it into $folder"
   [[ $path == "$folder"/* ]] ||
-    die 2 "$1 is outside of $folder, the folder that containers see; put it there"
+    die 2 "$1 is outside of $folder, and containers see only that folder; put the file there"
   printf '%s\n' "${path#"$folder"/}"
 }
 
-# check_locustfile ENV_FILE: import the LOCUSTFILE of these settings in a container of its own.
-# Its words are on stderr; 1 when it cannot be used.
+# check_locustfile ENV_FILE: import the LOCUSTFILE of these settings in a separate container.
+# Prints its output on stderr; returns 1 if the file cannot be used.
 check_locustfile() (
   local file=$1 key value
   local -a variables=()
   while IFS=$'\t' read -r _ key value; do
     [[ $key == SCENARIO_* ]] || continue
-    # By name only: a value may be a secret, and arguments can be read by every process.
+    # Passed by name: a value may be a secret, and every process can read arguments.
     export "$key=$value"
     variables+=(--env "$key")
   done < <(env_lines "$file")

@@ -1,9 +1,9 @@
-# Look whether this machine can carry the stack. The files of /proc are arguments for the tests.
+# Check whether this machine can run the stack. The files of /proc are arguments, so that tests can pass their own.
 
 readonly wanted_cores=2 wanted_memory_mb=4000 wanted_disk_mb=50000
-# Below this it cannot work: the images and a first run's data.
+# The images and the data of a first run need at least this.
 readonly needed_disk_mb=5000
-# Measured: everything but the workers when idle, and one worker.
+# Measured when idle: everything but the workers, and one worker.
 readonly needed_memory_mb=900 needed_worker_mb=120
 
 # platform_problem KERNEL ARCHITECTURE
@@ -18,7 +18,7 @@ platform_problem() {
   esac
 }
 
-# memory_problem MEMINFO WORKERS: refuse only what cannot work, warn about what is tight.
+# memory_problem MEMINFO WORKERS: refuse too little memory, warn about less than advised.
 memory_problem() {
   local total needed=$((needed_memory_mb + $2 * needed_worker_mb))
   total=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' "$1") / 1024))
@@ -39,7 +39,7 @@ disk_problem() {
   fi
 }
 
-# free_mb FOLDER: of the nearest folder that exists.
+# free_mb FOLDER: print the free disk of the nearest folder that exists.
 free_mb() {
   local folder=$1
   until [[ -d $folder ]]; do folder=$(dirname -- "$folder"); done
@@ -57,7 +57,7 @@ cpus_problem() {
   done
 }
 
-# address_problem FILE FIB_TRIE: is BIND_ADDRESS one of this host's? The table is the kernel's.
+# address_problem FILE FIB_TRIE: check that this host has BIND_ADDRESS. FIB_TRIE is the kernel's table.
 address_problem() {
   local file=$1 address
   address=$(env_get "$file" BIND_ADDRESS)
@@ -73,24 +73,24 @@ address_problem() {
       "or 0.0.0.0 for all ($(where "$file" BIND_ADDRESS))"
 }
 
-# warn_about_way_out ROUTE IPV6_ROUTE: containers have IPv4 alone, and so has the front. A kernel without
-# IPv6 has no table of it.
+# warn_about_way_out ROUTE IPV6_ROUTE: containers and the front have IPv4 only. A kernel without IPv6 has no
+# table for it.
 warn_about_way_out() {
   [[ -r $2 ]] || return 0
   ! awk 'NR > 1 && $2 == "00000000" { found = 1 } END { exit !found }' "$1" &&
     awk '$1 ~ /^0+$/ && $2 == "00" && $NF != "lo" { found = 1 } END { exit !found }' "$2" || return 0
-  log "warning: this machine has a way out by IPv6 alone, and containers have IPv4 alone: they reach no" \
-    "target outside, and nobody outside reaches the front"
+  log "warning: this machine has a route to the outside by IPv6 only, and containers have IPv4 only:" \
+    "they reach no target outside, and nobody outside reaches the front"
 }
 
-# engine_machine_problem NAME SYSTEM DATA_FOLDER HOST: an engine whose socket leads to another machine, as
-# in a container of a CI. Docker Desktop shows its own machine the files of this one.
+# engine_machine_problem NAME SYSTEM DATA_FOLDER HOST: refuse an engine whose socket leads to another machine,
+# as in a container of a CI. Docker Desktop shares the files of this machine with its own.
 engine_machine_problem() {
   [[ $1 == "$4" || $2 == 'Docker Desktop' || -e $3 ]] ||
     echo "the Docker engine runs on $1, and this is $4; containers would not see $root: deploy there"
 }
 
-# engine_folder_problem DATA_FOLDER CHECKOUT: a snap mounts other folders as empty ones.
+# engine_folder_problem DATA_FOLDER CHECKOUT: an engine from a snap sees other folders as empty.
 engine_folder_problem() {
   [[ $1 != /var/snap/* ]] || case $2 in
     /home/* | /media/* | /mnt/*) ;;
@@ -104,11 +104,11 @@ engine_folder_problem() {
 # engine_limits_problem HAS_CPU_LIMITS
 engine_limits_problem() {
   [[ $1 != false ]] ||
-    echo "the Docker engine cannot limit processors; let systemd delegate cpu to a rootless engine, or use" \
-      "the one that root runs"
+    echo "the Docker engine cannot limit CPU; let systemd delegate cpu to a rootless engine, or use" \
+      "the engine that root runs"
 }
 
-# engine_port_problem FILE SECURITY FIRST KEY: of an engine without root, where everybody may publish.
+# engine_port_problem FILE SECURITY FIRST KEY: a rootless engine publishes only ports from FIRST on.
 engine_port_problem() {
   local port
   port=$(setting "$4")
@@ -116,7 +116,7 @@ engine_port_problem() {
     echo "$4 is $port, which an engine without root cannot publish; use $3 to 65535 ($(where "$1" "$4"))"
 }
 
-# port_problem FILE KEY ADDRESS TCP_TABLE...: is the port of KEY taken by somebody else?
+# port_problem FILE KEY ADDRESS TCP_TABLE...: check that no other program has the port of KEY.
 port_problem() {
   local file=$1 key=$2 address=$3 port
   shift 3
@@ -127,7 +127,7 @@ port_problem() {
   fi
 }
 
-# is_listening ADDRESS PORT TCP_TABLE...: the tables are /proc/net/tcp and tcp6.
+# is_listening ADDRESS PORT TCP_TABLE...: the tables are /proc/net/tcp and /proc/net/tcp6.
 is_listening() {
   local port taken wanted any='^0*$' table
   wanted=$(hex_address "$1")
@@ -136,7 +136,7 @@ is_listening() {
   for table; do
     [[ -r $table ]] || continue
     while read -r taken; do
-      # Everything listens here, or we want to listen everywhere, or it is the same address.
+      # The program listens on all addresses, or we want all, or the addresses are the same.
       [[ $taken =~ $any || $wanted =~ $any || $taken == *"$wanted" ]] && return 0
     done < <(awk -v port=":$port" '$4 == "0A" && substr($2, length($2) - 4) == port {
       print substr($2, 1, length($2) - 5) }' "$table")

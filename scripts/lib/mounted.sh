@@ -1,9 +1,9 @@
-# Processes read what is mounted into their containers when they start, and Compose does not look
-# into it. So each service has a label with a hash of what it reads: then Compose recreates just
-# what changed, and `up --scale` by hand recreates nothing.
+# Processes read mounted files when they start, and Compose does not look into these files. So each service has
+# a label with a hash of them: then Compose recreates only the services whose files changed, and `up --scale`
+# by hand recreates nothing.
 
-# A service, and the paths that its processes read at start. Not here: the certificate, which nginx
-# reads again, and the password of Postgres, which is in its database.
+# A service, and the paths that its processes read at start. Two paths are missing on purpose: nginx reads the
+# certificate again without a restart, and the password of Postgres is in its database.
 readonly mounted='
 nginx nginx secrets/front_secret
 console conf/gunicorn.py secrets/alert_token secrets/front_secret secrets/redis_password secrets/session_key
@@ -38,7 +38,7 @@ mounted_labels() {
   )
 }
 
-# refreshed_labels FILE ENV_FILE SERVICE...: print FILE with new labels of these services alone.
+# refreshed_labels FILE ENV_FILE SERVICE...: print FILE with new labels for these services only.
 refreshed_labels() {
   local file=$1 env_file=$2 line service
   shift 2
@@ -50,18 +50,18 @@ refreshed_labels() {
   done <"$file"
 }
 
-# mounted_label ENV_FILE FIRST_LOOK SERVICE PATH...: those that run the scenario say which, so that
-# an update can tell whether it is still the same.
+# mounted_label ENV_FILE FIRST_LOOK SERVICE PATH...: services that run the scenario also have a hash of it, so
+# that an update can tell whether it has changed.
 mounted_label() {
   local look=$2 scenario=''
   [[ $3 != locust-* ]] || scenario=", fleet.scenario: \"$(scenario_hash "$1")\""
-  # It ends when it has done its work, and nobody waits for its health.
+  # It ends when it has done its work, so nothing waits for its health.
   [[ $3 != migrate ]] || look=''
   printf '  %s: {labels: {fleet.mounted: "%s"%s}%s}\n' "$3" "$(mounted_hash "${@:4}")" "$scenario" "$look"
 }
 
-# first_look: print what lets the engine see within a second that a container is well, not within
-# five; deployments and updates wait for that of one service after the other. Older ones refuse it.
+# first_look: print the setting with which the engine sees within one second, instead of five, that a container
+# is healthy; deployments and updates wait for one service after the other. Older engines refuse the setting.
 first_look() {
   ! version_at_least "$(docker version --format '{{.Server.Version}}')" 25.0 ||
     ! version_at_least "$(docker compose version --short)" 2.21 ||
@@ -74,8 +74,8 @@ scenario_label() { label_in "$2" "$1" scenario; }
 # label_in FILE SERVICE NAME
 label_in() { sed -n "s/^  $2: .*fleet\\.$3: \"\\([^\"]*\\)\".*/\\1/p" "$1"; }
 
-# run_with FILE PROJECT SERVICE: whether all containers of it run, and with the labels in a file of
-# mounted_labels. Another LOCUSTFILE changes only that of the scenario.
+# run_with FILE PROJECT SERVICE: succeeds if all containers of the service run, with the labels in a file of
+# mounted_labels. Another LOCUSTFILE changes only the label of the scenario.
 run_with() {
   local labels
   labels="$(label_in "$1" "$3" mounted) $(label_in "$1" "$3" scenario)"
@@ -92,8 +92,8 @@ scenario_hash() {
   mounted_hash secrets/scenario "${files[@]}"
 }
 
-# scenario_files LOCUSTFILE: print what it may read. That is all in locustfiles/ but other scenarios:
-# files of Python that are not named in any of those that count.
+# scenario_files LOCUSTFILE: print the files that it may read: everything in locustfiles/ except other
+# scenarios, which are Python files that none of these files names.
 scenario_files() (
   local file grown=yes
   local -A counts=()
@@ -114,13 +114,13 @@ scenario_files() (
 
 files_in() { find "$1" \( -name __pycache__ -o ! -readable \) -prune -o -type f -print; }
 
-# module_of PATH: print the name by which it is imported; that of a package is its folder's.
+# module_of PATH: print the name by which it is imported; a package has the name of its folder.
 module_of() {
   local path=${1%/__init__.py}
   basename -- "${path%.py}"
 }
 
-# The session key makes the hash say nothing about a password.
+# With the session key in it, the hash reveals nothing about a password.
 mounted_hash() (
   cd -- "$root" || exit
   {
@@ -131,9 +131,9 @@ mounted_hash() (
 
 # --- who may read it ---
 
-# hidden_paths own|foreign USER_ID [PATH...]: print what of these, or of all that is mounted, each followed by
-# a zero byte, containers cannot read under their own user ids, as in a clone made under umask 077. Root
-# owns all. secrets/ stays closed; what is in it is mounted by itself.
+# hidden_paths own|foreign USER_ID [PATH...]: print the files of these paths, or of all mounted ones, that
+# containers cannot read under their own user ids, as in a clone made under umask 077; each is followed by a
+# zero byte. For root all files are own. secrets/ stays closed; its files are mounted one by one.
 hidden_paths() (
   local -a of=(-user "$2") paths=("${@:3}")
   [[ $1 == own || $2 != 0 ]] || return 0
@@ -145,36 +145,38 @@ hidden_paths() (
     [[ ! -d secrets ]] || paths+=(secrets)
     [[ ! -d .deploy/metrics ]] || paths+=(.deploy/metrics)
   fi
-  # A folder that we cannot look into is named itself.
+  # For a folder that we cannot look into, this prints the folder itself.
   find "${paths[@]}" -name __pycache__ -prune -o ! -path secrets "${of[@]}" \
     \( -type d ! -perm -005 -o -type f ! -perm -004 \) -print0 2>/dev/null || true
 )
 
-# hidden_problem USER_ID LOCUSTFILE [PATH...]: nothing if we may mend it. What this scenario does not name
-# in locustfiles/, such as another's draft, is worth a warning.
+# hidden_problem USER_ID LOCUSTFILE [PATH...]: print nothing if we may change the modes. For files in
+# locustfiles/ that this scenario does not use, such as somebody's draft, only warn.
 hidden_problem() {
   local path
   local -a drafts=() scenario
   mapfile -t scenario < <(scenario_files "$2")
   while IFS= read -r -d '' path; do
     if is_named "$path" "$2" "${scenario[@]}"; then
-      echo "containers cannot read $path, and it is not yours; let its owner do: chmod -R a+rX" \
+      echo "containers cannot read $path, and it is not yours; let its owner run: chmod -R a+rX" \
         "${kept_folders[*]}"
       return
     fi
     drafts+=("$path")
   done < <(hidden_paths foreign "$1" "${@:3}")
   ((${#drafts[@]} == 0)) ||
-    log "warning: containers cannot read ${drafts[*]}; should a scenario do, let the owner: chmod -R a+rX"
+    log "warning: containers cannot read ${drafts[*]}; if a scenario needs them, let the owner run:" \
+      "chmod -R a+rX"
 }
 
-# is_named PATH LOCUSTFILE SCENARIO_FILE...: all but what is in locustfiles/, and there what is named.
+# is_named PATH LOCUSTFILE SCENARIO_FILE...: succeeds for paths outside of locustfiles/, and for those within
+# that the scenario uses.
 is_named() (
   [[ $1 == locustfiles/* && locustfiles/$2/ != "$1"/* ]] || return 0
   cd -- "$root" && grep -qswF -- "$(module_of "$1")" "${@:3}"
 )
 
-# show_mounted CODE LOCUSTFILE [PATH...]: let containers read these, or all that is mounted.
+# show_mounted CODE LOCUSTFILE [PATH...]: let containers read these paths, or all mounted ones.
 show_mounted() {
   local problem
   local -a hidden
@@ -184,5 +186,6 @@ show_mounted() {
   ((${#hidden[@]})) || return 0
   log "letting containers read ${#hidden[@]} files and folders, such as ${hidden[0]}"
   (cd -- "$root" && chmod a+rX -- "${hidden[@]}") ||
-    die "$1" "containers cannot read what chmod names above; deploy from a disk that keeps modes, as its owner"
+    die "$1" "containers cannot read the files that chmod names above; deploy from a disk that keeps modes," \
+      "as the owner of the files"
 }

@@ -1,8 +1,8 @@
-# The programs that tests may see: what the base system has, and what test.sh brings. Whatever else
-# was installed by hand is missing on the next machine.
+# The programs that tests may see: those of the base system, and those that test.sh installs. A program that
+# was installed by hand would be missing on the next machine.
 
-# link_programs FOLDER PACKAGE...: link what PATH finds of the base system, of these packages and of
-# the engine, which may have been installed by hand.
+# link_programs FOLDER PACKAGE...: link the programs on PATH that belong to the base system, to these
+# packages, or to the engine, which may have been installed by hand.
 link_programs() {
   local folder=$1 engine='^docker(d|-init|-proxy|-credential-.*)?$'
   shift
@@ -14,7 +14,7 @@ link_programs() {
     xargs --delimiter='\n' ln --symbolic --target-directory="$folder" --
 }
 
-# programs_of_packages PACKAGE...: these and the base system; those that are not installed have none.
+# programs_of_packages PACKAGE...: print the programs of these packages and of the base system.
 programs_of_packages() {
   local -a base
   mapfile -t base < <(dpkg-query --show --showformat '${Package}\t${Essential}\t${Priority}\n' |
@@ -22,7 +22,7 @@ programs_of_packages() {
   { dpkg-query --listfiles "${base[@]}" "$@" 2>/dev/null || true; } | grep -E '/s?bin/[^/]+$'
 }
 
-# All of them, also those that another of the same name hides: that one may not be allowed.
+# All of them, also those that another program of the same name hides, because that one may not be allowed.
 programs_on_path() {
   local -a folders
   IFS=: read -ra folders <<<"$PATH"
@@ -32,7 +32,7 @@ programs_on_path() {
   done
 }
 
-# Print REAL<tab>PATH for each line: awk is mawk, by way of /etc/alternatives.
+# Print REAL<tab>PATH for each line: awk is really mawk, through /etc/alternatives.
 with_real_paths() {
   local paths
   paths=$(cat)

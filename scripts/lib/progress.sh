@@ -1,4 +1,4 @@
-# Say which step of how many is under way; on a terminal, let its seconds tick.
+# Print which step is under way; on a terminal, count its seconds.
 
 steps=0 step_number=0 ticker=''
 
@@ -16,7 +16,7 @@ step() {
 start_ticking() {
   {
     exec 9>&-
-    # Not longer than the script, however that ends.
+    # Ends with the script, however that ends.
     while sleep 1 && kill -0 "$$" 2>/dev/null; do printf '\r  %d s' "$SECONDS"; done
   } >&2 &
   ticker=$!

@@ -1,15 +1,15 @@
-# What a container registry gives: pull it within bounds, and say what is missing and why.
+# Pull images from a container registry within time limits, and say what is missing and why.
 # Sourced by images.sh.
 #
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # official_only is set by images.sh
 
-# A registry that fetches an image itself may need a while before its first word. Between two words
-# of the engine lies a layer: 120 MB at most, so slower than 200 kB/s is given up.
+# A registry that fetches an image from another one may be silent for a while at first. Between two lines of
+# the engine's output lies a layer of 120 MB at most, so a pull slower than 200 kB/s is given up.
 readonly pull_answer_s=60 pull_layer_s=600
 readonly pull_attempts=3 pull_pause_s=2
 
-# pull_missing_images: 1 when something needed cannot be had; the reasons are said.
+# pull_missing_images: return 1 if a needed image cannot be pulled; log the reasons.
 pull_missing_images() {
   local variable image needed reason status=0
   while IFS='=' read -r variable image; do
@@ -20,13 +20,13 @@ pull_missing_images() {
     log "$reason"
     [[ $needed == yes ]] || continue
     status=1
-    # Where nobody answers, nobody has the others either.
+    # A registry that does not answer gives no other image either.
     [[ $reason == "$image is not in the registry"* ]] || break
   done < <(needed_images registry)
   return "$status"
 }
 
-# pull_image IMAGE NEEDED: print why, if it cannot be had. NEEDED is yes, or no where it may be left out.
+# pull_image IMAGE NEEDED: print why if it cannot be pulled. NEEDED is no if the stack can do without it.
 pull_image() {
   local image=$1 needed=$2 attempt words verdict answers mirrors pause_s
   log "pulling $image"
@@ -44,11 +44,11 @@ pull_image() {
   return 1
 }
 
-# attempts_for VERDICT ANSWERS NEEDED: print how many there are. The engine itself repeats what breaks
-# off in a layer; what is left is a registry that is away for a moment.
+# attempts_for VERDICT ANSWERS NEEDED: print how many attempts to make. The engine itself repeats a layer that
+# breaks off; ours are for a registry that is away for a moment.
 attempts_for() {
   case $1:$2:$3 in
-    # Each of them waits for docker.io, at every deployment.
+    # Each attempt waits for docker.io, at every deployment.
     hidden:*:no) echo 1 ;;
     away:unknown:*) echo 2 ;;
     away:* | hidden:*) echo "$pull_attempts" ;;
@@ -56,8 +56,8 @@ attempts_for() {
   esac
 }
 
-# pull_verdict WORDS ANSWERS MIRRORS: print what an engine's words mean. ANSWERS is what registry_answers
-# printed, MIRRORS what registry_mirrors did.
+# pull_verdict WORDS ANSWERS MIRRORS: print what the engine's output means. ANSWERS is the output of
+# registry_answers, MIRRORS that of registry_mirrors.
 pull_verdict() {
   case $1 in
     *'no space left'*) echo full ;;
@@ -66,14 +66,14 @@ pull_verdict() {
     *'manifest unknown'* | *'name unknown'* | *'manifest for '*' not found'* | *': not found') echo missing ;;
     *'pull access denied'* | *': denied'* | *unauthorized* | *'no basic auth credentials'*) echo denied ;;
     *'dial tcp'* | *'no such host'* | *[Tt]imeout* | *'deadline exceeded'* | *'connection refused'*)
-      # A mirror's word is lost when docker.io, which is asked next, cannot be reached.
+      # After a mirror the engine asks docker.io; if that cannot be reached, the mirror's answer is lost.
       if [[ $2 == yes && -n $3 ]]; then echo hidden; else echo away; fi
       ;;
     *) echo away ;;
   esac
 }
 
-# pull_once IMAGE: print the engine's words; 1 when it failed or was silent for too long.
+# pull_once IMAGE: print the engine's output; return 1 if it failed or was silent for too long.
 pull_once() {
   local line='' silence_s=$pull_answer_s pulling words status
   exec {words}< <(exec docker pull "$1" 2>&1)
@@ -83,7 +83,7 @@ pull_once() {
     silence_s=$pull_layer_s
   done
   exec {words}<&-
-  # Above 128 the time was over, else the words were.
+  # Above 128 the time was over, otherwise the output ended.
   if ((status > 128)); then
     # It may have ended just now.
     kill "$pulling" 2>/dev/null || true
@@ -92,26 +92,26 @@ pull_once() {
   wait "$pulling"
 }
 
-# Print yes or no: does the registry give an image that it gave before? unknown, if it never gave any.
+# Print yes or no: does the registry still give an image that it gave before? Or unknown, if it never gave any.
 registry_answers() {
   local image digest
   while IFS='=' read -r _ image; do
     digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$image" \
       2>/dev/null | head -n 1)
     [[ -n $digest ]] || continue
-    # By its digest: the same image, whatever its tag means today.
+    # By its digest: the same image, whatever its tag names today.
     if timeout "$pull_answer_s" docker pull --quiet "$digest" >/dev/null 2>&1; then echo yes; else echo no; fi
     return
   done < <(needed_images registry)
   echo unknown
 }
 
-# Print the mirrors that the engine asks in the place of docker.io, on one line; none where it does not say.
+# Print the mirrors that the engine asks before docker.io, on one line; nothing if it does not say.
 registry_mirrors() {
   docker info --format '{{if .RegistryConfig}}{{join .RegistryConfig.Mirrors " "}}{{end}}' 2>/dev/null || true
 }
 
-# pull_failure IMAGE VERDICT WORDS MIRRORS: say why it cannot be had.
+# pull_failure IMAGE VERDICT WORDS MIRRORS: say why the image cannot be pulled.
 pull_failure() {
   local image=$1 words=$3 mirrors=${4:+, asked by way of $4}
   case $2 in

@@ -1,6 +1,6 @@
-# Which version is deployed, and the images of it.
+# The version to deploy, and its images.
 
-# The names of what was built here, to remove what is no longer needed.
+# The names of images that were built here, to remove those that are no longer needed.
 readonly built_images=$root/.deploy/built
 
 # Print the version of the checkout as it is.
@@ -11,30 +11,30 @@ version_problem() {
   local version=$1 changed
   [[ -n $version ]] || return 0
   if ! has git || ! repository rev-parse --git-dir >/dev/null 2>&1; then
-    echo "this is no Git clone, so version $version cannot be taken from it; leave it out"
+    echo "this is not a Git clone, so version $version cannot be checked out; leave the version out"
   elif ! repository rev-parse --verify --quiet "$version^{commit}" >/dev/null; then
     echo "there is no tag or commit '$version' here; see: git tag, or fetch it first"
   else
     changed=$(repository status --porcelain --untracked-files=no | head -n 3 | cut -c 4- | paste -sd ' ')
     [[ -z $changed || $(commit_of HEAD) == "$(commit_of "$version")" ]] ||
-      echo "files of this checkout were changed ($changed); commit or undo that before deploying $version"
+      echo "files of this checkout were changed ($changed); commit or undo the changes before deploying $version"
   fi
 }
 
 commit_of() { repository rev-parse "$1^{commit}"; }
 
-# Print what is checked out, to go back to: a branch or a commit.
+# Print what is checked out, a branch or a commit, to go back to it.
 checked_out() { repository symbolic-ref --quiet --short HEAD || commit_of HEAD; }
 
-# check_out VERSION: what is mounted and what is built are both of it then.
+# check_out VERSION: mounted files and built images then belong to this version.
 check_out() {
-  # Containers that run read some of it.
+  # Running containers read some of the files.
   (umask 022 && repository -c advice.detachedHead=false checkout --quiet "$1") >&2 ||
-    die 1 "Git could not check out $1; its reason is above"
+    die 1 "Git could not check out $1; the reason is above"
 }
 
 # build_release PYTHON_IMAGE VERSION PROJECT: print LOCUST_IMAGE=... and CONSOLE_IMAGE=...
-# The names say the content, so that another stack's build cannot change what this one runs.
+# The names carry a hash of the content, so that another stack's build cannot change what this one runs.
 build_release() {
   local python=$1 version=$2 project=$3 locust console
   build_our_images "$version" "$python" \
@@ -45,7 +45,7 @@ build_release() {
 }
 
 # named_by_content IMAGE VERSION PROJECT
-# An image that differs from the one in use by nothing but its version is not worth a restart.
+# An image that differs from the one in use only in its version does not cause a restart.
 named_by_content() {
   local building=locust-fleet/$1:building-$3 id name
   name=$(setting "${1^^}_IMAGE")
@@ -65,7 +65,7 @@ content_of() {
     2>/dev/null | sed 's/FLEET_VERSION=[^] ]*//'
 }
 
-# forget_old_images: remove what was built here and is in no deployment that is kept.
+# forget_old_images: remove images that were built here and that no kept deployment uses.
 forget_old_images() {
   local name
   [[ -e $built_images ]] || return 0

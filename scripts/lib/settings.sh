@@ -1,6 +1,6 @@
-# Decide whether a settings file is right. Looks at nothing but the file and .env.example.
+# Decide whether a settings file is right. Reads only that file and .env.example.
 
-# settings_problems FILE: print one sentence for each thing that is wrong.
+# settings_problems FILE: print one sentence for each problem.
 settings_problems() {
   local file=$1 name=${1##*/} number key value problem known
   local -A seen=()
@@ -33,13 +33,13 @@ line_problems() {
       'export '*) echo "'${line%%=*}' begins with export; write KEY=VALUE ($name line $number)" ;;
       *)
         [[ $line =~ ^[A-Za-z_][A-Za-z0-9_]*= || -z $(trimmed "$line") ]] ||
-          echo "'${line:0:40}' is no setting; write KEY=VALUE ($name line $number)"
+          echo "'${line:0:40}' is not a setting; write KEY=VALUE ($name line $number)"
         ;;
     esac
   done <"$1"
 }
 
-# Values that Compose would read differently from what they say.
+# Values that Compose would read differently.
 form_problem() {
   local key=$1 value=$2
   case $value in
@@ -52,7 +52,7 @@ form_problem() {
   esac
 }
 
-# setting_problem KEY VALUE KNOWN: what is wrong with a value by itself; nothing if it is right.
+# setting_problem KEY VALUE KNOWN: print what is wrong with a value by itself; nothing if it is right.
 setting_problem() {
   local key=$1 value=$2 remedy=''
   case $key in
@@ -61,14 +61,14 @@ setting_problem() {
     DINGTALK_SECRET | FEISHU_SECRET | WEBHOOK_SECRET | SMTP_PASSWORD)
       secret_problem "$key" "$value"
       ;;
-    # An address that lets everybody write is a secret, too.
+    # Everybody who knows such an address may write to the channel, so it is a secret too.
     *WEBHOOK_URL)
       matches "$value" '(https?://[^[:space:]]+)?' ||
-        echo "$key is no address; use a URL such as https://chat.example/hook, or leave it empty"
+        echo "$key is not an address; use a URL such as https://chat.example/hook, or leave it empty"
       ;;
     *)
       if [[ $'\n'$3$'\n' != *$'\n'"$key"$'\n'* ]]; then
-        echo "$key is no setting; .env.example lists them all"
+        echo "$key is not a setting; .env.example lists them all"
         return
       fi
       remedy=$(value_remedy "$key" "$value")
@@ -77,7 +77,7 @@ setting_problem() {
   [[ -z $remedy ]] || echo "$key is ${value:-empty}; $remedy"
 }
 
-# value_remedy KEY VALUE: what would be right; nothing if VALUE is.
+# value_remedy KEY VALUE: print what would be right; nothing if VALUE is right.
 value_remedy() {
   local key=$1 value=$2
   case $key in
@@ -160,7 +160,7 @@ text_remedy() {
     POSTGRES_HOST | REDIS_HOST) form=$host remedy="use a host name or address" ;;
     REDIS_WORKER_USER)
       form='([a-z_][a-z0-9_]*)?'
-      # The masters' own, which may do everything.
+      # The masters use this one, and it may do everything.
       [[ $value != default ]] || form=''
       remedy="use small letters, digits and _, not default, or leave it empty"
       ;;
@@ -171,14 +171,14 @@ text_remedy() {
 
 matches() { [[ $1 =~ ^($2)$ ]]; }
 
-# No leading zeros, so that Bash cannot take a number for an octal one.
+# Without leading zeros, with which Bash would read an octal number.
 whole_remedy() {
   matches "$1" '0|[1-9][0-9]{0,8}' && (($1 >= $2 && $1 <= $3)) || echo "use $2 to $3"
 }
 
 # number_remedy VALUE HIGHEST
 number_remedy() {
-  # Bash counts in whole numbers.
+  # Bash computes with whole numbers only.
   matches "$1" '(0|[1-9][0-9]{0,7})(\.[0-9]+)?' && { ((${1%.*} < $2)) || [[ $1 == "$2" ]]; } ||
     echo "use a number from 0 to $2"
 }
@@ -202,14 +202,14 @@ cpus_remedy() {
     echo "use a number of cores above 0, such as 2 or 0.5"
 }
 
-# A password is never printed.
+# The sentences never contain a password.
 secret_problem() {
   local key=$1 value=$2
   [[ -n $value ]] || return 0
   if [[ $key == LOCUST_WEB_AUTH ]]; then
     web_auth_problem "$key" "$value"
   elif is_placeholder "$value"; then
-    echo "$key is a placeholder; use a password of your own, or leave it empty to have one made"
+    echo "$key is a placeholder; use your own password, or leave it empty to have one made"
   fi
 }
 
@@ -218,7 +218,7 @@ web_auth_problem() {
   if [[ $2 != *:* ]] || ! matches "$user" '[A-Za-z0-9._@-]{1,64}'; then
     echo "$key is not user:password; the user has 1 to 64 letters, digits or . _ @ -"
   elif is_placeholder "$password"; then
-    echo "$key has a placeholder as its password; use one of your own, or leave it empty"
+    echo "$key has a placeholder as its password; use your own, or leave it empty"
   elif ((${#password} < 10 || ${#password} > 200)); then
     echo "$key has a password of ${#password} characters; use 10 to 200"
   elif ((${#user} > 3)) && [[ ${password,,} == *"${user,,}"* ]]; then
@@ -226,7 +226,7 @@ web_auth_problem() {
   fi
 }
 
-# What stands in examples and tutorials, and so is no secret.
+# Values of examples and tutorials are no secrets.
 is_placeholder() {
   local text=${1,,}
   text=${text//[-_ .]/}
@@ -239,7 +239,7 @@ is_placeholder() {
   esac
 }
 
-# What is wrong between settings that are right by themselves.
+# Settings that are right by themselves but do not fit together.
 relation_problems() {
   local file=$1 http https cert key
   http=$(env_get "$file" HTTP_PORT)
@@ -256,12 +256,12 @@ relation_problems() {
   store_problem "$file" REDIS redis
 }
 
-# A password for a store that is not ours cannot be made up.
+# deploy.sh cannot make up the password of another store.
 store_problem() {
   local file=$1 store=$2 bundled=$3 host
   host=$(env_get "$file" "${store}_HOST")
   [[ -n $host && $host != "$bundled" ]] || return 0
   if [[ -z $(env_get "$file" "${store}_PASSWORD") && ! -s $root/secrets/${bundled}_password ]]; then
-    echo "${store}_PASSWORD is empty; set the one of $host ($(where "$file" "${store}_HOST"))"
+    echo "${store}_PASSWORD is empty; set the password of $host ($(where "$file" "${store}_HOST"))"
   fi
 }

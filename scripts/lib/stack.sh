@@ -1,4 +1,4 @@
-# Look at the containers of this stack. Asks the engine, so that a bad .env does not matter.
+# Find the containers of this stack. Asks the engine, so that a bad .env does not matter.
 
 # containers PROJECT SERVICE [FORMAT]: one line for each container, whatever its state.
 containers() {
@@ -8,15 +8,15 @@ containers() {
     ${2:+--filter "label=com.docker.compose.service=$2"}
 }
 
-# running_containers PROJECT SERVICE: print the ids of those that run.
+# running_containers PROJECT SERVICE: print the ids of the running ones.
 running_containers() {
   containers "$1" "$2" '{{.State}} {{.ID}}' | sed -n 's/^running //p'
 }
 
-# running_container PROJECT SERVICE: print the id of one that runs; nothing if there is none.
+# running_container PROJECT SERVICE: print the id of a running one; nothing if there is none.
 running_container() { running_containers "$1" "$2" | head -n 1; }
 
-# Names are free text, so JSON is read by what understands it.
+# Names in it are free text, so Python reads the JSON.
 readonly ask_run='locust-fleet run-state | python -c "
 import json, sys
 state = json.load(sys.stdin)
@@ -26,16 +26,16 @@ print(\"active \" + (state[\"run\"] or {}).get(\"id\", \"\") if active else \"no
 # run_state PROJECT: print none, active ID, or unknown.
 run_state() {
   local masters master workers
-  # Asked also where errexit is off, and an engine without an answer does not say that nobody runs.
+  # Errexit may be off here, and an engine that does not answer does not mean that no master runs.
   if ! masters=$(running_containers "$1" locust-master); then
     echo unknown
     return
   fi
-  # Any of them asks the one that leads, unless it hangs.
+  # Each master asks the leader, unless it hangs.
   for master in $masters; do
     ! timeout 30 docker exec "$master" sh -c "$ask_run" 2>/dev/null || return 0
   done
-  # No master, or one that does not answer yet: of the one before, workers may carry a run.
+  # There is no master, or none answers yet; workers may still carry a run.
   if ! workers=$(running_containers "$1" locust-worker) || [[ -n $workers ]]; then
     echo unknown
   elif [[ -z $masters ||
@@ -46,7 +46,7 @@ run_state() {
   fi
 }
 
-# stop_run PROJECT: let a master stop the load, and print what it stopped; 1 if none can.
+# stop_run PROJECT: let a master stop the load and print what it stopped; returns 1 if none can.
 stop_run() {
   local masters master
   masters=$(running_containers "$1" locust-master)
@@ -62,16 +62,16 @@ recreated_services() {
   local project=$1 words
   words=$(compose --env-file "$2" --dry-run create 2>&1 </dev/null) || {
     printf '%s\n' "$words" >&2
-    die 1 "Compose does not accept the settings; its words are above"
+    die 1 "Compose does not accept the settings; its output is above"
   }
   # A container's name is PROJECT-SERVICE-NUMBER.
   sed -n "s/.*Container  *$project-\\([a-z-]*\\)-[0-9][0-9]*  *Recreate\$/\\1/p" <<<"$words" | sort -u
 }
 
-# Compose would recreate the master first. Workers that lose it start again, just to be stopped.
+# Compose would recreate the master first, and workers that lose it would restart just to be stopped.
 stop_workers() { compose --progress quiet stop locust-worker >&2; }
 
-# failing_services PROJECT: print the services that broke; if none did, those that are not ready.
+# failing_services PROJECT: print the services that failed; if none did, those that are not ready.
 failing_services() {
   local states
   states=$(containers "$1" '' '{{.Label "com.docker.compose.service"}} {{.State}} {{.Status}}')
@@ -80,11 +80,11 @@ failing_services() {
     : "none fails"
 }
 
-# show_failing PROJECT: name the services that fail, each with the last words one of it said.
+# show_failing PROJECT: name the services that fail, each with the last lines of one container.
 show_failing() {
   local service
   while read -r service; do
-    log "$service fails; its last lines:"
+    log "$service fails; its last log lines:"
     docker logs --tail 20 "$(containers "$1" "$service" | head -n 1)" >&2 ||
       log "$service has no container left"
   done < <(failing_services "$1" | cut -d ' ' -f 1 | sort -u)

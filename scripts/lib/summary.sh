@@ -1,4 +1,4 @@
-# What somebody who deployed wants to know next.
+# Print what an operator needs after a deployment.
 
 summary() {
   local host port
@@ -13,7 +13,7 @@ summary() {
   cat <<END
 URL       https://$host$([[ $port == 443 ]] || printf ':%s' "$port")/
 User      $(cut -d : -f 1 "$secrets_dir/web_auth") (the first admin)
-Password  what follows the colon in secrets/web_auth
+Password  the part after the colon in secrets/web_auth
 Workers   $(setting LOCUST_WORKERS)
 Version   $(setting VERSION)
 END

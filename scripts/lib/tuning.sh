@@ -1,14 +1,14 @@
-# What a load test of some size needs of the kernel. Decides; looks at nothing but its arguments.
+# What a load test of some size needs of the kernel. Decides from its arguments alone.
 
-# A user that closes its connection after each request makes one a second: beside the living one, a
-# port for each second that the kernel keeps closed ones, 60; with tcp_tw_reuse=1, one.
+# A user that closes its connection after each request opens one a second. Besides the open one it needs a port
+# for each of the 60 seconds for which the kernel keeps a closed one; with tcp_tw_reuse=1, for one second.
 readonly time_wait_s=60
-# Connections that are over stay in the table of the host for so long (nf_conntrack_tcp_timeout_time_wait).
+# The host's table keeps closed connections for so long (nf_conntrack_tcp_timeout_time_wait).
 readonly conntrack_wait_s=120
-# A user's connection, and a file or a second host; and what a process has open by itself.
+# A user has a connection and a file or a second host; a process itself has some more.
 readonly files_per_user=2 files_of_process=256
 
-# Open files of a login. Locust by itself asks for 10,000, which 500 users of one process may need.
+# Open files of a login. Locust asks for 10,000, which 500 users of one process may need.
 readonly login_files=65536
 
 # sysctl_lines FILE: print KEY VALUE of each setting, separated by a tab.
@@ -19,7 +19,7 @@ remembered() {
   [[ ! -e $1 ]] || sed -nE '/^# before: /{N;s/^# before: (.*)\n([a-z0-9_.]+) = (.*)$/\2\t\1\t\3/p}' "$1"
 }
 
-# best KEY NOW WANTED: print the value to set, which takes nothing away.
+# best KEY NOW WANTED: print the value to set, which is never worse than the present one.
 best() {
   local -a now wanted
   read -ra now <<<"$2"
@@ -34,7 +34,7 @@ best() {
   esac
 }
 
-# login_limits HARD: print what limits.d needs; a hard limit that is larger already stays.
+# login_limits HARD: print the lines for limits.d; a larger hard limit stays.
 login_limits() {
   local who
   for who in '*' root; do
@@ -43,7 +43,7 @@ login_limits() {
   done
 }
 
-# share USERS WORKERS: the users of one worker, rounded up.
+# share USERS WORKERS: print the users of one worker, rounded up.
 share() { echo $((($1 + $2 - 1) / $2)); }
 
 # ports_needed USERS TW_REUSE
@@ -60,7 +60,7 @@ files_needed() { echo $(($1 * files_per_user + files_of_process)); }
 
 tracked_needed() { echo $(($1 * (1 + conntrack_wait_s))); }
 
-# socket_mb USERS TCP_RMEM TCP_WMEM: the buffers that each connection has at first.
+# socket_mb USERS TCP_RMEM TCP_WMEM: print the memory of the initial buffers of all connections.
 socket_mb() {
   local -a receive send
   read -ra receive <<<"$2"
@@ -68,14 +68,14 @@ socket_mb() {
   echo $(($1 * (receive[1] + send[1]) / 1000000))
 }
 
-# free_socket_mb TCP_MEM PAGE_BYTES: beyond the second of the three, the kernel shrinks buffers.
+# free_socket_mb TCP_MEM PAGE_BYTES: above the second of the three values the kernel shrinks buffers.
 free_socket_mb() {
   local -a pages
   read -ra pages <<<"$1"
   echo $((pages[1] * $2 / 1000000))
 }
 
-# row PLACE WHAT HAS NEEDS REMEDY: print how it stands; LOW where it would throttle.
+# row PLACE WHAT HAS NEEDS REMEDY: print a line of the table, with LOW if this would throttle the test.
 row() {
   local verdict=ok
   (($3 >= $4)) || verdict="LOW: $5"

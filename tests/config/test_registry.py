@@ -145,7 +145,7 @@ def test_packages_take_the_place_of_all_where_the_registry_lacks_one(without_red
 
     assert (done.returncode, done.stdout) == (0, "packages\n"), done.stderr
     assert f"{REDIS} is not in the registry" in done.stderr
-    assert "taking all third-party images from Debian's packages" in done.stderr
+    assert "building all third-party images from Debian's packages" in done.stderr
 
 
 def test_second_try_is_not_trapped_by_what_the_first_one_pulled(without_redis: Place) -> None:

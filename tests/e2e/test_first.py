@@ -38,7 +38,7 @@ def test_a_fresh_clone_may_deploy_after_one_that_failed(clone: Stack, tmp_path: 
 
     assert done.returncode == 1
     assert "migrate failed" in done.stderr
-    assert "its containers, networks and volumes are taken away" in done.stderr
+    assert "removed its containers, networks and volumes" in done.stderr
     assert left() == []
     another = Stack(tmp_path / "another", PROJECT).deploy("--check")
     assert another.returncode == 0, another.stderr

@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_is_named(
     Path(paths[missing]).unlink()
 
     assert problem(checkout, *paths).startswith(
-        f"{name} is {paths[missing]}, which is no file that can be read (.env line"
+        f"{name} is {paths[missing]}, which is not a readable file (.env line"
     )
 
 
@@ -67,14 +67,14 @@ def test_a_file_that_is_no_certificate_is_named(checkout: Checkout, tmp_path: Pa
     cert, key = make(tmp_path, "a")
     Path(cert).write_text("hello")
 
-    assert "which is no PEM certificate" in problem(checkout, cert, key)
+    assert "which is not a PEM certificate" in problem(checkout, cert, key)
 
 
 def test_a_key_with_a_password_is_named(checkout: Checkout, tmp_path: Path) -> None:
     cert, key = make(tmp_path, "a")
     openssl("pkey", "-in", key, "-aes128", "-passout", "pass:word", "-out", f"{key}.locked")
 
-    assert "which is no PEM key without a password" in problem(checkout, cert, f"{key}.locked")
+    assert "which is not a PEM key without a password" in problem(checkout, cert, f"{key}.locked")
 
 
 def test_a_file_of_private_authorities_must_be_pem(checkout: Checkout, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_file_of_private_authorities_must_be_pem(checkout: Checkout, tmp_path:
 
     problem = checkout.call("certificate_problems", checkout.folder / ".env")
 
-    assert problem.startswith(f"TARGET_CA_PATH is {tmp_path}/ca, which is no PEM file")
+    assert problem.startswith(f"TARGET_CA_PATH is {tmp_path}/ca, which is not a readable PEM file")
 
 
 def test_a_self_signed_certificate_has_the_names_of_the_host(checkout: Checkout) -> None:

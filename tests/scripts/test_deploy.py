@@ -192,7 +192,7 @@ def test_more_workers_than_allowed_are_cut_with_a_warning(deployed: Checkout) ->
 
     done = deployed.deploy()
 
-    assert "warning: 30 workers, but MAX_WORKERS is 20; going on with 20" in done.stderr
+    assert "warning: there are 30 workers, but MAX_WORKERS is 20; going on with 20" in done.stderr
     assert deployed.setting("LOCUST_WORKERS") == "20"
 
 
@@ -269,7 +269,7 @@ def test_a_run_that_begins_meanwhile_is_spared_and_the_former_files_are_back(
     done = begun.deploy()
 
     assert done.returncode == 3
-    assert "the run 20260101-000000-abcd began meanwhile, and nothing of it was" in done.stderr
+    assert "the run 20260101-000000-abcd began meanwhile and was not" in done.stderr
     assert "the former deployment runs again" in done.stderr
     assert not [call for call in begun.calls() if "stop locust-worker" in call]
     passing = (".deploy/built", ".deploy/failed", "backups")

@@ -128,7 +128,7 @@ def test_an_engine_elsewhere_is_refused_before_it_is_asked(
     done = configured.deploy()
 
     assert done.returncode == 1
-    assert f"the Docker engine is at {address}, and containers read files of" in done.stderr
+    assert f"the Docker engine is at {address}, but containers read files of" in done.stderr
     assert "unset DOCKER_HOST and DOCKER_CONTEXT" in done.stderr
     assert configured.state() == before
     assert not [call for call in configured.calls() if call.startswith(("version", "info", "ps"))]

@@ -22,7 +22,7 @@ def test_a_fresh_clone_deploys_after_a_first_deployment_that_failed(
     done = configured.deploy()
 
     assert done.returncode != 0
-    assert "its containers, networks and volumes are taken away" in done.stderr
+    assert "removed its containers, networks and volumes" in done.stderr
     assert "volume rm fake_postgres-data" in configured.calls()
     for made in (configured.docker / "up", configured.docker / "fails"):
         made.unlink(missing_ok=True)
@@ -41,7 +41,7 @@ def test_a_database_that_was_there_before_is_kept(checkout: Checkout) -> None:
 
     assert done.returncode == 1
     assert removals(checkout) == []
-    assert "it leaves containers and volumes; scripts/stop.sh --delete-data --yes" in done.stderr
+    assert "containers and volumes are left; scripts/stop.sh --delete-data --yes" in done.stderr
 
 
 def test_what_another_folder_deploys_meanwhile_is_kept(configured: Checkout) -> None:
@@ -69,5 +69,5 @@ def test_where_nothing_was_made_nothing_is_taken_away(configured: Checkout) -> N
     done = configured.deploy()
 
     assert done.returncode == 1
-    assert "taken away" not in done.stderr
+    assert "removed its containers" not in done.stderr
     assert removals(configured) == []

@@ -128,7 +128,7 @@ def test_what_a_mode_takes_from_its_owner_is_told(deployed: Checkout, name: str,
     done = deployed.as_somebody("scripts/deploy.sh", "production")
 
     assert done.returncode == 1
-    assert f"{name} is yours, and its mode does not let you use it" in done.stderr
+    assert f"{name} is yours, but its mode does not let you use it" in done.stderr
 
 
 @pytest.mark.parametrize(("now", "told"), [(0, True), (NEXT_YEAR, True), (2 * NEXT_YEAR, False)])
@@ -155,7 +155,7 @@ def test_a_machine_with_ipv6_alone_is_told(
     (tmp_path / "ipv6_route").write_text(f"{ipv6}\n")
 
     call = f"warn_about_way_out {tmp_path}/route {tmp_path}/ipv6_route 2>&1"
-    assert ("by IPv6 alone" in checkout.call("eval", call)) is told
+    assert ("by IPv6 only" in checkout.call("eval", call)) is told
 
 
 def test_a_machine_without_ipv6_is_not_told_of_its_tables(
@@ -203,7 +203,7 @@ def test_a_snap_that_does_not_see_the_folder_is_told(
 def test_an_engine_without_limits_is_told(checkout: Checkout) -> None:
     assert checkout.call("engine_limits_problem", "true") == ""
     assert checkout.call("engine_limits_problem", "false").startswith(
-        "the Docker engine cannot limit processors"
+        "the Docker engine cannot limit CPU"
     )
 
 
@@ -250,7 +250,7 @@ def test_an_archive_within_a_clone_has_no_version(configured: Checkout) -> None:
     done = configured.deploy("HEAD")
 
     assert done.returncode == 2
-    assert "this is no Git clone, so version HEAD cannot be taken from it" in done.stderr
+    assert "this is not a Git clone, so version HEAD cannot be checked out" in done.stderr
 
 
 def build(checkout: Checkout) -> str:

@@ -90,7 +90,7 @@ def test_what_belongs_to_somebody_else_is_named_with_the_remedy(configured: Chec
     problem = configured.call("hidden_problem", os.geteuid() + 1, "demo_shop.py")
 
     assert problem.startswith("containers cannot read alertmanager")
-    assert "it is not yours; let its owner do: chmod -R a+rX alertmanager conf" in problem
+    assert "it is not yours; let its owner run: chmod -R a+rX alertmanager conf" in problem
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to somebody else")
@@ -145,7 +145,7 @@ def test_a_disk_without_modes_is_named(configured: Checkout) -> None:
     done = configured.deploy()
 
     assert done.returncode == 1
-    assert "deploy from a disk that keeps modes, as its owner" in done.stderr
+    assert "deploy from a disk that keeps modes, as the owner of the files" in done.stderr
     assert not [call for call in configured.calls() if " up " in call]
 
 

@@ -88,7 +88,7 @@ def test_an_unfit_worker_is_taken_away_and_no_other_one_leaves(running: Checkout
 
     assert done.returncode == 1
     assert order(running)[:3] == ["one more worker", "tried", "worker-4 leaves"]
-    assert "fake-locust-worker-4 is unfit and is taken away" in done.stderr
+    assert "fake-locust-worker-4 is unfit and is removed" in done.stderr
     assert "going back to the former one" in done.stderr
 
 

@@ -112,9 +112,9 @@ def test_a_lost_password_of_a_database_is_not_made_up(configured: Checkout) -> N
 @pytest.mark.parametrize(
     ("folder", "remedy"),
     [
-        (None, "or delete all of that: docker volume rm fake_postgres-data"),
-        ("{root}", "or delete all of that: scripts/stop.sh --delete-data --yes"),
-        ("/srv/fleet", "or deploy from /srv/fleet, whose containers use it"),
+        (None, "or delete the database: docker volume rm fake_postgres-data"),
+        ("{root}", "or delete the database: scripts/stop.sh --delete-data --yes"),
+        ("/srv/fleet", "or deploy from /srv/fleet: its containers use the database"),
     ],
 )
 def test_what_can_be_done_without_the_password_goes_by_whose_containers_have_the_volume(
