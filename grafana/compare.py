@@ -8,7 +8,8 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import TimeOption
 
-# The panels draw both runs as if they had begun at this moment, so the clock shows the time since then.
+# The panels draw both runs as if they had begun at this moment, so the clock shows the time since
+# then.
 START = "2000-01-01T00:00:00Z"
 RUNS = """
     SELECT id AS __value, id || coalesce(' ' || nullif(name, ''), '') AS __text

@@ -232,7 +232,7 @@ lint() {
   ruff format --quiet --check --diff . || status=1
   ruff check --quiet . || status=1
   mypy || status=1
-  # shellcheck reads a library as part of the scripts that source it.
+  # A library is checked as part of the scripts that source it.
   printf '%s\n' "${shell[@]}" | grep -v '^scripts/lib/' |
     xargs shellcheck --external-sources --check-sourced || status=1
   shfmt --diff --indent 2 --case-indent "${shell[@]}" || status=1

@@ -57,18 +57,30 @@ def test_the_example_is_right(checkout: Checkout) -> None:
         ("LOCUST_WEB_AUTH", "a:short", "LOCUST_WEB_AUTH has a password of 5 characters"),
         ("LOCUST_WEB_AUTH", "admin:admin-12345", "LOCUST_WEB_AUTH has a placeholder"),
         ("LOCUST_WEB_AUTH", "admin:theadmin here", "LOCUST_WEB_AUTH has a password that contains"),
-        ("POSTGRES_PASSWORD", "change-me", "POSTGRES_PASSWORD is a placeholder; use your own password"),
+        (
+            "POSTGRES_PASSWORD",
+            "change-me",
+            "POSTGRES_PASSWORD is a placeholder; use your own password",
+        ),
         ("REDIS_PASSWORD", "<your_password>", "REDIS_PASSWORD is a placeholder"),
         ("REDIS_WORKER_USER", "default", "REDIS_WORKER_USER is default; use small letters"),
         ("REDIS_WORKER_USER", "a b", "REDIS_WORKER_USER is a b; use small letters, digits and _"),
         ("NOTIFY_CHANNELS", "slack,pager", "NOTIFY_CHANNELS is slack,pager; use some of slack,"),
-        ("SLACK_WEBHOOK_URL", "hooks.slack.com/x", "SLACK_WEBHOOK_URL is not an address; use a URL"),
+        (
+            "SLACK_WEBHOOK_URL",
+            "hooks.slack.com/x",
+            "SLACK_WEBHOOK_URL is not an address; use a URL",
+        ),
         ("SMTP_PORT", "0", "SMTP_PORT is 0; use 1 to 65535"),
         ("SMTP_SECURITY", "ssl", "SMTP_SECURITY is ssl; use starttls, tls or none"),
         ("SMTP_TO", "jo", "SMTP_TO is jo; use addresses such as jo@example.org"),
         ("SMTP_PASSWORD", "changeme", "SMTP_PASSWORD is a placeholder"),
         ("SSL_CERT_PATH", "/a.pem", "SSL_CERT_PATH is set and SSL_KEY_PATH is not; set both"),
-        ("POSTGRES_HOST", "db.example", "POSTGRES_PASSWORD is empty; set the password of db.example"),
+        (
+            "POSTGRES_HOST",
+            "db.example",
+            "POSTGRES_PASSWORD is empty; set the password of db.example",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right_and_its_line(
