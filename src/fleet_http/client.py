@@ -15,7 +15,7 @@ from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from fleet_http.connection.proxy import proxy_for
 from fleet_http.connection.tls_transport import TlsConfig
-from fleet_http.counters import COUNTERS
+from fleet_http.hooks import HOOKS
 from fleet_http.request.auth import authorized
 from fleet_http.request.body import body_of
 from fleet_http.request.cookies import Cookies, add_to
@@ -68,8 +68,8 @@ class HttpClient:
         request_event: EventHook,
         user: User | None = None,
         *,
-        connection_timeout: float = 60.0,
-        network_timeout: float = 60.0,
+        connection_timeout: float | None = None,
+        network_timeout: float | None = None,
         max_redirects: int = 30,
         largest_answer: int = 256 << 20,
         default_headers: Given | None = None,
@@ -87,7 +87,10 @@ class HttpClient:
         self.proxies: Mapping[str, str] = {}
         # Whether the user was told to stop (``FleetHttpUser.stop``).
         self.ending = False
-        self._timeouts = connection_timeout, network_timeout
+        self._timeouts = (
+            HOOKS.connection_timeout_s if connection_timeout is None else connection_timeout,
+            HOOKS.network_timeout_s if network_timeout is None else network_timeout,
+        )
         self._trust = TlsConfig(verify, cert)
         self._targets = urls_of(self._base_url)
         self._exchange = Sender(
@@ -178,7 +181,8 @@ class HttpClient:
         started_at, started = time(), perf_counter()
         target = self._targets.get(url, params)
         proxies = proxies or self.proxies
-        COUNTERS.in_flight += 1
+        counters = HOOKS.counters
+        counters.in_flight += 1
         try:
             order = RequestOptions(
                 headers,
@@ -204,7 +208,7 @@ class HttpClient:
             error.__traceback__ = error.__context__ = error.__cause__ = None
             response = Response.failed(Request(method, target, b"", None), error)
         finally:
-            COUNTERS.in_flight -= 1
+            counters.in_flight -= 1
         took_ms = (perf_counter() - started) * 1000
         name = name or self.request_name or target.path
         if self._context is not None:

@@ -15,8 +15,8 @@ from fleet_http.connection.pool import ConnectionPool
 from fleet_http.connection.proxy import Proxy, proxy_for
 from fleet_http.connection.tls_transport import TlsConfig
 from fleet_http.connection.transport import PART
-from fleet_http.counters import COUNTERS
 from fleet_http.errors import BadRedirect, BadRequest, ConnectionLost, RedirectLoop
+from fleet_http.hooks import HOOKS
 from fleet_http.request.body import Body, Bytes, Chunks
 from fleet_http.request.cookies import Cookies
 from fleet_http.request.headers import Given, Headers, as_text
@@ -146,7 +146,7 @@ class Sender:
             again = request.method in IDEMPOTENT and not isinstance(order.body, Chunks)
             if not (again and connection.reused and connection.silent):
                 raise
-        COUNTERS.retries += 1
+        HOOKS.counters.retries += 1
         connection = self._pool.open(route, order.timeouts[0])
         return connection, self._ask(connection, request, order)
 

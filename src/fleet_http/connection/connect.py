@@ -11,7 +11,8 @@ from gevent import socket
 from fleet_http.connection.proxy import Proxy, open_tunnel
 from fleet_http.connection.tls_transport import Ticket, TlsConfig, TlsTransport, context_of
 from fleet_http.connection.transport import Transport
-from fleet_http.errors import AnswerTooLate, BadRequest, ConnectTooLate
+from fleet_http.errors import BadRequest, ConnectionTimeout, ResponseTimeout
+from fleet_http.hooks import HOOKS
 from fleet_http.urls import Origin
 
 
@@ -40,7 +41,8 @@ class Opened:
 
 
 def connect(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Opened:
-    """Connect within ``timeout_s``; raises ConnectTooLate, ssl.SSLError, OSError."""
+    """Connect within ``timeout_s``; raises ConnectionTimeout, ssl.SSLError, OSError."""
+    _ask_host_program(route)
     # First, so that what is wrong with it costs the target no connection.
     context = context_of(route.trust) if route.origin.scheme == "https" else None
     started = perf_counter()
@@ -51,7 +53,7 @@ def connect(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Ope
         else:
             sock = _tcp_socket(*route.peer, deadline)
     except TimeoutError as error:
-        raise ConnectTooLate(f"no connection within {timeout_s:g} s") from error
+        raise ConnectionTimeout(f"no connection within {timeout_s:g} s") from error
     connected = perf_counter()
     if context is None:
         return Opened(Transport(sock), connected - started, 0.0)
@@ -64,13 +66,23 @@ def connect(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Ope
         link = TlsTransport(link, context, route.origin.host, ticket)
         link.deadline, link.timeout = deadline, timeout_s
         link.shake_hands()
-    except AnswerTooLate as error:
+    except ResponseTimeout as error:
         link.close()
-        raise ConnectTooLate(f"no TLS handshake within {timeout_s:g} s") from error
+        raise ConnectionTimeout(f"no TLS handshake within {timeout_s:g} s") from error
     except BaseException:
         link.close()
         raise
     return Opened(link, connected - started, perf_counter() - connected)
+
+
+def _ask_host_program(route: Route) -> None:
+    """Raise what ``may_connect`` raises; the origin is asked about also behind a proxy."""
+    may_connect = HOOKS.may_connect
+    may_connect(*route.origin)
+    if route.proxy:
+        may_connect("http", *route.peer)
+    if route.unix:
+        may_connect("unix", route.unix, 0)
 
 
 def _tcp_socket(host: str, port: int, deadline: float) -> _socket.socket:

@@ -13,7 +13,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from fleet_http.connection.connect import Opened, Route
 from fleet_http.connection.transport import Transport
-from fleet_http.errors import AnswerTooLarge, AnswerTooLate, BadAnswer, ConnectionLost
+from fleet_http.errors import BadResponse, ConnectionLost, ResponseTimeout, ResponseTooLarge
 from fleet_http.response_head import framed
 
 HEAD_LIMIT = 65536
@@ -130,7 +130,7 @@ class Connection:
                 if not part or len(data) > HEAD_LIMIT:
                     break
                 data += part
-        except AnswerTooLate:
+        except ResponseTimeout:
             pass
         link.deadline = deadline
         wanted = not data or data[9:12] == b"100"
@@ -152,7 +152,7 @@ class Connection:
         """Read the rest of the answer and return all of its body."""
         while not self.complete:
             if self._read > limit:
-                raise AnswerTooLarge(f"an answer of more than {limit} bytes")
+                raise ResponseTooLarge(f"an answer of more than {limit} bytes")
             self._read_more()
         parts = self._parts
         if not parts:
@@ -203,7 +203,7 @@ class Connection:
             self.complete, self.keep = True, False
         except HttpParserError as error:
             if not self.complete:
-                raise BadAnswer(f"the answer is not HTTP: {error}") from error
+                raise BadResponse(f"the answer is not HTTP: {error}") from error
             self.keep = False
         if self._begun > 1:
             # More than was asked for; an answer that follows could be anybody's.
@@ -218,9 +218,9 @@ class Connection:
             end = data.find(b"\r\n\r\n")
             while end < 0:
                 if len(data) > HEAD_LIMIT:
-                    raise AnswerTooLarge(f"the head of the answer has more than {HEAD_LIMIT} bytes")
+                    raise ResponseTooLarge(f"the head has more than {HEAD_LIMIT} bytes")
                 if data[:5] != b"HTTP/"[: len(data)]:
-                    raise BadAnswer("the answer is not HTTP/1")
+                    raise BadResponse("the answer is not HTTP/1")
                 more = link.receive()
                 came = perf_counter()
                 if not more:
@@ -229,11 +229,11 @@ class Connection:
                 data += more
                 end = data.find(b"\r\n\r\n", searched)
             if data[:5] != b"HTTP/":
-                raise BadAnswer("the answer is not HTTP/1")
+                raise BadResponse("the answer is not HTTP/1")
             if data[9:10] != b"1" or data[9:12] == b"101":
                 return data, end, came
             data = data[end + 4 :]
-        raise BadAnswer(f"more than {INTERIM_LIMIT} interim answers")
+        raise BadResponse(f"more than {INTERIM_LIMIT} interim answers")
 
     def _read_bodiless(self, data: bytes, size: int, came: float) -> Head:
         # llhttp cannot be told that no body follows, so it is asked about the head alone.

@@ -45,7 +45,7 @@ def proxy_for(url: str, proxies: Mapping[str, str] | None) -> Proxy | None:
 
 
 def open_tunnel(link: Transport, origin: Origin, proxy: Proxy) -> None:
-    """Let the proxy connect to the origin; raises ProxyRefused, ConnectionLost, AnswerTooLate."""
+    """Let the proxy connect to the origin; raises ProxyRefused, ConnectionLost, ResponseTimeout."""
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     place = f"{host}:{origin.port}".encode("ascii")
     link.send(b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (place, place, proxy.credentials))

@@ -82,7 +82,7 @@ class TlsTransport(Transport):
         super().__init__(link.detach())
 
     def shake_hands(self) -> None:
-        """Raises ssl.SSLError, AnswerTooLate, OSError."""
+        """Raises ssl.SSLError, ResponseTimeout, OSError."""
         while True:
             try:
                 self._tls.do_handshake()

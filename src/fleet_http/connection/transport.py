@@ -19,7 +19,7 @@ from typing import Any
 import gevent
 from gevent import getcurrent
 
-from fleet_http.errors import AnswerTooLate
+from fleet_http.errors import ResponseTimeout
 
 READ, WRITE = 1, 2
 # What one call asks the kernel for.
@@ -50,7 +50,7 @@ class Transport:
         sock.setblocking(False)
         self._socket: _socket.socket | None = sock
         self._hub = gevent.get_hub()
-        # perf_counter() seconds; whoever waits then gets AnswerTooLate, which names the timeout.
+        # perf_counter() seconds; whoever waits then gets ResponseTimeout, which names the timeout.
         self.deadline = 0.0
         self.timeout = 0.0
         # In a pool: nothing may come.
@@ -68,7 +68,7 @@ class Transport:
         return self._socket is not None
 
     def receive(self) -> bytes:
-        """Return what comes next, b"" at the end of the stream; raises AnswerTooLate, OSError."""
+        """Return what comes next, b"" at the end of the stream; raises ResponseTimeout, OSError."""
         sock = self._socket
         if sock is None:
             return b""
@@ -85,7 +85,7 @@ class Transport:
             return data
 
     def send(self, data: bytes | memoryview) -> None:
-        """Send all of it; raises AnswerTooLate, OSError."""
+        """Send all of it; raises ResponseTimeout, OSError."""
         sock = self._socket
         if sock is None:
             raise ConnectionResetError("the connection is closed")
@@ -223,4 +223,4 @@ class Transport:
             self._set_timer()
             return
         self._waiting = None
-        waiting.throw(AnswerTooLate(f"no answer within {self.timeout:g} s"))
+        waiting.throw(ResponseTimeout(f"no answer within {self.timeout:g} s"))

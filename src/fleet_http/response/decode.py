@@ -9,7 +9,7 @@ from typing import Protocol
 
 import brotli
 
-from fleet_http.errors import AnswerTooLarge, BadContent
+from fleet_http.errors import BadContent, ResponseTooLarge
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -137,7 +137,7 @@ class Decoding:
         self._fed = False
 
     def feed(self, data: bytes) -> bytes:
-        """Return what the next part of the body means; raises BadContent, AnswerTooLarge."""
+        """Return what the next part of the body means; raises BadContent, ResponseTooLarge."""
         self._fed = self._fed or bool(data)
         try:
             return b"".join(self._counted(data, 0))
@@ -153,7 +153,7 @@ class Decoding:
         if level == len(self._decoders):
             self._left -= len(data)
             if self._left < 0:
-                raise AnswerTooLarge(f"a decoded answer of more than {self._limit} bytes")
+                raise ResponseTooLarge(f"a decoded answer of more than {self._limit} bytes")
             yield data
             return
         for part in self._decoders[level].feed(data):
@@ -161,7 +161,7 @@ class Decoding:
 
 
 def decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """Return what a whole body means; raises BadContent, AnswerTooLarge."""
+    """Return what a whole body means; raises BadContent, ResponseTooLarge."""
     if encoding == "gzip" and len(body) * MOST_RATIO <= limit:
         content = _gunzipped(body)
         if content is not None:

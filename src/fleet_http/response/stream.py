@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from fleet_http.connection.connection import Connection
-from fleet_http.errors import AnswerTooLarge
+from fleet_http.errors import ResponseTooLarge
 from fleet_http.response.decode import Decoding
 
 
@@ -52,13 +52,13 @@ class Stream:
                 self._decoding.end()
 
     def read(self) -> bytes:
-        """Return all that is left; raises AnswerTooLarge beside the others."""
+        """Return all that is left; raises ResponseTooLarge beside the others."""
         parts, size = [], 0
         for part in self.parts(paused=False):
             size += len(part)
             if size > self._limit:
                 self.close()
-                raise AnswerTooLarge(f"an answer of more than {self._limit} bytes")
+                raise ResponseTooLarge(f"an answer of more than {self._limit} bytes")
             parts.append(part)
         return b"".join(parts)
 

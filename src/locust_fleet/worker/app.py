@@ -21,7 +21,7 @@ from locust_fleet.runtime import exposition
 from locust_fleet.runtime.gc import settle
 from locust_fleet.runtime.loops import vital
 from locust_fleet.settings.worker import WorkerSettings
-from locust_fleet.worker.allowlist import AllowlistGuard, install
+from locust_fleet.worker.allowlist import AllowlistGuard
 from locust_fleet.worker.arrivals import WorkerArrivals
 from locust_fleet.worker.capacity import Capacity
 from locust_fleet.worker.drain import Drain
@@ -117,7 +117,7 @@ class WorkerApp:
         ):
             gevent.spawn(vital(name, loop, self.ends, self.last_report))
         _serve_metrics(settings, runner, self.drops)
-        install(guard)
+        guard.install()
         # The locustfile is imported by now.
         settle()
 

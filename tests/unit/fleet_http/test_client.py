@@ -12,15 +12,15 @@ import requests.exceptions
 from tests.unit.fleet_http.conftest import OK, NewUser, Script, Wire
 
 from fleet_http.connection.pool import MOST_PLACES
-from fleet_http.counters import COUNTERS
 from fleet_http.errors import (
-    AnswerTooLarge,
-    AnswerTooLate,
-    BadAnswer,
     BadRedirect,
+    BadResponse,
     ConnectionLost,
     RedirectLoop,
+    ResponseTimeout,
+    ResponseTooLarge,
 )
+from fleet_http.hooks import HOOKS
 from locust_fleet.users import FleetHttpUser
 
 JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'
@@ -311,15 +311,15 @@ def test_an_answer_without_a_length_ends_with_its_connection(
         ([b"HTTP/1.1 200", None], ConnectionLost),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", None], ConnectionLost),
         ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", None], ConnectionLost),
-        ([b"SSH-2.0-OpenSSH\r\n\r\n"], BadAnswer),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"], BadAnswer),
-        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], BadAnswer),
-        ([b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000], AnswerTooLarge),
-        ([b"HTTP/1.1 200 OK\r\n", 1.5], AnswerTooLate),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *[b".", 0.2] * 20], AnswerTooLate),
+        ([b"SSH-2.0-OpenSSH\r\n\r\n"], BadResponse),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"], BadResponse),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], BadResponse),
+        ([b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000], ResponseTooLarge),
+        ([b"HTTP/1.1 200 OK\r\n", 1.5], ResponseTimeout),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *[b".", 0.2] * 20], ResponseTimeout),
         (
             [b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + b"." * 2_000_000],
-            AnswerTooLarge,
+            ResponseTooLarge,
         ),
     ],
     ids=str,
@@ -355,12 +355,13 @@ def test_what_is_idempotent_is_sent_again_if_the_server_closed_meanwhile(
 ) -> None:
     # The connection is open when the second request is sent, and then closed without a word.
     wire.answers(OK, [None], OK)
-    before = COUNTERS.retries
+    before = HOOKS.counters.retries
 
     user.client.get("/")
     answer = getattr(user.client, method)("/")
 
-    assert (answer.ok, COUNTERS.retries - before) == ((True, 1) if method == "get" else (False, 0))
+    retries = HOOKS.counters.retries - before
+    assert (answer.ok, retries) == ((True, 1) if method == "get" else (False, 0))
 
 
 def test_a_connection_that_the_server_closed_is_not_used_again(
@@ -445,10 +446,10 @@ def test_requests_in_flight_are_counted(user: FleetHttpUser, wire: Wire) -> None
 
     greenlet = gevent.spawn(user.client.get, "/")
     gevent.sleep(0.05)
-    during = COUNTERS.in_flight
+    during = HOOKS.counters.in_flight
     greenlet.join()
 
-    assert (during, COUNTERS.in_flight) == (1, 0)
+    assert (during, HOOKS.counters.in_flight) == (1, 0)
 
 
 def test_what_is_set_on_the_client_holds(user: FleetHttpUser, wire: Wire) -> None:
@@ -500,7 +501,7 @@ def test_a_stream_that_is_read_at_once_ends_in_time(new_user: NewUser, wire: Wir
 
     answer = user.client.get("/", stream=True)
     started = time.perf_counter()
-    with pytest.raises(AnswerTooLate):
+    with pytest.raises(ResponseTimeout):
         _ = answer.content
 
     assert time.perf_counter() - started < 1

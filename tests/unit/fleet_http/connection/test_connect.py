@@ -13,12 +13,10 @@ from gevent.server import StreamServer
 from gevent.socket import AF_UNIX, create_connection, socket
 from tests.unit.fleet_http.conftest import ADDRESS, OK, NewUser, Wire
 
-from fleet_http.connection import connect
 from fleet_http.connection.proxy import proxy_for
-from fleet_http.errors import ConnectTooLate, ProxyRefused
-from locust_fleet.policy.allowlist import Allowlist
+from fleet_http.errors import ConnectionTimeout, ProxyRefused
+from fleet_http.hooks import HOOKS
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.worker.allowlist import AllowlistGuard, install
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +113,7 @@ def test_a_server_that_does_not_shake_hands_is_a_failure_in_time(
 ) -> None:
     user = new_user(host=wire.url.replace("http:", "https:"), verify=False, connection_timeout=0.3)
 
-    assert isinstance(user.client.get("/").error, ConnectTooLate)
+    assert isinstance(user.client.get("/").error, ConnectionTimeout)
 
 
 def test_a_ca_bundle_that_is_missing_is_named(new_user: NewUser, secure: Wire) -> None:
@@ -234,24 +232,42 @@ def test_a_unix_socket_takes_the_place_of_the_host(
     assert (answer.text, wire.headers()["host"]) == ("ok", "shop.test")
 
 
-def test_a_proxy_and_a_unix_socket_are_asked_about(
-    new_user: NewUser, wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+class HostProgram:
+    """Refuses what it is told to, and notes what it is asked about."""
+
+    def __init__(self, *refused: str) -> None:
+        self.asked: list[tuple[str, str, int]] = []
+        self._refused = refused
+
+    def may_connect(self, scheme: str, host: str, port: int) -> None:
+        self.asked.append((scheme, host, port))
+        if host in self._refused:
+            raise ConnectionRefusedError(f"{host} is refused")
+
+
+@pytest.mark.parametrize("refused", ["shop.test", ADDRESS])
+def test_the_host_program_may_refuse_an_origin_and_a_proxy(
+    new_user: NewUser, wire: Wire, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
-    import geventhttpclient.connectionpool as fast
-    import requests.adapters
+    monkeypatch.setattr(HOOKS, "may_connect", HostProgram(refused).may_connect)
 
-    # All are put back after the test.
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
-    monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
-    monkeypatch.setattr(connect, "connect", connect.connect)
-    refused: list[str] = []
-    install(AllowlistGuard(Allowlist.parse(["shop.test"]), refused.append))
+    answer = new_user(host="http://shop.test", proxies={"http": wire.url}).client.get("/")
 
-    new_user(host="http://shop.test", proxies={"http": wire.url}).client.get("/")
-    new_user(host="http://shop.test", unix_socket=str(tmp_path / "s")).client.get("/")
+    assert str(answer.error) == f"{refused} is refused"
+    assert wire.connections == 0
 
-    assert refused == [wire.url, f"unix://{tmp_path}/s"]
-    assert not wire.heads
+
+def test_the_host_program_may_refuse_a_unix_socket(
+    new_user: NewUser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "s")
+    host_program = HostProgram(path)
+    monkeypatch.setattr(HOOKS, "may_connect", host_program.may_connect)
+
+    answer = new_user(host="http://shop.test", unix_socket=path).client.get("/")
+
+    assert str(answer.error) == f"{path} is refused"
+    assert host_program.asked == [("http", "shop.test", 80), ("unix", path, 0)]
 
 
 def test_a_host_that_does_not_answer_is_a_failure_in_time(
@@ -267,7 +283,7 @@ def test_a_host_that_does_not_answer_is_a_failure_in_time(
 
     errors = [user.client.get("/", timeout=(0.3, 0.3)).error for _ in range(3)]
 
-    assert isinstance(errors[-1], ConnectTooLate)
+    assert isinstance(errors[-1], ConnectionTimeout)
     assert isinstance(errors[-1], requests.exceptions.ConnectTimeout)
     for sock in (*waiting, listener):
         sock.close()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_http.errors import AnswerTooLarge, BadContent
+from fleet_http.errors import BadContent, ResponseTooLarge
 from fleet_http.response.decode import KINDS, Decoding, decoded
 
 if sys.version_info >= (3, 14):
@@ -58,7 +58,7 @@ def test_content_is_decoded_in_any_parts(
 def test_a_bomb_is_stopped_where_it_is_too_large(
     encoding: str, encode: Callable[[bytes], bytes]
 ) -> None:
-    with pytest.raises(AnswerTooLarge):
+    with pytest.raises(ResponseTooLarge):
         decoded(encode(bytes(3_000_000)), encoding, 2_000_000)
 
 
