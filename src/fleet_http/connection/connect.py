@@ -18,38 +18,42 @@ from fleet_http.urls import Origin
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """How to get to an origin; connections of the same one are interchangeable."""
+    """How to reach an origin; connections of the same route are interchangeable."""
 
     origin: Origin
-    trust: TlsConfig
+    tls_config: TlsConfig
     proxy: Proxy | None = None
-    unix: str | None = None
+    unix_socket: str | None = None
 
     @property
     def peer(self) -> tuple[str, int]:
-        """Whom the connection is made to."""
+        """Host and port that the TCP connection is made to."""
         return (self.proxy.host, self.proxy.port) if self.proxy else self.origin[1:]
 
 
 @dataclass(slots=True)
 class Opened:
-    """A new connection and how long its making took, in seconds."""
+    """A new connection, and how long it took to open it, in seconds."""
 
-    link: Transport
+    transport: Transport
     connect_s: float
     tls_s: float
 
 
 def connect(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Opened:
-    """Connect within ``timeout_s``; raises ConnectionTimeout, ssl.SSLError, OSError."""
-    _ask_host_program(route)
-    # First, so that what is wrong with it costs the target no connection.
-    context = context_of(route.trust) if route.origin.scheme == "https" else None
+    """Connect within ``timeout_s`` seconds, with the TLS session of ``ticket`` if there is one.
+
+    Raises what ``HOOKS.may_connect`` raises, ConnectionTimeout, BadRequest, ProxyRefused,
+    ConnectionLost, ssl.SSLError and OSError.
+    """
+    _check_allowed(route)
+    # Before the socket, so that a mistake in verify= or cert= costs the server no connection.
+    context = context_of(route.tls_config) if route.origin.scheme == "https" else None
     started = perf_counter()
     deadline = started + timeout_s
     try:
-        if route.unix:
-            sock = _unix_socket(route.unix, deadline)
+        if route.unix_socket:
+            sock = _unix_socket(route.unix_socket, deadline)
         else:
             sock = _tcp_socket(*route.peer, deadline)
     except TimeoutError as error:
@@ -57,43 +61,43 @@ def connect(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Ope
     connected = perf_counter()
     if context is None:
         return Opened(Transport(sock), connected - started, 0.0)
-    link = Transport(sock)
+    transport = Transport(sock)
     try:
-        link.deadline, link.timeout = deadline, timeout_s
+        transport.deadline, transport.timeout = deadline, timeout_s
         if route.proxy:
-            open_tunnel(link, route.origin, route.proxy)
+            open_tunnel(transport, route.origin, route.proxy)
             connected = perf_counter()
-        link = TlsTransport(link, context, route.origin.host, ticket)
-        link.deadline, link.timeout = deadline, timeout_s
-        link.shake_hands()
+        transport = TlsTransport(transport, context, route.origin.host, ticket)
+        transport.deadline, transport.timeout = deadline, timeout_s
+        transport.shake_hands()
     except ResponseTimeout as error:
-        link.close()
+        transport.close()
         raise ConnectionTimeout(f"no TLS handshake within {timeout_s:g} s") from error
     except BaseException:
-        link.close()
+        transport.close()
         raise
-    return Opened(link, connected - started, perf_counter() - connected)
+    return Opened(transport, connected - started, perf_counter() - connected)
 
 
-def _ask_host_program(route: Route) -> None:
-    """Raise what ``may_connect`` raises; the origin is asked about also behind a proxy."""
+def _check_allowed(route: Route) -> None:
+    """Ask the host program about the origin, and about the proxy and unix socket on the way."""
     may_connect = HOOKS.may_connect
     may_connect(*route.origin)
     if route.proxy:
         may_connect("http", *route.peer)
-    if route.unix:
-        may_connect("unix", route.unix, 0)
+    if route.unix_socket:
+        may_connect("unix", route.unix_socket, 0)
 
 
 def _tcp_socket(host: str, port: int, deadline: float) -> _socket.socket:
-    """Connect; each address gets an equal share of the time that is left."""
+    """Connect; each address of the host gets an equal share of the time that is left."""
     try:
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except UnicodeError as error:
-        raise BadRequest(f"{host!r} is no name of a host") from error
+        raise BadRequest(f"{host!r} is not a host name") from error
     problem: OSError = OSError(f"the name {host} has no address")
-    for number, (family, kind, protocol, _, address) in enumerate(found):
-        left = (deadline - perf_counter()) / (len(found) - number)
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        left = (deadline - perf_counter()) / (len(addresses) - number)
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(max(left, 0.001))
@@ -121,5 +125,5 @@ def _unix_socket(path: str, deadline: float) -> _socket.socket:
 
 
 def _bare(sock: socket.socket) -> _socket.socket:
-    """Return the system's own socket: a link does its waiting itself."""
+    """Return the operating system's socket: a Transport waits by itself, without gevent's."""
     return _socket.socket(fileno=sock.detach())

@@ -15,7 +15,7 @@ from gevent.pool import Group
 
 from fleet_http.client import Cert, HttpClient
 from fleet_http.hooks import HOOKS
-from fleet_http.request.headers import Given
+from fleet_http.request.headers import HeaderMapping
 from fleet_http.response.response import Response
 
 
@@ -49,7 +49,7 @@ class FleetHttpUser(User, RestMixin[Response]):
     # Bytes of a response's body, also after decompression; a larger response is a failed request.
     largest_answer: int = 256 << 20
     # Sent with every request; None removes one of the client's own.
-    default_headers: Given | None = None
+    default_headers: HeaderMapping | None = None
     # As in requests: whether certificates are checked, or the path of the CAs; client certificate.
     verify: bool | str = True
     cert: Cert | None = None
