@@ -61,7 +61,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     )
     replace(locust.env, "WorkerRunner", make_runner)
     health.serve(settings.health_port, worker.readiness)
-    data.desks.use(worker.data_client)
+    data.registry.use(worker.data_client)
     events.init.add_listener(worker.init)
 
 
@@ -80,7 +80,7 @@ def attach_master(settings: MasterSettings) -> None:
     _lead_first(master)
     health.serve(settings.health_port, master.readiness)
     exposition.serve(settings.metrics_port, lambda: master.render())
-    data.desks.use(master.data_client)
+    data.registry.use(master.data_client)
     events.init.add_listener(lambda **_: gevent.spawn(master.data_client.watch))
     events.init.add_listener(master.init)
 

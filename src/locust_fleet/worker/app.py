@@ -14,7 +14,7 @@ from gevent.event import Event
 from locust_fleet.data.client import DataClient
 from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.remote_store import RemoteStore
-from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S
+from locust_fleet.data.store import EXPIRY_S, REMOTE_EXPIRY_S
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION, TARGET_REFUSED
 from locust_fleet.runtime import exposition
@@ -48,7 +48,7 @@ class WorkerApp:
             store,
             self._run_id,
             lambda: self.log_context()["worker"],
-            EXPIRY_S if settings.redis else LINK_EXPIRY_S,
+            EXPIRY_S if settings.redis else REMOTE_EXPIRY_S,
         )
 
     def log_context(self) -> Mapping[str, str]:
