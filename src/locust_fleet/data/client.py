@@ -177,6 +177,8 @@ class DataRegistry:
     def __init__(self, make_standalone: Callable[[], DataClient]) -> None:
         """``make_standalone`` makes a client for a process that belongs to no fleet."""
         self.sources: dict[str, Source] = {}
+        # Whether a master or worker of a fleet has set its client.
+        self.in_fleet = False
         self._make_standalone = make_standalone
         self._client: DataClient | None = None
 
@@ -187,14 +189,9 @@ class DataRegistry:
             self._client = self._make_standalone()
         return self._client
 
-    @property
-    def in_fleet(self) -> bool:
-        """Whether a client was set or used already, as in a master or worker of a fleet."""
-        return self._client is not None
-
     def use(self, client: DataClient) -> None:
-        """Set the client of this process."""
-        self._client = client
+        """Set the client of this master or worker of a fleet."""
+        self._client, self.in_fleet = client, True
 
     def declare(self, source: Source) -> None:
         """Add a source; declaring the same one again, as a module imported twice does, is fine.

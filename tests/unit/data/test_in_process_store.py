@@ -61,9 +61,9 @@ class Worker:
     def join(self, now: float) -> None:
         self._lives += 1
         name = f"{self._name}:{self._lives}"
-        memory = self._store.join("r", name, self._name, int(EXPIRY_S * 1000), {})
+        generation = self._store.join("r", name, self._name, int(EXPIRY_S * 1000), {})
         self.identity, self.held, self.until = (
-            ClientIdentity("r", name, memory),
+            ClientIdentity("r", name, generation),
             set(),
             now + EXPIRY_S,
         )
@@ -190,7 +190,7 @@ def check(store: InProcessStore, workers: dict[str, Worker], now: float) -> None
         if now < worker.until:
             assert {("s", key) for key in worker.held} <= run.held.get(worker.identity.name, set())
     records = run.sources["s"]
-    held = [key for mine in run.held.values() for _, key in mine]
+    held = [key for records_held in run.held.values() for _, key in records_held]
     assert sorted([*records.free, *records.used, *held]) == sorted(records.texts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from locust.env import Environment
+from locust.event import Events
 from locust.exception import StopUser
 
 import json
@@ -15,7 +16,9 @@ import gevent
 import pytest
 
 from locust_fleet import data
+from locust_fleet.data import standalone
 from locust_fleet.data.client import DataRegistry
+from locust_fleet.data.counter import Counter
 from locust_fleet.data.source import source_of
 from locust_fleet.data.standalone import StandaloneStore
 from locust_fleet.errors import DataError
@@ -297,6 +300,22 @@ def test_plain_locust_shares_within_its_process_and_sums_up(tmp_path: Path, acco
     [summary] = [line for line in done.stderr.splitlines() if "shared data of the test" in line]
     sources = json.loads(summary[summary.index("{") :])["sources"]
     assert sources == {"accounts": {"records": 2, "leases": 2, "reclaimed": 0, "used up": 2}}
+
+
+def test_data_that_is_named_at_import_begins_anew_with_each_test() -> None:
+    alone, environment = StandaloneStore(), Environment(user_classes=[], events=Events())
+    registry = DataRegistry(alone.client)
+    orders = Counter(registry.client, "orders")
+    events = Events()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standalone, "events", events)
+        alone.attach(registry)
+    events.init.fire(environment=environment)
+
+    orders.add(5)
+    environment.events.test_start.fire(environment=environment)
+
+    assert orders.next() == 1
 
 
 def test_workers_of_plain_locust_are_told_that_they_share_nothing() -> None:
