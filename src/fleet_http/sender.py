@@ -40,7 +40,7 @@ METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 # Methods that need no Content-Length without a body.
 BODILESS = frozenset(("GET", "HEAD"))
-# After so long without 100 (Continue), the body is sent all the same, as curl does.
+# After this time without 100 (Continue), the body is sent all the same, as curl does.
 CONTINUE_WAIT_S = 1.0
 FRAMING = frozenset(("content-length", "transfer-encoding"))
 # The cache of routes is emptied when it is full.

@@ -18,7 +18,7 @@ else:
 
 # Bytes that are decoded at once.
 STEP_BYTES = 1 << 20
-# Deflate makes at most so many bytes of one (zlib Technical Details, Maximum Compression Factor).
+# Deflate expands one byte to at most 1032 (zlib Technical Details, Maximum Compression Factor).
 MAX_DEFLATE_RATIO = 1032
 # The window bits with which zlib expects a gzip header.
 GZIP = 16 + zlib.MAX_WBITS

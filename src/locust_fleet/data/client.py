@@ -16,7 +16,7 @@ from locust_fleet.data.store import Fenced, Quarantined, Restarted, Store
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
 
 QUARANTINE_POLL_S = 0.25
-# After the store could not be joined, users get the same error for so long without another try.
+# After a failure to join, users get the same error for this time, without another attempt.
 REJOIN_DELAY_S = 1.0
 # How often a process looks for a run to take part in.
 RUN_POLL_S = 0.5
@@ -56,8 +56,8 @@ class DataClient:
     def open(self, run: str) -> None:
         """Begin a run in the store; this process does not join the run meanwhile.
 
-        A process that joins a store that has just started anew takes it for one that has lost
-        data. The run would then begin in quarantine.
+        A process that joins a run makes an unknown run begin in quarantine, because the store may
+        have lost its data. A run that has just begun needs none.
         """
         with self._joining:
             self.store.open(run)
@@ -86,7 +86,7 @@ class DataClient:
         self.requests_made += 1
 
     def session(self) -> ClientSession:
-        """Return the identity in the current run; joins the run if there is none.
+        """Return the identity in the current run; joins the run if it has no valid one.
 
         Raises DataError when there is no run, and StoreUnavailable.
         """
@@ -206,7 +206,7 @@ class DataRegistry:
             )
 
     def source(self, name: str) -> Source:
-        """Return a declared source; raises DataError when there is none of the name."""
+        """Return a declared source; raises DataError when no source has the name."""
         if name not in self.sources:
             known = ", ".join(sorted(self.sources)) or "none"
             raise DataError(

@@ -187,7 +187,7 @@ class InProcessStore:
         return True
 
     def read_list(self, key: str, first: int, count: int) -> Sequence[str]:
-        raise DataError(f"the list {key} is in Redis, and there is none here; use a file")
+        raise DataError(f"the list {key} is in Redis, which is not in use here; use a file")
 
     def count(self, identity: ClientIdentity, name: str, by: int) -> int:
         run = self._run_of(identity)
@@ -253,7 +253,7 @@ class InProcessStore:
 
     def _check_quarantine(self, run: RunData) -> None:
         if run.quarantine_until > self._clock():
-            raise Quarantined("the leader has started anew")
+            raise Quarantined("the leader has restarted")
 
     def _reserved_for_others(self, run: RunData, records: SourceRecords, name: str) -> int:
         """Return how many identities have waited for STARVING_S, and for longer than this one."""

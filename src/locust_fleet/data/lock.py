@@ -68,10 +68,10 @@ class Lock(local):
         if self._session is None:
             raise DataError(f"the lock {self._name} is not held; acquire it first")
         self._session.check(f"the lock {self._name}")
-        # Redis may have lost the last second before it started anew, and with it this lock.
+        # Redis may have lost the last second before it restarted, and with it this lock.
         if self._session.identity.generation != self._generation:
             raise LeaseLost(
-                f"another worker may hold the lock {self._name}: Redis has started anew; acquire"
+                f"another worker may hold the lock {self._name}: Redis has restarted; acquire"
                 " it again"
             )
         if boottime() >= self._until:

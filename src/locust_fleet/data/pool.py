@@ -90,10 +90,10 @@ class RecordPool:
         try:
             result.wait(timeout_s)
         except BaseException:
-            self._withdraw(result)
+            self._cancel(result)
             raise
         if not result.ready():
-            self._withdraw(result)
+            self._cancel(result)
             raise DataError(
                 f"no record of {self._source.name} was free for {timeout_s:g} s; add some,"
                 " or start fewer users"
@@ -112,8 +112,8 @@ class RecordPool:
         self._uncertain = True
         self._go()
 
-    def _withdraw(self, result: AsyncResult[tuple[str, str]]) -> None:
-        """Withdraw the wish of a user that does not wait any more."""
+    def _cancel(self, result: AsyncResult[tuple[str, str]]) -> None:
+        """Forget a user that does not wait any more, and give back a record that it got."""
         with suppress(ValueError):
             self._waiting.remove(result)
         if result.successful():
@@ -256,7 +256,7 @@ class RecordPool:
         self._pause(LONG_PAUSE_S)
 
     def _pause(self, seconds: float) -> None:
-        """Wait until a user gives a record back, at most so many seconds."""
+        """Wait until a user gives a record back, at most ``seconds``."""
         self._wake.wait(seconds)
 
     def _fail(self, error: Exception) -> None:

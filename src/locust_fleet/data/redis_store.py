@@ -124,7 +124,7 @@ class RedisStore:
             with turn:
                 return self._answer_to(ask)
         except NoScriptError:
-            # Redis has started anew, and may have lost what it had not yet written to disk.
+            # Redis has restarted, and may have lost what it had not yet written to disk.
             self._eval(scripts.NEW_GENERATION, run, new_generation(), QUARANTINE_MS)
             self._load()
         try:
@@ -162,7 +162,7 @@ class RedisStore:
             case "LATE":
                 return Late("the store has carried out a later question")
             case "HOLD":
-                return Quarantined("Redis has started anew")
+                return Quarantined("Redis has restarted")
             case "OVER":
                 return DataError("the run is over; use shared data in the tasks of users")
             case "OOM":

@@ -3,7 +3,7 @@
 A worker holds records and locks under an identity, which expires unless it is renewed. An expired
 identity never becomes valid again: its worker takes a new one, and what the old one held is free.
 
-A store that starts anew may have lost data, so it gets a new generation. It may have forgotten
+A store that restarts may have lost data, so it gets a new generation. It may have forgotten
 identities that still hold records, so it lends nothing until they must have expired. That time is
 its quarantine.
 """
@@ -50,7 +50,7 @@ class Late(FleetError):
 
 
 class Quarantined(FleetError):
-    """The store is in quarantine, because it has just started anew: ask again in a moment."""
+    """The store is in quarantine, because it has just restarted: ask again in a moment."""
 
 
 class ClientIdentity(NamedTuple):

@@ -280,7 +280,7 @@ def test_what_redis_lost_with_its_last_second_is_told_again(
     assert one.ask("lock", 1)
     one.ask("count", 2)
 
-    # As Redis is after it started anew: what came last is gone, and it knows no script.
+    # As Redis is after it restarted: what came last is gone, and it knows no script.
     client.hset(f"fleet:data:{RUN}:counters", "orders", "3")
     client.hdel(f"fleet:data:{RUN}:group:buyers", "anna")
     client.hdel(f"fleet:data:{RUN}:locks", "cleanup")
@@ -289,7 +289,7 @@ def test_what_redis_lost_with_its_last_second_is_told_again(
     # No number comes twice, and nobody has a lock that another may get.
     assert other.ask("count", 1) == 6
     assert other.ask("buyers") == ["anna"]
-    assert "Redis has started anew" in one.ask("check lock")["text"]
+    assert "Redis has restarted" in one.ask("check lock")["text"]
     assert other.ask("lock", 5)
 
 

@@ -198,7 +198,7 @@ def test_a_store_that_started_anew_says_what_it_is_called_now(
 
 
 def test_a_leader_without_redis_says_so(store: Store) -> None:
-    with pytest.raises(DataError, match="the list x is in Redis, and there is none here"):
+    with pytest.raises(DataError, match="the list x is in Redis, which is not in use here"):
         store.read_list("x", 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""An identity in a store that starts anew and has forgotten what it was told last."""
+"""An identity in a store that restarts and has lost the last changes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ EXPIRY_S = 60.0
 
 
 class Forgetful(InProcessStore):
-    """A store that can start anew, as Redis does."""
+    """A store that can restart, as Redis does."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.silent = 0
         super().__init__(lambda: self.now)
 
-    def start_anew(self) -> None:
+    def restart(self) -> None:
         run = self._runs["r"]
         run.generation += "+"
         run.counters.clear()
@@ -67,14 +67,14 @@ def test_a_counter_goes_on_from_what_any_worker_has_seen(
     store: Forgetful, client: DataClient
 ) -> None:
     Counter(client, "orders").add(5)
-    store.start_anew()
+    store.restart()
     client.ask(ClientSession.renew)
     assert Counter(worker(store, "other"), "orders").next() == 6
 
 
 def test_members_of_groups_are_in_them_again(store: Forgetful, client: DataClient) -> None:
     Members(client, "buyers").join("anna")
-    store.start_anew()
+    store.restart()
     client.ask(ClientSession.renew)
     assert list(Members(client, "buyers")) == ["anna"]
 
@@ -83,7 +83,7 @@ def test_a_membership_that_was_lost_on_its_way_is_sent_again(
     store: Forgetful, client: DataClient
 ) -> None:
     Members(client, "buyers").join("anna")
-    store.start_anew()
+    store.restart()
     store.silent = 1
     with pytest.raises(StoreUnavailable):
         client.ask(ClientSession.renew)
@@ -95,7 +95,7 @@ def test_users_wait_for_records_while_the_store_cannot_be_told(
     store: Forgetful, client: DataClient, source: Source
 ) -> None:
     Members(client, "buyers").join("anna")
-    store.start_anew()
+    store.restart()
     store.silent = 1
     with Lease(client, source, 5) as lease:
         assert lease.value == 0
@@ -103,7 +103,7 @@ def test_users_wait_for_records_while_the_store_cannot_be_told(
 
 def test_records_outlive_it(store: Forgetful, client: DataClient, source: Source) -> None:
     with Lease(client, source, 5) as lease:
-        store.start_anew()
+        store.restart()
         client.ask(ClientSession.renew)
         assert lease.value == 0
 
@@ -111,9 +111,9 @@ def test_records_outlive_it(store: Forgetful, client: DataClient, source: Source
 def test_a_lock_does_not_outlive_it(store: Forgetful, client: DataClient) -> None:
     lock = Lock(client, "cleanup", 30)
     lock.acquire()
-    store.start_anew()
+    store.restart()
     client.ask(ClientSession.renew)
-    with pytest.raises(LeaseLost, match="Redis has started anew"):
+    with pytest.raises(LeaseLost, match="Redis has restarted"):
         lock.check()
 
 
@@ -124,8 +124,8 @@ def test_an_identity_that_was_buried_meanwhile_has_lost_what_it_held(
     lease.__enter__()
     store.now += 2 * EXPIRY_S
     with Lease(worker(store, "other"), source, 5):
-        store.start_anew()
-        # The answer that it has started anew was on its way while the identity expired.
+        store.restart()
+        # The answer that it has restarted was on its way while the identity expired.
         session = client.session()
         session.reconcile(store._runs["r"].generation)
         wait_for_the_end(session)
