@@ -187,9 +187,11 @@ class HttpClient:
         )
         content = None if data is json is files is None else (data, json, files)
         response = self._send(method, parsed_url, options, content, auth, allow_redirects)
-        response_time = (perf_counter() - started) * 1000
-        meta = self._meta(method, name, parsed_url, response, context, response_time, started_at)
-        self._report(response, meta, catch_response)
+        took_ms = (perf_counter() - started) * 1000
+        name = name or self.request_name or parsed_url.path
+        self._report(
+            response, method, name, parsed_url, context, started_at, took_ms, catch_response
+        )
         return response
 
     def get(self, url: str, **options: Any) -> Response:
@@ -263,38 +265,36 @@ class HttpClient:
         finally:
             counters.in_flight -= 1
 
-    def _meta(
+    def _report(
         self,
-        method: str,
-        name: str | None,
-        url: Url,
         response: Response,
+        method: str,
+        name: str,
+        url: Url,
         context: Mapping[str, Any] | None,
-        response_time: float,
         started_at: float,
-    ) -> dict[str, Any]:
-        """Return the arguments of Locust's request event; ``response_time`` is in milliseconds."""
+        took_ms: float,
+        catch_response: bool,
+    ) -> None:
+        """Fire Locust's request event, now or after the with block of ``catch_response``."""
         if self._context is not None:
             context = {**self._context(), **(context or {})}
-        return {
+        meta = {
             "request_type": method,
-            "name": name or self.request_name or url.path,
-            "response_time": response_time,
+            "name": name,
+            "response_time": took_ms,
             "response_length": response.length,
             "context": context or {},
             "exception": None,
             "start_time": started_at,
             "url": url.text,
         }
-
-    def _report(self, response: Response, meta: dict[str, Any], catch_response: bool) -> None:
-        """Fire Locust's request event, now or after the with block of ``catch_response``."""
         if catch_response:
             response.catch(self.request_event, meta)
             return
         meta["response"] = response
         if response.status_code >= 400 or response.error is not None:
-            meta["exception"] = response.problem(meta["name"])
+            meta["exception"] = response.problem(name)
         self.request_event.fire(**meta)
 
     def _cookies_with(self, cookies: Any) -> Cookies:
