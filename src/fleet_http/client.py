@@ -1,4 +1,4 @@
-"""What a scenario talks to: requests' Session as far as scenarios use it, reported to Locust."""
+"""The client of a scenario: requests' Session as far as scenarios use it, reported to Locust."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from fleet_http.connection.proxy import proxy_for
 from fleet_http.connection.tls_transport import TlsConfig
-from fleet_http.counters import COUNTERS
+from fleet_http.hooks import HOOKS
 from fleet_http.request.auth import authorized
 from fleet_http.request.body import body_of
 from fleet_http.request.cookies import Cookies, add_to
-from fleet_http.request.headers import Given, Headers
+from fleet_http.request.headers import HeaderMapping, Headers
 from fleet_http.request.redirects import STATUSES
 from fleet_http.request.request import Request
 from fleet_http.response.decode import ACCEPTED
 from fleet_http.response.response import Response
 from fleet_http.sender import RequestOptions, Sender
-from fleet_http.urls import urls_of, without_credentials
+from fleet_http.urls import Url, urls_of, without_credentials
 
 DEFAULT_HEADERS = {
     "User-Agent": "locust-fleet",
@@ -34,8 +34,8 @@ DEFAULT_HEADERS = {
     "Connection": "keep-alive",
 }
 
-# The scenario is wrong, whatever the target does: as with HttpUser, it gets to know at once.
-UNREADABLE = (InvalidSchema, InvalidURL, MissingSchema)
+# Raised in the scenario, as with HttpUser: it is wrong, whatever the server does.
+INVALID_URL = (InvalidSchema, InvalidURL, MissingSchema)
 
 Timeout = float | tuple[float | None, float | None]
 Cert = str | tuple[str, str]
@@ -44,15 +44,15 @@ Cert = str | tuple[str, str]
 class HttpClient:
     """The HTTP client of one user: its cookies, its connections, its headers for every request."""
 
-    # An attribute of requests' Session that is not here says so when it is set.
+    # Setting an attribute of requests' Session that is missing here raises AttributeError.
     __slots__ = (
         "__weakref__",
         "_base_url",
         "_context",
-        "_exchange",
-        "_targets",
+        "_sender",
         "_timeouts",
-        "_trust",
+        "_tls_config",
+        "_urls",
         "auth",
         "ending",
         "max_redirects",
@@ -68,83 +68,83 @@ class HttpClient:
         request_event: EventHook,
         user: User | None = None,
         *,
-        connection_timeout: float = 60.0,
-        network_timeout: float = 60.0,
+        connection_timeout: float | None = None,
+        network_timeout: float | None = None,
         max_redirects: int = 30,
         largest_answer: int = 256 << 20,
-        default_headers: Given | None = None,
+        default_headers: HeaderMapping | None = None,
         verify: bool | str = True,
         cert: Cert | None = None,
         unix_socket: str | None = None,
     ) -> None:
+        """Timeouts are in seconds, None for those of ``HOOKS``; ``largest_answer`` is in bytes."""
         self._base_url, self.auth = without_credentials(base_url)
         self.request_event = request_event
         self.user = user
-        # Under which requests are counted that have no name of their own.
+        # The name of requests that are sent without a name.
         self.request_name: str | None = None
         self.max_redirects = max_redirects
-        # As in requests; the environment is not asked.
+        # As in requests, but environment variables are ignored.
         self.proxies: Mapping[str, str] = {}
-        # Whether the user was told to stop (``FleetHttpUser.stop``).
+        # Whether the user is being stopped (``FleetHttpUser.stop``).
         self.ending = False
-        self._timeouts = connection_timeout, network_timeout
-        self._trust = TlsConfig(verify, cert)
-        self._targets = urls_of(self._base_url)
-        self._exchange = Sender(
-            Headers({**DEFAULT_HEADERS, **(default_headers or {})}),
-            Cookies(),
-            largest_answer,
-            unix_socket,
+        self._timeouts = (
+            HOOKS.connection_timeout_s if connection_timeout is None else connection_timeout,
+            HOOKS.network_timeout_s if network_timeout is None else network_timeout,
         )
-        # Locust's own says nothing, request after request.
+        self._tls_config = TlsConfig(verify, cert)
+        self._urls = urls_of(self._base_url)
+        headers = Headers({**DEFAULT_HEADERS, **(default_headers or {})})
+        self._sender = Sender(headers, Cookies(), largest_answer, unix_socket)
+        # Locust's own context() is empty, so it is not called for every request.
         self._context = user.context if user and type(user).context is not User.context else None
 
     @property
     def base_url(self) -> str:
-        """What a URL that is only a path is put behind."""
+        """What a URL without a scheme is appended to."""
         return self._base_url
 
     @base_url.setter
     def base_url(self, base_url: str) -> None:
         self._base_url, auth = without_credentials(base_url)
         self.auth = auth or self.auth
-        self._targets = urls_of(self._base_url)
+        self._urls = urls_of(self._base_url)
 
     @property
     def headers(self) -> Headers:
-        """What every request sends."""
-        return self._exchange.headers
+        """The headers of every request."""
+        return self._sender.headers
 
     @headers.setter
-    def headers(self, headers: Given) -> None:
-        self._exchange.headers = Headers(headers)
+    def headers(self, headers: HeaderMapping) -> None:
+        self._sender.headers = Headers(headers)
 
     @property
     def cookies(self) -> Cookies:
-        return self._exchange.cookies
+        return self._sender.cookies
 
     @cookies.setter
     def cookies(self, cookies: Any) -> None:
-        self._exchange.cookies = Cookies()
-        add_to(self._exchange.cookies, cookies)
+        self._sender.cookies = Cookies()
+        add_to(self._sender.cookies, cookies)
 
     @property
     def verify(self) -> bool | str:
         """Whether certificates are checked, or the path of the CAs that are trusted."""
-        return self._trust.verify
+        return self._tls_config.verify
 
     @verify.setter
     def verify(self, verify: bool | str) -> None:
-        self._trust = self._trust._replace(verify=verify)
+        self._tls_config = self._tls_config._replace(verify=verify)
 
     @property
     def cert(self) -> Cert | None:
-        """Our own certificate, with its key in the same file or as the second of two."""
-        return self._trust.cert
+        """The client certificate, with its key in the same file or as the second of two paths."""
+        return self._tls_config.cert
 
     @cert.setter
     def cert(self, cert: Cert | None) -> None:
-        self._trust = self._trust._replace(cert=cert)
+        self._tls_config = self._tls_config._replace(cert=cert)
 
     def request(
         self,
@@ -158,7 +158,7 @@ class HttpClient:
         data: Any = None,
         json: Any = None,
         files: Any = None,
-        headers: Given | None = None,
+        headers: HeaderMapping | None = None,
         cookies: Any = None,
         auth: Any = None,
         timeout: Timeout | None = None,
@@ -168,64 +168,30 @@ class HttpClient:
         verify: bool | str | None = None,
         cert: Cert | None = None,
     ) -> Response:
-        """Send a request and return its answer; the arguments are those of HttpUser.
+        """Send a request and return its response; the arguments are those of HttpUser.
 
-        A URL that cannot be read raises requests' InvalidURL, InvalidSchema or MissingSchema.
-        Whatever else goes wrong is a failed request, with ``error`` in the response.
+        An invalid URL raises requests' InvalidURL, InvalidSchema or MissingSchema. Whatever else
+        goes wrong is a failed request, with ``error`` in the response.
         """
         if self.ending:
             gevent.sleep(0)
         started_at, started = time(), perf_counter()
-        target = self._targets.get(url, params)
-        proxies = proxies or self.proxies
-        COUNTERS.in_flight += 1
-        try:
-            order = RequestOptions(
-                headers,
-                None if data is json is files is None else body_of(data, json, files),
-                self._exchange.cookies if cookies is None else self._jar_with(cookies),
-                self._timeouts if timeout is None else self._given(timeout),
-                self._trust if verify is cert is None else self._other(verify, cert),
-                proxy_for(target.url, proxies) if proxies else None,
-                stream,
-            )
-            auth = auth or self.auth or target.auth
-            if auth:
-                order.headers = authorized(auth, method, target, headers, order.body)
-            response = self._exchange.send(method.upper(), target, order)
-            if allow_redirects and response.status_code in STATUSES:
-                response = self._exchange.follow(
-                    response, order, self._targets, self.max_redirects, proxies
-                )
-        except UNREADABLE:
-            raise
-        except OSError as error:
-            # Statistics keep errors, which would keep all that was read on the way to them.
-            error.__traceback__ = error.__context__ = error.__cause__ = None
-            response = Response.failed(Request(method, target, b"", None), error)
-        finally:
-            COUNTERS.in_flight -= 1
+        parsed_url = self._urls.get(url, params)
+        options = RequestOptions(
+            headers,
+            self._sender.cookies if cookies is None else self._cookies_with(cookies),
+            self._timeouts if timeout is None else self._timeouts_with(timeout),
+            self._tls_config if verify is cert is None else self._tls_config_with(verify, cert),
+            proxies or self.proxies,
+            stream,
+        )
+        content = None if data is json is files is None else (data, json, files)
+        response = self._send(method, parsed_url, options, content, auth, allow_redirects)
         took_ms = (perf_counter() - started) * 1000
-        name = name or self.request_name or target.path
-        if self._context is not None:
-            context = {**self._context(), **(context or {})}
-        meta = {
-            "request_type": method,
-            "name": name,
-            "response_time": took_ms,
-            "response_length": response.length,
-            "context": context or {},
-            "exception": None,
-            "start_time": started_at,
-            "url": target.url,
-        }
-        if catch_response:
-            response.catch(self.request_event, meta)
-        else:
-            meta["response"] = response
-            if response.status_code >= 400 or response.error is not None:
-                meta["exception"] = response.problem(name)
-            self.request_event.fire(**meta)
+        name = name or self.request_name or parsed_url.path
+        self._report(
+            response, method, name, parsed_url, context, started_at, took_ms, catch_response
+        )
         return response
 
     def get(self, url: str, **options: Any) -> Response:
@@ -261,23 +227,91 @@ class HttpClient:
 
     def close(self) -> None:
         """Close all connections."""
-        self._exchange.close()
+        self._sender.close()
 
-    def _jar_with(self, cookies: Any) -> Cookies:
+    def _send(
+        self,
+        method: str,
+        url: Url,
+        options: RequestOptions,
+        content: tuple[Any, Any, Any] | None,
+        auth: Any,
+        allow_redirects: bool,
+    ) -> Response:
+        """Return the response, or one that stands for a failed request.
+
+        ``content`` is what requests calls data, json and files, None for no body.
+        """
+        counters = HOOKS.counters
+        counters.in_flight += 1
+        try:
+            if content is not None:
+                options.body = body_of(*content)
+            if options.proxies:
+                options.proxy = proxy_for(url.text, options.proxies)
+            auth = auth or self.auth or url.auth
+            if auth:
+                options.headers = authorized(auth, method, url, options.headers, options.body)
+            response = self._sender.send(method.upper(), url, options)
+            if allow_redirects and response.status_code in STATUSES:
+                response = self._sender.follow(response, options, self._urls, self.max_redirects)
+            return response
+        except INVALID_URL:
+            raise
+        except OSError as error:
+            # Statistics keep the error, which would keep every object of its traceback alive.
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+            return Response.failed(Request(method, url, b"", None), error)
+        finally:
+            counters.in_flight -= 1
+
+    def _report(
+        self,
+        response: Response,
+        method: str,
+        name: str,
+        url: Url,
+        context: Mapping[str, Any] | None,
+        started_at: float,
+        took_ms: float,
+        catch_response: bool,
+    ) -> None:
+        """Fire Locust's request event, now or after the with block of ``catch_response``."""
+        if self._context is not None:
+            context = {**self._context(), **(context or {})}
+        meta = {
+            "request_type": method,
+            "name": name,
+            "response_time": took_ms,
+            "response_length": response.length,
+            "context": context or {},
+            "exception": None,
+            "start_time": started_at,
+            "url": url.text,
+        }
+        if catch_response:
+            response.catch(self.request_event, meta)
+            return
+        meta["response"] = response
+        if response.status_code >= 400 or response.error is not None:
+            meta["exception"] = response.problem(name)
+        self.request_event.fire(**meta)
+
+    def _cookies_with(self, cookies: Any) -> Cookies:
         jar = Cookies()
         add_to(jar, self.cookies)
         add_to(jar, cookies)
         return jar
 
-    def _given(self, timeout: Timeout) -> tuple[float, float]:
-        connect_s, answer_s = timeout if isinstance(timeout, (tuple, list)) else (timeout, timeout)
+    def _timeouts_with(self, timeout: Timeout) -> tuple[float, float]:
+        connect_s, network_s = timeout if isinstance(timeout, (tuple, list)) else (timeout, timeout)
         return (
             self._timeouts[0] if connect_s is None else float(connect_s),
-            self._timeouts[1] if answer_s is None else float(answer_s),
+            self._timeouts[1] if network_s is None else float(network_s),
         )
 
-    def _other(self, verify: bool | str | None, cert: Cert | None) -> TlsConfig:
+    def _tls_config_with(self, verify: bool | str | None, cert: Cert | None) -> TlsConfig:
         return TlsConfig(
-            self._trust.verify if verify is None else verify,
-            self._trust.cert if cert is None else cert,
+            self._tls_config.verify if verify is None else verify,
+            self._tls_config.cert if cert is None else cert,
         )

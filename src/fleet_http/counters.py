@@ -1,20 +1,15 @@
-"""What all clients of this process do together, for whoever watches it (``worker/metrics.py``)."""
+"""What all clients of a process count together, for a host program that watches it."""
 
 from __future__ import annotations
 
 
 class Counters:
-    """Numbers that the clients keep."""
+    """Numbers that the clients keep up to date."""
 
     __slots__ = ("in_flight", "retries")
 
     def __init__(self) -> None:
-        # Requests that wait for their answer.
+        # Requests that wait for their response.
         self.in_flight = 0
-        # Requests sent again because the server had closed the connection it kept open.
+        # Requests sent again because the server had closed the idle connection they were sent on.
         self.retries = 0
-
-
-# One for the process, like Prometheus' own registry: users are made by Locust, which passes
-# nothing of ours to them.
-COUNTERS = Counters()

@@ -1,63 +1,61 @@
-"""Why a request got no answer that can be used: each is a failed request in the statistics.
+"""Why a request has no usable response. Each of these is a failed request in the statistics.
 
-They are errors of requests as well, so what a scenario says for HttpUser catches them. What the
-system says by itself (refused, reset, no such name, a certificate that is not trusted) is
-reported in its own words.
+They are errors of requests as well, so ``except`` clauses written for HttpUser catch them. Errors
+of the operating system and of TLS (connection refused, connection reset, unknown name, untrusted
+certificate) are reported unchanged.
 
 HttpFailure
-├── ConnectTooLate   no connection in time
-├── AnswerTooLate    no answer, or no progress of one, in time
-├── ConnectionLost   the server closed the connection too early
-├── BadAnswer        what came is not HTTP/1
-├── AnswerTooLarge   more than the client may keep in memory
-├── BadContent       the content is not encoded as its headers say
-├── RedirectLoop     more redirects than allowed
-├── BadRedirect      a redirect to nowhere
-├── BadRequest       what the scenario asks for cannot be sent
-└── ProxyRefused     a proxy did not open a tunnel
+├── ConnectionTimeout   no connection within ``connection_timeout``
+├── ResponseTimeout     no response, or no progress of one, within ``network_timeout``
+├── ConnectionLost      the server closed the connection too early
+├── BadResponse         the server sent something that is not HTTP/1
+├── ResponseTooLarge    the response is larger than the client may keep in memory
+├── BadContent          the body is not encoded as its headers say
+├── RedirectLoop        more redirects than allowed
+├── BadRedirect         a redirect to something that is not an HTTP URL
+├── BadRequest          the scenario asks for a request that cannot be sent
+└── ProxyRefused        a proxy did not open a tunnel
 """
 
 from __future__ import annotations
 
 import requests.exceptions
 
-from locust_fleet.errors import FleetError
+
+class HttpFailure(requests.exceptions.RequestException):
+    """The root. Messages contain no URL, because failures are grouped by their messages."""
 
 
-class HttpFailure(FleetError, requests.exceptions.RequestException):
-    """The root; messages name no address, because failures are grouped by their words."""
+class ConnectionTimeout(HttpFailure, requests.exceptions.ConnectTimeout):
+    """The server, or its proxy, did not accept a connection in time."""
 
 
-class ConnectTooLate(HttpFailure, requests.exceptions.ConnectTimeout):
-    """The target, or its proxy, did not take a connection in time."""
-
-
-class AnswerTooLate(HttpFailure, requests.exceptions.ReadTimeout):
-    """The server took too long to answer, or to go on answering."""
+class ResponseTimeout(HttpFailure, requests.exceptions.ReadTimeout):
+    """The server took too long to respond, or to continue its response."""
 
 
 class ConnectionLost(HttpFailure, requests.exceptions.ConnectionError):
-    """The server closed the connection before its answer was complete."""
+    """The server closed the connection before its response was complete."""
 
 
-class BadAnswer(HttpFailure, requests.exceptions.ConnectionError):
-    """What the server sent is not HTTP/1; the message says where it broke the rules."""
+class BadResponse(HttpFailure, requests.exceptions.ConnectionError):
+    """The server sent something that is not HTTP/1; the message says which rule it breaks."""
 
 
-class AnswerTooLarge(HttpFailure, requests.exceptions.ConnectionError):
-    """The answer would take more memory than ``largest_answer`` bytes."""
+class ResponseTooLarge(HttpFailure, requests.exceptions.ConnectionError):
+    """The response would take more memory than ``largest_answer`` bytes."""
 
 
 class BadContent(HttpFailure, requests.exceptions.ContentDecodingError):
-    """The content is not what Content-Encoding says."""
+    """The body is not encoded as Content-Encoding says."""
 
 
 class RedirectLoop(HttpFailure, requests.exceptions.TooManyRedirects):
-    """There were more redirects than ``max_redirects``."""
+    """The server redirected more often than ``max_redirects``."""
 
 
 class BadRedirect(HttpFailure):
-    """The server redirects to something that is no HTTP address."""
+    """The server redirects to something that is not an HTTP URL."""
 
 
 class BadRequest(HttpFailure, requests.exceptions.InvalidHeader):
@@ -65,4 +63,4 @@ class BadRequest(HttpFailure, requests.exceptions.InvalidHeader):
 
 
 class ProxyRefused(HttpFailure, requests.exceptions.ProxyError):
-    """The proxy answered CONNECT with something else than 200."""
+    """The proxy answered CONNECT with a status other than 200."""

@@ -1,21 +1,22 @@
-"""Read what the head of an answer says, once somebody asks; llhttp has found it valid."""
+"""Parse the head of a response, when it is asked for; llhttp has found it valid by then."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-# Names of fields are matched without regard to case; llhttp refuses lines that go on in the next.
+# Header names are matched without regard to case; llhttp refuses folded lines.
 NOTABLE = re.compile(rb"\n(set-cookie|content-encoding):[ \t]*([^\r]*)", re.IGNORECASE)
 FRAMING = re.compile(rb"\r\n(?:content-length|transfer-encoding):", re.IGNORECASE)
 
 
 class ResponseHeaders(Mapping[str, str]):
-    """Told apart without regard to case; what came more than once is joined with commas."""
+    """Headers by name, in any case; values of a repeated header are joined with commas."""
 
     __slots__ = ("_items",)
 
     def __init__(self, lines: bytes) -> None:
+        """``lines``: the head with its first line, without the empty line at its end."""
         self._items: dict[str, tuple[str, str]] = {}
         for name, value in pairs(lines):
             key = name.lower()
@@ -43,13 +44,13 @@ def pairs(lines: bytes) -> Iterator[tuple[str, str]]:
 
 
 def reason(lines: bytes) -> str:
-    """Return what the status line says after the status."""
+    """Return the reason phrase, which follows the status in the first line."""
     words = lines[: lines.find(b"\r\n")].decode("latin-1").split(" ", 2)
     return words[2].strip() if len(words) > 2 else ""
 
 
-def looked_into(lines: bytes) -> tuple[bool, str]:
-    """Return what has to be known of each answer: whether it sets cookies; its Content-Encoding."""
+def cookies_and_encoding(lines: bytes) -> tuple[bool, str]:
+    """Return whether a response sets cookies, and its Content-Encoding, "" for none."""
     found = NOTABLE.findall(lines)
     if not found:
         return False, ""
@@ -57,6 +58,6 @@ def looked_into(lines: bytes) -> tuple[bool, str]:
     return len(encodings) < len(found), b",".join(encodings).decode("latin-1")
 
 
-def framed(lines: bytes) -> bool:
-    """Tell whether the body ends by its framing, and not with the connection."""
+def has_framing(lines: bytes) -> bool:
+    """Tell whether the head says where the body ends; if not, it ends with the connection."""
     return FRAMING.search(lines) is not None

@@ -1,9 +1,10 @@
-"""Where a URL leads and how the first lines of a request for it read; made once for each URL."""
+"""Where a URL leads, and the first lines of a request for it; parsed once for each URL."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
@@ -12,15 +13,16 @@ from requests.models import PreparedRequest
 from requests.utils import get_auth_from_url
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Of one base URL; a scenario may make up URLs without end.
-KEPT = 2048
-# What every client sends as it stands. Dots are left to requests, which may resolve them.
+# Base URLs, and URLs of each; a scenario may invent any number of URLs.
+MAX_CACHED = 2048
+# What every client sends unchanged. Paths with "." or ".." are left to requests, which may
+# normalize them.
 PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_~.-]*)*/?(?:\?[A-Za-z0-9_~.=&+-]+)?")
 PLAIN_QUERY = re.compile(r"[A-Za-z0-9_~.=&+%-]*")
 
 
 class Origin(NamedTuple):
-    """Whom a connection is made to."""
+    """The server that a URL names."""
 
     scheme: str
     host: str
@@ -29,119 +31,116 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A URL, read."""
+    """A parsed URL."""
 
-    url: str
+    text: str
     origin: Origin
-    # As it is sent to the server: path and query.
+    # Path and query, as the server gets them.
     path: str
-    # The rest of the request line after the method.
-    bare: bytes
-    host: bytes
-    # Both, for most requests.
-    line: bytes
+    # The request line without its method.
+    request_line: bytes
+    host_header: bytes
+    # Both of them, which is what most requests send.
+    request_head: bytes
     auth: tuple[str, str] | None
 
     @classmethod
-    def of(cls, url: str, params: Any = None) -> Url:
-        """Read an absolute URL as requests does; raises its InvalidURL and MissingSchema."""
+    def parse(cls, text: str, params: Any = None) -> Url:
+        """Parse an absolute URL as requests does, with ``params`` added to its query.
+
+        Raises requests' InvalidURL, InvalidSchema and MissingSchema.
+        """
         prepared = PreparedRequest()
         try:
-            prepared.prepare_url(url, params)
+            prepared.prepare_url(text, params)
             whole = prepared.url or ""
             parts = urlsplit(whole)
             scheme, port = parts.scheme.lower(), parts.port
         except RequestException:
             raise
         except ValueError as error:
-            raise InvalidURL(f"the URL '{url}' cannot be read: {error}") from error
+            raise InvalidURL(f"the URL '{text}' cannot be parsed: {error}") from error
         if scheme not in DEFAULT_PORTS:
-            raise InvalidSchema(f"no connection for '{url}'; use http:// or https://")
-        host = parts.hostname or ""
+            raise InvalidSchema(f"no connection for '{text}'; use http:// or https://")
         user, password = get_auth_from_url(whole)
         auth = (user, password) if user or password else None
-        origin = Origin(scheme, host, port or DEFAULT_PORTS[scheme])
-        return cls._made(whole, origin, parts.netloc.rpartition("@")[2], prepared.path_url, auth)
+        origin = Origin(scheme, parts.hostname or "", port or DEFAULT_PORTS[scheme])
+        host = parts.netloc.rpartition("@")[2].removesuffix(f":{DEFAULT_PORTS[scheme]}")
+        path = prepared.path_url
+        return cls._with_lines(whole, origin, path, f"Host: {host}\r\n".encode("ascii"), auth)
 
     @classmethod
-    def _made(
-        cls, url: str, origin: Origin, host: str, path: str, auth: tuple[str, str] | None
+    def _with_lines(
+        cls, text: str, origin: Origin, path: str, host_header: bytes, auth: tuple[str, str] | None
     ) -> Url:
-        default = f":{DEFAULT_PORTS[origin.scheme]}"
-        bare = f"{path} HTTP/1.1\r\n".encode("ascii")
-        host_line = f"Host: {host.removesuffix(default)}\r\n".encode("ascii")
-        return cls(url, origin, path, bare, host_line, bare + host_line, auth)
+        request_line = f"{path} HTTP/1.1\r\n".encode("ascii")
+        request_head = request_line + host_header
+        return cls(text, origin, path, request_line, host_header, request_head, auth)
 
-    def at(self, path: str) -> Url:
-        """Return the target of a plain path of the same origin."""
-        bare = f"{path} HTTP/1.1\r\n".encode("ascii")
-        url = self.url.removesuffix(self.path) + path
-        return Url(url, self.origin, path, bare, self.host, bare + self.host, self.auth)
+    def with_path(self, path: str) -> Url:
+        """Return the URL of a plain path of the same origin."""
+        text = self.text.removesuffix(self.path) + path
+        return self._with_lines(text, self.origin, path, self.host_header, self.auth)
 
 
 class Urls:
-    """The targets of one base URL, which its users share."""
+    """The parsed URLs of one base URL."""
 
     def __init__(self, base: str) -> None:
         self._base = base
-        self._known: dict[str, Url] = {}
+        self._parsed: dict[str, Url] = {}
+        # What plain paths are appended to without parsing; None if that would be wrong.
         self._root: Url | None = None
         if base:
             try:
-                root = Url.of(base)
+                root = Url.parse(base)
             except RequestException:
-                # As with HttpUser, whoever needs it is told.
+                # As with HttpUser, the request that needs the base URL raises this.
                 return
-            if root.url.endswith(root.path) and _plain(root.path) and "?" not in root.path:
+            if root.text.endswith(root.path) and _is_plain(root.path) and "?" not in root.path:
                 self._root = root
             self._prefix = urlsplit(base).path
 
-    def get(self, url: str, params: Any = None) -> Url:
-        """Return the target of a URL, which may be only what follows the base."""
+    def get(self, text: str, params: Any = None) -> Url:
+        """Return a parsed URL; ``text`` is absolute or is appended to the base URL."""
         if not params:
-            return self._known.get(url) or self._keep(url, self._read(url))
-        if self._root and isinstance(params, dict) and "?" not in url and _plain(url):
+            return self._parsed.get(text) or self._keep(text, self._parse(text))
+        if self._root and isinstance(params, dict) and "?" not in text and _is_plain(text):
             pairs = [pair for pair in params.items() if pair[1] is not None]
             if all(isinstance(value, (str, int, float)) for _, value in pairs):
                 query = urlencode(pairs)
                 if query and PLAIN_QUERY.fullmatch(query):
-                    return self._root.at(f"{self._prefix}{url}?{query}")
-        return Url.of(self._whole(url), params)
+                    return self._root.with_path(f"{self._prefix}{text}?{query}")
+        return Url.parse(self._absolute(text), params)
 
-    def at(self, url: str) -> Url:
-        """Return the target of an absolute URL."""
-        return self._known.get(url) or self._keep(url, Url.of(url))
+    def get_absolute(self, text: str) -> Url:
+        """Return a parsed absolute URL."""
+        return self._parsed.get(text) or self._keep(text, Url.parse(text))
 
-    def _read(self, url: str) -> Url:
-        if self._root and _plain(url):
-            return self._root.at(self._prefix + url)
-        return Url.of(self._whole(url))
+    def _parse(self, text: str) -> Url:
+        if self._root and _is_plain(text):
+            return self._root.with_path(self._prefix + text)
+        return Url.parse(self._absolute(text))
 
-    def _whole(self, url: str) -> str:
-        absolute = url[:8].lower().startswith(("http://", "https://"))
-        return url if absolute else f"{self._base}{url}"
+    def _absolute(self, text: str) -> str:
+        absolute = text[:8].lower().startswith(("http://", "https://"))
+        return text if absolute else f"{self._base}{text}"
 
-    def _keep(self, url: str, target: Url) -> Url:
-        if len(self._known) >= KEPT:
-            self._known.clear()
-        self._known[url] = target
-        return target
-
-
-_targets: dict[str, Urls] = {}
+    def _keep(self, text: str, url: Url) -> Url:
+        if len(self._parsed) >= MAX_CACHED:
+            self._parsed.clear()
+        self._parsed[text] = url
+        return url
 
 
+@lru_cache(MAX_CACHED)
 def urls_of(base: str) -> Urls:
-    """Return those of a base URL; all users of a host share them."""
-    if base not in _targets:
-        if len(_targets) >= KEPT:
-            _targets.clear()
-        _targets[base] = Urls(base)
-    return _targets[base]
+    """Return the parsed URLs of a base URL, which all users of a host share."""
+    return Urls(base)
 
 
 def without_credentials(base: str) -> tuple[str, tuple[str, str] | None]:
-    """Part a base URL from the user and password it may hold, as HttpUser does."""
+    """Split a base URL into the URL alone and its user and password, as HttpUser does."""
     parts = urlsplit(base)
     if not (parts.username and parts.password):
         return base, None
@@ -149,5 +148,5 @@ def without_credentials(base: str) -> tuple[str, tuple[str, str] | None]:
     return bare, (unquote(parts.username), unquote(parts.password))
 
 
-def _plain(url: str) -> bool:
-    return url.startswith("/") and PLAIN.fullmatch(url) is not None
+def _is_plain(text: str) -> bool:
+    return text.startswith("/") and PLAIN.fullmatch(text) is not None

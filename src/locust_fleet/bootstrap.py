@@ -19,8 +19,9 @@ import functools
 
 import gevent
 
+from fleet_http.hooks import HOOKS
 from locust_fleet import data, logs
-from locust_fleet.locust_patches.http_timeouts import bound_waiting
+from locust_fleet.locust_patches.http_clients import cache_lookups, set_default_timeouts
 from locust_fleet.locust_patches.patch import replace
 from locust_fleet.locust_patches.stats_buckets import count_in_steps
 from locust_fleet.locust_patches.stats_memory import keep_snapshots_small
@@ -32,7 +33,7 @@ from locust_fleet.runtime import exposition, health
 from locust_fleet.runtime.loops import persistent
 from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
-from locust_fleet.settings.worker import WorkerSettings
+from locust_fleet.settings.worker import ConnectionSettings, WorkerSettings
 from locust_fleet.users.arrival import standalone
 from locust_fleet.worker.app import WorkerApp
 from locust_fleet.worker.leader_connection import LeaderConnection
@@ -43,7 +44,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     """Make this process a worker of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
     count_in_steps()
-    bound_waiting(settings.connections)
+    _set_connections(settings.connections)
     bound_names(settings.max_names)
     standalone.in_fleet = True
     worker = WorkerApp(settings)
@@ -60,7 +61,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     )
     replace(locust.env, "WorkerRunner", make_runner)
     health.serve(settings.health_port, worker.readiness)
-    data.desks.use(worker.data_client)
+    data.registry.use(worker.data_client)
     events.init.add_listener(worker.init)
 
 
@@ -79,7 +80,7 @@ def attach_master(settings: MasterSettings) -> None:
     _lead_first(master)
     health.serve(settings.health_port, master.readiness)
     exposition.serve(settings.metrics_port, lambda: master.render())
-    data.desks.use(master.data_client)
+    data.registry.use(master.data_client)
     events.init.add_listener(lambda **_: gevent.spawn(master.data_client.watch))
     events.init.add_listener(master.init)
 
@@ -106,6 +107,15 @@ def _log(settings: LogSettings, process: str, known: logs.Known) -> None:
         logs.adopt_locust(settings, process, known)
 
     replace(locust.main, "setup_logging", set_up)
+
+
+def _set_connections(settings: ConnectionSettings) -> None:
+    """Set the default timeouts of every HTTP user, and how long addresses of hosts are cached."""
+    timeouts = settings.connection_timeout_s, settings.network_timeout_s
+    HOOKS.connection_timeout_s, HOOKS.network_timeout_s = timeouts
+    set_default_timeouts(*timeouts)
+    if settings.dns_ttl_s:
+        cache_lookups(settings.dns_ttl_s)
 
 
 def _set_heartbeat(settings: HeartbeatSettings) -> None:

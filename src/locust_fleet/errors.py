@@ -7,7 +7,6 @@ FleetError
 ├── LeadershipLost     another master took over: end at once, and touch nothing
 ├── MigrationError     the schema could not be brought up to date: nothing was changed
 ├── Unreadable         a message between master and workers is dropped (messages.py); says why
-├── HttpFailure        a request of FleetHttpUser failed (fleet_http/errors.py, a tree of its own)
 ├── ShapeError         arrivals of an open model make no sense: change the shape that is named
 ├── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
 └── DataError          a scenario's shared data cannot be had: the message says why

@@ -1,4 +1,4 @@
-"""The open connections of one user, which it alone uses."""
+"""The open connections of one user; users do not share connections."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from fleet_http.connection.connect import Route
 from fleet_http.connection.connection import Connection
 from fleet_http.connection.tls_transport import Ticket, TlsTransport
 
-# Idle ones to one place; a user that makes more requests at once closes the rest afterwards.
-MOST_IDLE = 10
-# Places to which idle ones are kept, or who goes from host to host runs out of descriptors.
-MOST_PLACES = 32
+# Idle connections of one route; more of them, after requests in parallel, are closed.
+MAX_IDLE_PER_ROUTE = 10
+# Routes with idle connections: a user that visits many hosts must not run out of descriptors.
+MAX_ROUTES = 32
 
 
 class ConnectionPool:
-    """Lends connections and takes back those that can be used again."""
+    """Lends connections, and keeps returned ones that can be used again."""
 
     def __init__(self) -> None:
         self._idle: dict[Route, list[Connection]] = {}
@@ -22,46 +22,46 @@ class ConnectionPool:
         self._closed = False
 
     def take(self, route: Route) -> Connection | None:
-        """Return an open connection that waits for work."""
+        """Return an idle connection, None if there is no open one."""
         idle = self._idle.get(route)
         while idle:
             connection = idle.pop()
-            if connection.link.is_usable():
-                connection.link.idle = False
+            if connection.transport.is_usable():
+                connection.transport.idle = False
                 return connection
         return None
 
     def open(self, route: Route, timeout_s: float) -> Connection:
-        """Return a new connection."""
+        """Return a new connection; raises what ``connect`` raises."""
         return Connection(route, connect.connect(route, timeout_s, self._tickets.get(route)))
 
     def give_back(self, connection: Connection) -> None:
-        """Keep a connection whose answer was read to its end."""
-        route, link = connection.route, connection.link
+        """Keep a connection whose response was read to its end."""
+        route, transport = connection.route, connection.transport
         idle = self._idle.get(route)
         if idle is None:
-            if len(self._idle) >= MOST_PLACES:
-                self._leave(next(iter(self._idle)))
+            if len(self._idle) >= MAX_ROUTES:
+                self._forget(next(iter(self._idle)))
             idle = self._idle[route] = []
-        if self._closed or len(idle) >= MOST_IDLE:
+        if self._closed or len(idle) >= MAX_IDLE_PER_ROUTE:
             connection.close()
             return
         if not connection.reused:
             connection.reused = True
-            ticket = link.ticket if isinstance(link, TlsTransport) else None
+            ticket = transport.ticket if isinstance(transport, TlsTransport) else None
             if ticket:
-                # The next connection to the same place goes on with it.
+                # The next connection of this route resumes the TLS session.
                 self._tickets[route] = ticket
-        link.idle = True
+        transport.idle = True
         idle.append(connection)
 
-    def _leave(self, route: Route) -> None:
+    def _forget(self, route: Route) -> None:
         for connection in self._idle.pop(route):
             connection.close()
         self._tickets.pop(route, None)
 
     def close(self) -> None:
-        """Close all that are idle, and those in use when they come back."""
+        """Close idle connections now, and those in use when they are given back."""
         self._closed = True
         for idle in self._idle.values():
             for connection in idle:
@@ -69,5 +69,5 @@ class ConnectionPool:
         self._idle.clear()
 
     def __del__(self) -> None:
-        # An open connection is known to the event loop and so would never be collected.
+        # The event loop holds open connections, so they would never be collected.
         self.close()

@@ -1,7 +1,7 @@
-"""TLS over a link: one context for all users that ask for the same, one session for each user.
+"""TLS over a transport: users with the same TlsConfig share a context, each has its own session.
 
-OpenSSL works on memory here, so a request is one system call and so is its answer, however many
-TLS records it has.
+OpenSSL reads from and writes to memory, so a request is one system call and so is its response,
+however many TLS records they have.
 """
 
 from __future__ import annotations
@@ -13,64 +13,64 @@ from typing import NamedTuple
 
 import certifi
 
-from fleet_http.connection.transport import PART, Transport
+from fleet_http.connection.transport import PART_BYTES, Transport
 from fleet_http.errors import BadRequest
 
-# The most that a TLS record holds.
-RECORD = 16384
+# What a TLS record holds at most.
+MAX_RECORD_BYTES = 16384
 
 
 class TlsConfig(NamedTuple):
-    """What requests calls ``verify`` and ``cert``."""
+    """``verify`` and ``cert`` as in requests."""
 
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
 
 
 class Ticket(NamedTuple):
-    """A TLS session, which is of use with its own context only."""
+    """A TLS session, and the only context that can resume it."""
 
     context: ssl.SSLContext
     session: ssl.SSLSession
 
 
 @lru_cache(maxsize=64)
-def context_of(trust: TlsConfig) -> ssl.SSLContext:
-    """Return the context; OSError names a file that is missing."""
+def context_of(tls_config: TlsConfig) -> ssl.SSLContext:
+    """Return the SSL context; raises OSError, which names a file that is missing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if trust.verify is False:
+    if tls_config.verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     else:
-        where = certifi.where() if trust.verify is True else trust.verify
-        if not Path(where).exists():
-            raise OSError(f"there is no CA bundle at {where}; give verify= another path")
-        folder = Path(where).is_dir()
-        context.load_verify_locations(None if folder else where, where if folder else None)
-    if trust.cert:
-        cert, key = (trust.cert, None) if isinstance(trust.cert, str) else trust.cert
-        for path in filter(None, (cert, key)):
-            if not Path(path).exists():
-                raise OSError(f"there is no certificate or key at {path}; give cert= another path")
+        path = certifi.where() if tls_config.verify is True else tls_config.verify
+        if not Path(path).exists():
+            raise OSError(f"there is no CA bundle at {path}; give verify= another path")
+        is_folder = Path(path).is_dir()
+        context.load_verify_locations(None if is_folder else path, path if is_folder else None)
+    if tls_config.cert:
+        cert, key = (tls_config.cert, None) if isinstance(tls_config.cert, str) else tls_config.cert
+        for file in filter(None, (cert, key)):
+            if not Path(file).exists():
+                raise OSError(f"there is no certificate or key at {file}; give cert= another path")
         context.load_cert_chain(cert, key, _no_password)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 def _no_password() -> str:
-    """OpenSSL would ask at the terminal, and all users would wait for an answer."""
-    raise OSError("the key that cert= names is encrypted; give one without a password")
+    """Raise OSError; OpenSSL would ask for the password at the terminal and block all users."""
+    raise OSError("the key in cert= is encrypted; give one without a password")
 
 
 class TlsTransport(Transport):
-    """TLS as the client sees it; call ``shake_hands`` first."""
+    """The client side of a TLS connection; call ``shake_hands`` first."""
 
     __slots__ = ("_incoming", "_outgoing", "_tls")
 
     def __init__(
-        self, link: Transport, context: ssl.SSLContext, host: str, ticket: Ticket | None = None
+        self, transport: Transport, context: ssl.SSLContext, host: str, ticket: Ticket | None = None
     ) -> None:
-        """Take over a link; raises BadRequest for a host that TLS has no name for."""
+        """Take over a transport; raises BadRequest for a host name that TLS cannot carry."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         session = ticket.session if ticket and ticket.context is context else None
         try:
@@ -78,11 +78,11 @@ class TlsTransport(Transport):
                 self._incoming, self._outgoing, server_hostname=host, session=session
             )
         except ValueError as error:
-            raise BadRequest(f"{host!r} is no name of a host") from error
-        super().__init__(link.detach())
+            raise BadRequest(f"{host!r} is not a host name") from error
+        super().__init__(transport.detach())
 
     def shake_hands(self) -> None:
-        """Raises ssl.SSLError, AnswerTooLate, OSError."""
+        """Complete the TLS handshake; raises ssl.SSLError, ResponseTimeout, OSError."""
         while True:
             try:
                 self._tls.do_handshake()
@@ -95,7 +95,7 @@ class TlsTransport(Transport):
 
     @property
     def ticket(self) -> Ticket | None:
-        """With which the same user may come back for less."""
+        """What the user's next connection resumes this TLS session with."""
         session = self._tls.session
         return Ticket(self._tls.context, session) if session else None
 
@@ -115,13 +115,13 @@ class TlsTransport(Transport):
         """Encrypt and send all of it."""
         if not self.open:
             raise ConnectionResetError("the connection is closed")
-        if len(data) <= PART:
+        if len(data) <= PART_BYTES:
             self._tls.write(data)
             self._flush()
             return
         view = memoryview(data)
-        for start in range(0, len(view), PART):
-            self._tls.write(view[start : start + PART])
+        for start in range(0, len(view), PART_BYTES):
+            self._tls.write(view[start : start + PART_BYTES])
             self._flush()
 
     def _feed(self) -> None:
@@ -137,32 +137,32 @@ class TlsTransport(Transport):
             super().send(data)
 
     def _decrypted(self) -> bytes | None:
-        """Return what can be read now, None if that is nothing."""
+        """Return what can be decrypted now, b"" at the end of the stream, None for nothing yet."""
         parts = []
         try:
             while True:
-                part = self._tls.read(RECORD)
+                part = self._tls.read(MAX_RECORD_BYTES)
                 if not part:
                     break
                 parts.append(part)
                 if not (self._incoming.pending or self._tls.pending()):
                     return part if len(parts) == 1 else b"".join(parts)
         except ssl.SSLWantReadError:
-            # The other side may have been asked for something, such as new keys.
+            # OpenSSL may have something to send, such as new keys.
             self._flush()
             return b"".join(parts) if parts else None
         except ssl.SSLEOFError:
-            # Closed without a word: whether something is missing, the framing of HTTP tells.
+            # Closed without close_notify; the framing of HTTP shows whether something is missing.
             pass
         return b"".join(parts)
 
     def on_idle_bytes(self) -> None:
-        """A ticket or new keys are no answer; anything else closes the connection."""
+        """Read a session ticket or new keys; close on anything else, which nobody asked for."""
         sock = self._socket
         if sock is None:
             return
         try:
-            raw = sock.recv(PART)
+            raw = sock.recv(PART_BYTES)
             if raw:
                 self._incoming.write(raw)
                 self._tls.read(1)

@@ -1,12 +1,12 @@
-"""One socket of a client: bytes out, bytes in, and never a wait beyond the deadline.
+"""One socket of a client: sends and receives bytes, and never waits beyond the deadline.
 
 gevent's own sockets try to receive, fail, start a watcher, wait, stop it and try again: three
-system calls for one answer. An answer is never there yet when its request was just sent, so this
-waits first, with one watcher that stays on while the socket is open. What it tells while nobody
-waits is that the server closed an idle connection, which then is not used again.
+system calls for one response. A response is never there yet when its request was just sent, so a
+Transport waits first, with one watcher that stays active while the socket is open. If the watcher
+fires while nobody waits, the server has closed an idle connection, which is then not used again.
 
-The timer is lazy in the same way: it runs on while deadlines move ahead of it, so a request in
-time costs no timer.
+The timer is lazy as well: it keeps running while deadlines move ahead of it, so a request that is
+answered in time starts no timer.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 import gevent
 from gevent import getcurrent
 
-from fleet_http.errors import AnswerTooLate
+from fleet_http.errors import ResponseTimeout
 
 READ, WRITE = 1, 2
-# What one call asks the kernel for.
-PART = 65536
-# When the loop last looked so long ago, an idle connection is asked itself before it is used.
-UNSEEN_S = 0.001
+# What one system call receives at most.
+PART_BYTES = 65536
+# If the event loop last polled longer ago, an idle connection is checked before it is used.
+STALE_LOOP_S = 0.001
 
 
 class Transport:
@@ -50,10 +50,11 @@ class Transport:
         sock.setblocking(False)
         self._socket: _socket.socket | None = sock
         self._hub = gevent.get_hub()
-        # perf_counter() seconds; whoever waits then gets AnswerTooLate, which names the timeout.
+        # In seconds of perf_counter(). A greenlet that waits then gets ResponseTimeout, whose
+        # message names the timeout.
         self.deadline = 0.0
         self.timeout = 0.0
-        # In a pool: nothing may come.
+        # Whether it is in a pool; then the server must not send anything.
         self.idle = False
         self._waiting: Any = None
         self._more = False
@@ -68,24 +69,24 @@ class Transport:
         return self._socket is not None
 
     def receive(self) -> bytes:
-        """Return what comes next, b"" at the end of the stream; raises AnswerTooLate, OSError."""
+        """Return what comes next, b"" at the end of the stream; raises ResponseTimeout, OSError."""
         sock = self._socket
         if sock is None:
             return b""
-        # If the last call got all that it asked for, there may be more without waiting.
+        # If the last call got a full part, there may be more without waiting.
         if not self._more:
             self._wait_readable()
         while True:
             try:
-                data = sock.recv(PART)
+                data = sock.recv(PART_BYTES)
             except BlockingIOError:
                 self._wait_readable()
                 continue
-            self._more = len(data) == PART
+            self._more = len(data) == PART_BYTES
             return data
 
     def send(self, data: bytes | memoryview) -> None:
-        """Send all of it; raises AnswerTooLate, OSError."""
+        """Send all of it; raises ResponseTimeout, OSError."""
         sock = self._socket
         if sock is None:
             raise ConnectionResetError("the connection is closed")
@@ -95,10 +96,13 @@ class Transport:
             sent = 0
         if sent < len(data):
             rest = memoryview(data)[sent:]
-            self.send_by(lambda done: sock.send(rest[done : done + PART * 4]), len(rest))
+            self.send_by(lambda done: sock.send(rest[done : done + PART_BYTES * 4]), len(rest))
 
     def send_by(self, send: Callable[[int], int], size: int) -> None:
-        """Send ``size`` bytes; ``send`` is told how many are sent and returns how many more are."""
+        """Send ``size`` bytes: ``send`` gets how many were sent and returns how many more it sent.
+
+        Raises ResponseTimeout, OSError.
+        """
         done = 0
         while done < size:
             try:
@@ -108,20 +112,20 @@ class Transport:
                 self._wait_writable()
 
     def fileno(self) -> int:
-        """Return the descriptor, -1 when closed."""
+        """Return the file descriptor, -1 when closed."""
         return self._socket.fileno() if self._socket else -1
 
     def close(self) -> None:
-        """Close; a greenlet that waits here gets ConnectionResetError."""
+        """Close the socket; a greenlet that waits for it gets ConnectionResetError."""
         if self._socket is None:
             return
         self.detach().close()
         if self._waiting is not None:
-            # From the loop, as everything else that wakes it.
+            # From the event loop, like everything else that wakes the greenlet.
             self._hub.loop.run_callback(self._on_closed)
 
     def detach(self) -> _socket.socket:
-        """Return the socket, for somebody else to use."""
+        """Return the socket and stop using it; raises ConnectionResetError when it is closed."""
         sock, self._socket = self._socket, None
         if sock is None:
             raise ConnectionResetError("the connection is closed")
@@ -137,7 +141,7 @@ class Transport:
             self._set_timer()
         self._waiting = getcurrent()
         try:
-            # Until our callbacks say so: whatever else may wake a greenlet is not what we wait for.
+            # Only our callbacks end the wait, whatever else may wake the greenlet.
             while self._waiting is not None:
                 self._hub.switch()
         finally:
@@ -152,7 +156,7 @@ class Transport:
         if self._writable is None:
             self._writable = self._hub.loop.io(self.fileno(), WRITE)
         self._writable.start(self._wake)
-        # What the server sends meanwhile is read afterwards.
+        # What the server sends meanwhile is read later.
         self._readable.stop()
         try:
             self._wait()
@@ -185,15 +189,15 @@ class Transport:
         elif self.idle:
             self.on_idle_bytes()
         else:
-            # It will be asked for; until then the loop would spin.
+            # Nobody reads yet, and an active watcher would make the event loop spin.
             self._readable.stop()
 
     def is_usable(self) -> bool:
-        """Tell whether it is still open, also if the loop had no time to find that out."""
+        """Tell whether an idle connection is open, also if the event loop has not polled it."""
         sock = self._socket
         if sock is None:
             return False
-        if time() - self._hub.loop.now() > UNSEEN_S:
+        if time() - self._hub.loop.now() > STALE_LOOP_S:
             try:
                 sock.recv(1, _socket.MSG_PEEK)
             except BlockingIOError:
@@ -205,7 +209,7 @@ class Transport:
         return self.open
 
     def on_idle_bytes(self) -> None:
-        """Nothing was asked, so whatever came, this connection can no longer be trusted."""
+        """Close: bytes that nobody asked for would be taken for the next response."""
         self.close()
 
     def _on_closed(self) -> None:
@@ -223,4 +227,4 @@ class Transport:
             self._set_timer()
             return
         self._waiting = None
-        waiting.throw(AnswerTooLate(f"no answer within {self.timeout:g} s"))
+        waiting.throw(ResponseTimeout(f"no response within {self.timeout:g} s"))

@@ -1,4 +1,4 @@
-"""What a request carries, and how it is sent."""
+"""The body of a request, and how it is sent."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from fleet_http.request.files import content_of, shared
 from fleet_http.request.multipart import Segment, multipart
 
 FORM = "application/x-www-form-urlencoded"
-# As requests: what JSON has no word for is an error and not sent as NaN.
+# As in requests: a value that JSON cannot express is an error; it is not sent as NaN.
 _encode = library.JSONEncoder(allow_nan=False).encode
 
 
 class Bytes:
-    """A body in memory, as most are; it is sent together with the head."""
+    """A body in memory, as most are; a small one is sent together with the head."""
 
     __slots__ = ("data", "kind", "text")
 
     def __init__(self, data: bytes, kind: str | None = None, text: bool = False) -> None:
         self.data = data
-        # Whether requests would have it as text.
+        # Whether requests would show it as text.
         self.text = text
-        # The Content-Type, if it is to be told.
+        # The Content-Type, None for no such header.
         self.kind = kind
 
     @property
     def framing(self) -> bytes:
         return b"Content-Length: %d\r\n" % len(self.data)
 
-    def send(self, link: Transport) -> None:
-        link.send(self.data)
+    def send(self, transport: Transport) -> None:
+        transport.send(self.data)
 
 
 class Segments:
-    """A body of bytes and files one after another, whose length is known beforehand."""
+    """A body of bytes and files in sequence, whose length is known before it is sent."""
 
     data = None
 
@@ -58,16 +58,16 @@ class Segments:
     def framing(self) -> bytes:
         return b"Content-Length: %d\r\n" % self.length
 
-    def send(self, link: Transport) -> None:
+    def send(self, transport: Transport) -> None:
         for segment in self._segments:
             if isinstance(segment, bytes):
-                link.send(segment)
+                transport.send(segment)
             else:
-                segment[0].send(link, segment[1])
+                segment[0].send(transport, segment[1])
 
 
 class Chunks:
-    """A body that is made while it is sent, once."""
+    """A body from an iterator, which can be sent once."""
 
     data = None
     kind = None
@@ -76,24 +76,27 @@ class Chunks:
     def __init__(self, parts: Iterable[bytes | str]) -> None:
         self._parts: Iterator[bytes | str] | None = iter(parts)
 
-    def send(self, link: Transport) -> None:
+    def send(self, transport: Transport) -> None:
         parts, self._parts = self._parts, None
         if parts is None:
-            raise BadRequest("a body that is made as it is sent cannot be sent a second time")
+            raise BadRequest("a body from an iterator cannot be sent a second time")
         for part in parts:
             data = part.encode() if isinstance(part, str) else part
-            # The time that it took to make is not the server's.
-            link.deadline = perf_counter() + link.timeout
+            # The server has the whole timeout again after the time that the iterator took.
+            transport.deadline = perf_counter() + transport.timeout
             if data:
-                link.send(b"%x\r\n%b\r\n" % (len(data), data))
-        link.send(b"0\r\n\r\n")
+                transport.send(b"%x\r\n%b\r\n" % (len(data), data))
+        transport.send(b"0\r\n\r\n")
 
 
 Body = Bytes | Segments | Chunks
 
 
 def body_of(data: Any, json: Any, files: Any = None) -> Body | None:
-    """Return the body for what requests calls data, json and files; raises as requests does."""
+    """Return the body for ``data``, ``json`` and ``files`` of requests, None for none.
+
+    Raises OSError, InvalidJSONError, ValueError and TypeError as requests does.
+    """
     if files:
         return Segments(*multipart(data, files))
     if isinstance(data, (bytes, bytearray, memoryview)):
@@ -117,4 +120,4 @@ def _json_body(value: Any) -> Bytes | None:
     try:
         return Bytes(_encode(value).encode("utf-8"), "application/json")
     except ValueError as error:
-        raise InvalidJSONError(f"not JSON: {error}") from error
+        raise InvalidJSONError(f"json= is not JSON: {error}") from error

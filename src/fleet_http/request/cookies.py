@@ -1,7 +1,7 @@
 """The cookies of a user, by the rules of requests, which are those of ``http.cookiejar``.
 
-Those rules cost more than a whole request. They are asked again only when a cookie came, went or
-expired; until then the header for a path is the one of before.
+Applying those rules costs more than a whole request. It happens only when a cookie was added,
+removed or has expired; until then the Cookie header of a path is cached.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from fleet_http.request.headers import line as header_line
 from fleet_http.response_head import pairs
 from fleet_http.urls import Url
 
-# Headers that are remembered; beyond, they are made anew.
-KEPT = 256
+# Cookie headers of different paths; the cache is emptied when it is full.
+MAX_CACHED_HEADERS = 256
 
 
-class Asked:
-    """A request as ``http.cookiejar`` wants to see it."""
+class CookieRequest:
+    """A request with the interface that ``http.cookiejar`` expects."""
 
     unverifiable = False
 
-    def __init__(self, target: Url) -> None:
-        origin = target.origin
-        self._url = target.url
+    def __init__(self, url: Url) -> None:
+        origin = url.origin
+        self._url = url.text
         self.host = self.origin_req_host = origin.host
         self.type = origin.scheme
         self.cookie = ""
@@ -44,8 +44,8 @@ class Asked:
             self.cookie = value
 
 
-class Told:
-    """An answer as ``http.cookiejar`` wants to see it."""
+class CookieResponse:
+    """A response with the interface that ``http.cookiejar`` expects."""
 
     def __init__(self, lines: bytes) -> None:
         self._headers = Message()
@@ -58,46 +58,46 @@ class Told:
 
 
 class Cookies(RequestsCookieJar):
-    """A jar that remembers the headers it made."""
+    """A cookie jar that caches the Cookie headers."""
 
-    # By domain, path and name, as the jars of the standard library keep them.
+    # By domain, path and name, as the standard library's jars keep them.
     _cookies: dict[str, dict[str, dict[str, Cookie]]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._headers: dict[tuple[str, str, str], bytes] = {}
         self._good_until = 0.0
-        # Whether there may be any: most users of most tests have none.
+        # Whether a cookie was ever set: most users of most tests have none.
         self.filled = False
 
-    def line(self, target: Url) -> bytes:
-        """Return the header line that a request to the target gets, b"" for none."""
+    def line(self, url: Url) -> bytes:
+        """Return the Cookie header of a request for ``url`` as it is sent, b"" for none."""
         now = time()
         if now >= self._good_until:
             self._headers.clear()
             ends = [cookie.expires for cookie in self if cookie.expires is not None]
             self._good_until = min([end for end in ends if end > now], default=float("inf"))
-        origin = target.origin
-        key = origin.scheme, origin.host, target.path.partition("?")[0]
+        origin = url.origin
+        key = origin.scheme, origin.host, url.path.partition("?")[0]
         line = self._headers.get(key)
         if line is None:
-            asked = Asked(target)
-            self.add_cookie_header(asked)  # type: ignore[arg-type]
-            line = header_line(("Cookie", asked.cookie)) if asked.cookie else b""
-            if len(self._headers) >= KEPT:
+            request = CookieRequest(url)
+            self.add_cookie_header(request)  # type: ignore[arg-type]
+            line = header_line(("Cookie", request.cookie)) if request.cookie else b""
+            if len(self._headers) >= MAX_CACHED_HEADERS:
                 self._headers.clear()
             self._headers[key] = line
         return line
 
-    def learn(self, target: Url, lines: bytes) -> None:
-        """Keep what an answer to the target sets."""
-        self.extract_cookies(Told(lines), Asked(target))  # type: ignore[arg-type]
+    def keep(self, url: Url, lines: bytes) -> None:
+        """Keep the cookies that a response for ``url`` sets; ``lines`` is its head."""
+        self.extract_cookies(CookieResponse(lines), CookieRequest(url))  # type: ignore[arg-type]
 
     def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> None:
         self.filled = True
         known = self._cookies.get(cookie.domain, {}).get(cookie.path, {}).get(cookie.name)
         if known is not None and known is not cookie and vars(known) == vars(cookie):
-            # As of a server that sets the same cookie in each answer.
+            # Some servers set the same cookie in every response; the cache stays good.
             return
         self._forget()
         super().set_cookie(cookie, *args, **kwargs)

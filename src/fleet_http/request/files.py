@@ -1,6 +1,6 @@
-"""Files as bodies: opened once for all users, and never in memory as a whole.
+"""Files as bodies: opened once for all users, and never read into memory as a whole.
 
-They are not mapped: a file that becomes shorter while it is sent would end the process.
+They are not mapped into memory: a file that becomes shorter while it is sent would end the process.
 """
 
 from __future__ import annotations
@@ -12,38 +12,41 @@ from pathlib import Path
 from typing import Any
 
 from fleet_http.connection.tls_transport import TlsTransport
-from fleet_http.connection.transport import PART, Transport
+from fleet_http.connection.transport import PART_BYTES, Transport
 
-# Files that stay open; the one that was not used for longest goes first.
-KEPT = 64
-# What sendfile is asked for at once: it returns when the socket is full anyway.
-MOST = 1 << 30
+# Files that stay open; the least recently used one is closed first.
+MAX_OPEN_FILES = 64
+# For one call of sendfile, which returns when the socket is full anyway.
+MAX_SENDFILE_BYTES = 1 << 30
 
 
 class SharedFile:
-    """A regular file, by a descriptor of its own; closed when nobody sends it any more."""
+    """A regular file with a file descriptor of its own, closed when nobody sends it any more."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         self._descriptor = os.dup(descriptor)
         self.size = size
 
-    def send(self, link: Transport, start: int) -> None:
-        """Send all from ``start`` on, which the kernel does itself unless it must be encrypted."""
+    def send(self, transport: Transport, start: int) -> None:
+        """Send the bytes from ``start`` on, by the kernel unless they must be encrypted.
+
+        Raises OSError, also when the file has become shorter.
+        """
         size = self.size - start
-        if isinstance(link, TlsTransport):
-            for place in range(start, self.size, PART):
-                part = os.pread(self._descriptor, min(PART, self.size - place), place)
-                link.send(part)
-                self._check(len(part) == min(PART, self.size - place))
+        if isinstance(transport, TlsTransport):
+            for place in range(start, self.size, PART_BYTES):
+                part = os.pread(self._descriptor, min(PART_BYTES, self.size - place), place)
+                transport.send(part)
+                self._check(len(part) == min(PART_BYTES, self.size - place))
             return
-        source, sink = self._descriptor, link.fileno()
+        source, target = self._descriptor, transport.fileno()
 
         def send(done: int) -> int:
-            sent = os.sendfile(sink, source, start + done, min(size - done, MOST))
+            sent = os.sendfile(target, source, start + done, min(size - done, MAX_SENDFILE_BYTES))
             self._check(sent > 0)
             return sent
 
-        link.send_by(send, size)
+        transport.send_by(send, size)
 
     @staticmethod
     def _check(whole: bool) -> None:
@@ -54,17 +57,18 @@ class SharedFile:
         os.close(self._descriptor)
 
 
-_shared: OrderedDict[tuple[int, ...], SharedFile] = OrderedDict()
+# One for the process, because users that send the same file share its descriptor.
+_open_files: OrderedDict[tuple[int, ...], SharedFile] = OrderedDict()
 
 
 def shared(file: Any) -> tuple[SharedFile, int] | None:
-    """Return the shared file of a Path or of a file opened for bytes, and where to begin.
+    """Return the shared file of a Path or of a file opened for bytes, and the offset to send from.
 
-    None for what is no regular file, which has to be read. Raises OSError.
+    None for anything but a regular file, which has to be read. Raises OSError.
     """
     if isinstance(file, Path):
         with file.open("rb") as opened:
-            return _of(opened.fileno()), 0
+            return _shared_file(opened.fileno()), 0
     if not isinstance(file, (io.BufferedReader, io.BufferedRandom, io.FileIO)):
         return None
     try:
@@ -73,28 +77,28 @@ def shared(file: Any) -> tuple[SharedFile, int] | None:
         return None
     if not os.path.isfile(descriptor):  # noqa: PTH113
         return None
-    found = _of(descriptor)
-    # Beyond the end when the file became shorter since it was read.
+    found = _shared_file(descriptor)
+    # The position is beyond the end if the file became shorter since it was read.
     return found, min(start, found.size)
 
 
 def content_of(file: Any) -> bytes:
-    """Return what is left of a file, or the bytes or text that stand for one."""
+    """Return the rest of a file, or the bytes or text that are given instead of one."""
     content = file.read() if hasattr(file, "read") else file
     if isinstance(content, int):
-        # For bytes() it would be a length.
+        # bytes() would take it for a length.
         content = str(content)
     return content.encode("utf-8") if isinstance(content, str) else bytes(content)
 
 
-def _of(descriptor: int) -> SharedFile:
+def _shared_file(descriptor: int) -> SharedFile:
     about = os.fstat(descriptor)
     key = about.st_dev, about.st_ino, about.st_mtime_ns, about.st_size
-    found = _shared.get(key)
+    found = _open_files.get(key)
     if found is None:
-        found = _shared[key] = SharedFile(descriptor, about.st_size)
-        if len(_shared) > KEPT:
-            _shared.popitem(last=False)
+        found = _open_files[key] = SharedFile(descriptor, about.st_size)
+        if len(_open_files) > MAX_OPEN_FILES:
+            _open_files.popitem(last=False)
     else:
-        _shared.move_to_end(key)
+        _open_files.move_to_end(key)
     return found

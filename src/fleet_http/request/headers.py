@@ -1,4 +1,4 @@
-"""Headers of requests: told apart without regard to case, and written only when they change."""
+"""Headers of requests: named in any case, and encoded only when they change."""
 
 from __future__ import annotations
 
@@ -10,45 +10,48 @@ from requests.utils import check_header_validity
 
 from fleet_http.errors import BadRequest
 
-# Kinds of headers of single requests whose lines are kept; beyond, they are written anew.
-KEPT = 64
+# Blocks for different headers of single requests; the cache is emptied when it is full.
+MAX_CACHED_BLOCKS = 64
 
-Given = Mapping[str, "str | bytes | None"]
+HeaderMapping = Mapping[str, "str | bytes | None"]
 
 
 class Block(NamedTuple):
-    """Header lines as they are sent, and which they are."""
+    """Header lines as they are sent, and their names in lower case."""
 
     lines: bytes
     names: frozenset[str]
 
 
 class Headers(MutableMapping[str, str]):
-    """Those that every request of a client has."""
+    """The headers of every request of a client."""
 
-    def __init__(self, given: Given | None = None) -> None:
+    def __init__(self, given: HeaderMapping | None = None) -> None:
         self._items: dict[str, tuple[str, str | bytes]] = {}
         self._blocks: dict[object, Block] = {}
         for name, value in (given or {}).items():
             if value is not None:
                 self[name] = value  # type: ignore[assignment]
 
-    def block(self, given: Given | None) -> Block:
-        """Return the lines of these headers with those of one request; None takes one away."""
+    def block(self, given: HeaderMapping | None) -> Block:
+        """Return these headers with those of one request, where None removes a header.
+
+        Raises BadRequest for a header that cannot be sent.
+        """
         key = tuple(given.items()) if given else ()
         try:
             block = self._blocks.get(key)
         except TypeError:
-            # A list, or what else is no value of a header; said when it is to be written.
-            return self._written(given)
+            # A value that cannot be hashed is no text, which raises BadRequest when it is encoded.
+            return self._encoded(given)
         if block is None:
-            block = self._written(given)
-            if len(self._blocks) >= KEPT:
+            block = self._encoded(given)
+            if len(self._blocks) >= MAX_CACHED_BLOCKS:
                 self._blocks.clear()
             self._blocks[key] = block
         return block
 
-    def _written(self, given: Given | None) -> Block:
+    def _encoded(self, given: HeaderMapping | None) -> Block:
         items: dict[str, tuple[str | bytes, str | bytes]] = dict(self._items)
         for name, value in (given or {}).items():
             key = as_text(name).lower()
@@ -80,13 +83,13 @@ class Headers(MutableMapping[str, str]):
 
 
 def line(header: tuple[str | bytes, str | bytes]) -> bytes:
-    """Return a header as it is sent; raises BadRequest, which tells no value: it may be secret."""
+    """Return a header as it is sent; raises BadRequest, without the value, which may be secret."""
     name, value = header
     try:
         check_header_validity(header)  # type: ignore[type-var]
         return b"%b: %b\r\n" % (_as_bytes(name), _as_bytes(value))
     except InvalidHeader:
-        problem = "is no text of one line without blanks around it"
+        problem = "is not one line of text without spaces around it"
     except UnicodeEncodeError:
         problem = "is not latin-1; give it as bytes"
     raise BadRequest(f"the header {name!r} {problem}")

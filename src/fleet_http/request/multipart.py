@@ -1,4 +1,4 @@
-"""Bodies of several parts, for ``files=``: written as requests does, with files as they are."""
+"""Multipart bodies for ``files=``, encoded as requests does, except that files stay files."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from urllib3.fields import RequestField
 
 from fleet_http.request.files import SharedFile, content_of, shared
 
-# A file is sent from where it was read to.
+# Bytes, or a file and the offset to send it from.
 Segment = bytes | tuple[SharedFile, int]
 
 
 def multipart(data: Any, files: Any) -> tuple[list[Segment], str]:
-    """Return the body for what requests calls data and files, and its Content-Type.
+    """Return the body for ``data`` and ``files`` of requests, and its Content-Type.
 
     Raises ValueError, OSError.
     """
     if isinstance(data, (str, bytes)):
-        raise ValueError("data= beside files= is a string; give its fields as a dict")
+        raise ValueError("data= is a string beside files=; give its fields as a dict")
     boundary = os.urandom(16).hex()
     segments: list[Segment] = []
     # Everything between two files is one segment.
@@ -62,7 +62,7 @@ def _parts(data: Any, files: Any) -> Iterator[tuple[bytes, Segment]]:
 
 
 def _file(name: str, given: Any) -> tuple[Any, Any, str | None, Mapping[str, str] | None]:
-    """Return file name, file, Content-Type and headers from one of requests' ways to say them."""
+    """Return file name, file, Content-Type and headers of one entry of requests' ``files``."""
     if isinstance(given, (tuple, list)):
         filename, file, *more = given
         kind, headers, *_ = (*more, None, None)

@@ -1,4 +1,4 @@
-"""A request as it was sent, for who wants to look at it afterwards."""
+"""A request as it was sent, for a scenario that inspects it afterwards."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from fleet_http.urls import Url
 
 
 class Request:
-    """Method, target, head and body."""
+    """Method, URL, head and body."""
 
-    __slots__ = ("content", "head", "method", "target")
+    __slots__ = ("content", "head", "method", "parsed_url")
 
-    def __init__(self, method: str, target: Url, head: bytes, content: Body | None) -> None:
+    def __init__(self, method: str, url: Url, head: bytes, content: Body | None) -> None:
+        """``head``: request line and headers as they were sent, without the empty line."""
         self.method = method
-        self.target = target
-        # As it was written: request line and headers, without the empty line.
+        self.parsed_url = url
         self.head = head
         self.content = content
 
     @property
     def url(self) -> str:
-        return self.target.url
+        return self.parsed_url.text
 
     @property
     def path_url(self) -> str:
-        return self.target.path
+        return self.parsed_url.path
 
     @property
     def body(self) -> Any:
-        """The bytes that were sent, None if there were none or they were never in memory."""
+        """The bytes that were sent; None for no body and for one that was never in memory."""
         return self.content.data if self.content else None
 
     @property

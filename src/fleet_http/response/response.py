@@ -1,6 +1,7 @@
-"""The answer that a scenario gets: requests' Response as far as scenarios use it.
+"""The response that a scenario gets: requests' Response as far as scenarios use it.
 
-What costs time is done when it is asked for, hence defaults in the class and few values in each.
+Everything that costs time is computed when it is asked for. So most defaults are attributes of the
+class, and a new response sets few attributes of its own.
 """
 
 from __future__ import annotations
@@ -25,31 +26,32 @@ from fleet_http.request.request import Request
 from fleet_http.response.stream import Stream
 from fleet_http.response_head import ResponseHeaders, reason
 
-ASK_FIRST = (
+NO_WITH_BLOCK = (
     "to decide yourself whether a request failed, give it catch_response=True"
     " and use it in a with block"
 )
 
 
 class Timings(NamedTuple):
-    """How long the phases took, in seconds; the first two are 0 on a connection that was kept."""
+    """Seconds that each phase took; the first two are 0 on a connection that was used before."""
 
     connect_s: float
     tls_s: float
-    # From the first byte that was sent to the first that came.
+    # From the first byte that was sent to the head of the response.
     first_byte_s: float
 
 
 class Response:
-    """What came, or the error that came instead; then status_code is 0 and content None."""
+    """A response, or the error that came instead; then status_code is 0 and content None."""
 
     error: Exception | None = None
     history: list[Response] | tuple[()] = ()
     stream: Stream | None = None
+    # Seconds to connect and for the TLS handshake.
     opening: tuple[float, float] = (0.0, 0.0)
-    # What is reported to Locust, in a with block, which may change it.
+    # What is reported to Locust after a with block, which may change it.
     request_meta: dict[str, Any]
-    # What self.rest makes of it.
+    # Set by self.rest of the user.
     js: Any = None
 
     _headers: ResponseHeaders | None = None
@@ -60,26 +62,27 @@ class Response:
     _result: Exception | bool | None = None
 
     def __init__(
-        self, request: Request, status: int, lines: bytes, content: bytes | None, waited: float
+        self, request: Request, status: int, lines: bytes, content: bytes | None, waited_s: float
     ) -> None:
+        """``lines``: the head without its empty line; ``waited_s``: from sending until it came."""
         self.request = request
         self.status_code = status
         self._lines = lines
         self._content = content
-        self._waited = waited
+        self._waited_s = waited_s
 
     @classmethod
     def failed(cls, request: Request, error: Exception) -> Response:
-        """Return what stands for an answer that did not come."""
+        """Return a response that stands for a failed request."""
         response = cls(request, 0, b"", None, 0.0)
         response.error = error
         return response
 
-    # What came.
+    # What the server sent.
 
     @property
     def url(self) -> str:
-        return self.request.target.url
+        return self.request.parsed_url.text
 
     @property
     def headers(self) -> ResponseHeaders:
@@ -97,14 +100,14 @@ class Response:
 
     @property
     def length(self) -> int:
-        """How many bytes the body has; one that is not read yet, those of its Content-Length."""
+        """Bytes of the body; its Content-Length as long as the body is not read."""
         if self.stream is not None:
             return int(self.headers.get("content-length") or 0)
         return len(self._content) if self._content else 0
 
     @property
     def text(self) -> str:
-        """The body as text, by the charset of its headers or, without one, by its looks."""
+        """The body as text, by the charset of its headers or, without one, by its content."""
         if self._text is None:
             self._text = self._decoded(self.content or b"")
         return self._text
@@ -121,7 +124,7 @@ class Response:
 
     @property
     def apparent_encoding(self) -> str | None:
-        """What the body looks like."""
+        """The encoding that fits the body."""
         try:
             (self.content or b"").decode()
         except UnicodeDecodeError:
@@ -135,7 +138,7 @@ class Response:
             return content.decode("utf-8", "replace")
 
     def json(self, **options: Any) -> Any:
-        """Return what the body means as JSON; raises requests' JSONDecodeError, a ValueError."""
+        """Return the body, parsed as JSON; raises requests' JSONDecodeError, a ValueError."""
         try:
             content = self.content
             if content and not options and content[:1] in b'{["':
@@ -149,9 +152,9 @@ class Response:
 
     @property
     def cookies(self) -> RequestsCookieJar:
-        """The cookies that this answer set."""
+        """The cookies that this response sets."""
         jar = Cookies()
-        jar.learn(self.request.target, self._lines)
+        jar.keep(self.request.parsed_url, self._lines)
         return jar
 
     @property
@@ -172,17 +175,17 @@ class Response:
 
     @property
     def elapsed(self) -> dt.timedelta:
-        """From the first byte that was sent to the head of the answer."""
-        return dt.timedelta(seconds=self._waited)
+        """From the first byte that was sent to the head of the response."""
+        return dt.timedelta(seconds=self._waited_s)
 
     @property
     def timings(self) -> Timings:
-        return Timings(*self.opening, self._waited)
+        return Timings(*self.opening, self._waited_s)
 
     def iter_content(
         self, chunk_size: int | None = 1, decode_unicode: bool = False
     ) -> Iterator[Any]:
-        """Return the body in parts; with stream=True as it comes, in parts of at most that size."""
+        """Yield the body in parts of at most ``chunk_size``; with stream=True as they come."""
         stream, content = self.stream, self._content
         whole = stream.parts() if stream else iter([content] if content else [])
         size = chunk_size or 1 << 62
@@ -198,14 +201,14 @@ class Response:
     def iter_lines(
         self, chunk_size: int = 512, decode_unicode: bool = False, delimiter: Any = None
     ) -> Iterator[Any]:
-        """Return the body line by line."""
+        """Yield the body line by line."""
         pending: Any = None
         for part in self.iter_content(chunk_size, decode_unicode):
             text = part if pending is None else pending + part
             lines = text.split(delimiter) if delimiter else text.splitlines()
-            # The last one goes on in the next part unless its end has come.
-            goes_on = bool(lines and lines[-1]) and lines[-1][-1] == text[-1]
-            pending = lines.pop() if goes_on else None
+            # The last line continues in the next part unless its end has come.
+            continues = bool(lines and lines[-1]) and lines[-1][-1] == text[-1]
+            pending = lines.pop() if continues else None
             yield from lines
         if pending is not None:
             yield pending
@@ -221,10 +224,10 @@ class Response:
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}]>"
 
-    # What Locust makes of it.
+    # What is reported to Locust.
 
     def raise_for_status(self) -> None:
-        """Raise what makes the request a failure, if anything does."""
+        """Raise why the request is a failure, if it is one."""
         if isinstance(self._result, Exception):
             raise self._result
         problem = None if self._result else self.problem(self.url)
@@ -232,37 +235,40 @@ class Response:
             raise problem
 
     def problem(self, name: str) -> Exception | None:
-        """Return why the request is a failure unless the scenario says otherwise."""
+        """Return why the request, called ``name``, failed by its error or status; else None."""
         if self.error is not None:
             return self.error
         status = self.status_code
         if status < 400:
             return None
-        whose = "Client" if status < 500 else "Server"
+        side = "Client" if status < 500 else "Server"
         return requests.exceptions.HTTPError(
-            f"{status} {whose} Error: {self.reason} for url: {name}"
+            f"{status} {side} Error: {self.reason} for url: {name}"
         )
 
     def catch(self, event: EventHook, meta: dict[str, Any]) -> None:
-        """Let a with block decide before the event is fired."""
+        """Fire the event after a with block, which may decide whether the request failed."""
         self._event = event
         self.request_meta = meta
 
     def success(self) -> None:
-        """Count the request as good, whatever its status."""
+        """Count the request as a success, whatever its status; LocustError outside a with block."""
         if not self._entered:
-            raise LocustError(ASK_FIRST)
+            raise LocustError(NO_WITH_BLOCK)
         self._result = True
 
     def failure(self, exc: Any) -> None:
-        """Count the request as failed, for a reason that may be any text or an exception."""
+        """Count the request as failed; ``exc`` is a text or an exception.
+
+        Raises LocustError outside a with block.
+        """
         if not self._entered:
-            raise LocustError(ASK_FIRST)
+            raise LocustError(NO_WITH_BLOCK)
         self._result = exc if isinstance(exc, Exception) else CatchResponseError(exc)
 
     def __enter__(self) -> Response:
         if self._event is None:
-            raise LocustError(ASK_FIRST)
+            raise LocustError(NO_WITH_BLOCK)
         self._entered = True
         return self
 
@@ -278,7 +284,7 @@ class Response:
         elif isinstance(error, ResponseError):
             meta["exception"] = error
         elif error is not None:
-            # As with HttpUser: the task fails, and this request was none.
+            # As with HttpUser, the task fails and the request is not counted.
             self.close()
             return False
         else:

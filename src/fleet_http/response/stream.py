@@ -1,4 +1,4 @@
-"""A body that is read while the scenario goes on: what stream=True leaves to do."""
+"""A body that the scenario reads part by part, after a request with stream=True."""
 
 from __future__ import annotations
 
@@ -6,75 +6,80 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from fleet_http.connection.connection import Connection
-from fleet_http.errors import AnswerTooLarge
-from fleet_http.response.decode import Decoding
+from fleet_http.errors import ResponseTooLarge
+from fleet_http.response.decode import ContentDecoder
 
 
 class Stream:
-    """Reads from a connection, and gives it back or closes it when it is done."""
+    """Reads a body from a connection, and calls ``done`` with the connection when it stops.
+
+    ``done`` also gets whether the body was read to its end.
+    """
 
     def __init__(
         self,
         connection: Connection,
-        decoding: Decoding | None,
+        decoder: ContentDecoder | None,
         limit: int,
         done: Callable[[Connection, bool], None],
     ) -> None:
         self._connection: Connection | None = connection
-        self._decoding = decoding
+        self._decoder = decoder
         self._limit = limit
         self._done = done
 
     def parts(self, paused: bool = True) -> Iterator[bytes]:
-        """Return what comes, decoded, as it comes; raises like a request that fails.
+        """Yield the parts of the body as they come, decoded; raises HttpFailure, OSError.
 
-        ``paused``: the scenario has the time between two parts, which is not the server's.
+        ``paused``: the scenario may take its time between two parts, so the server has the whole
+        timeout for each of them.
         """
         if self._connection is not None:
-            self._renew(self._connection)
+            self._restart_timeout(self._connection)
         while (connection := self._connection) is not None:
             try:
                 if paused:
-                    self._renew(connection)
+                    self._restart_timeout(connection)
                 data = connection.read_some()
-                if data and self._decoding:
-                    data = self._decoding.feed(data)
+                if data and self._decoder:
+                    data = self._decoder.feed(data)
                     if not data:
                         continue
             except BaseException:
-                self._leave(False)
+                self._stop(False)
                 raise
             if data:
                 yield data
                 continue
-            self._leave(True)
-            if self._decoding:
-                self._decoding.end()
+            self._stop(True)
+            if self._decoder:
+                self._decoder.end()
 
     def read(self) -> bytes:
-        """Return all that is left; raises AnswerTooLarge beside the others."""
+        """Return the rest of the body; raises ResponseTooLarge and what ``parts`` raises."""
         parts, size = [], 0
         for part in self.parts(paused=False):
             size += len(part)
             if size > self._limit:
                 self.close()
-                raise AnswerTooLarge(f"an answer of more than {self._limit} bytes")
+                raise ResponseTooLarge(f"a response of more than {self._limit} bytes")
             parts.append(part)
         return b"".join(parts)
 
     @staticmethod
-    def _renew(connection: Connection) -> None:
-        connection.link.deadline = perf_counter() + connection.link.timeout
+    def _restart_timeout(connection: Connection) -> None:
+        transport = connection.transport
+        transport.deadline = perf_counter() + transport.timeout
 
     def close(self) -> None:
-        """Read no more."""
-        self._leave(False)
+        """Leave the rest of the body unread."""
+        self._stop(False)
 
     def __del__(self) -> None:
-        # Nobody can read the rest any more.
+        # Nothing refers to the stream any more, so nobody can read the rest.
         self.close()
 
-    def _leave(self, whole: bool) -> None:
+    def _stop(self, whole: bool) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._done(connection, whole)

@@ -1,6 +1,9 @@
 """Data that all workers of a run share: ``from locust_fleet import data``.
 
-Everything begins anew with each run. Without a fleet the same works in one process.
+Each run begins with no data. Outside a fleet the same functions share data within one process.
+
+The import adds a listener to Locust's ``init`` event: with plain ``locust -f`` nothing else tells
+the shared data of the process where a test begins and ends.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from locust_fleet.data.client import DataClients
+from locust_fleet.data.client import DataRegistry
 from locust_fleet.data.counter import Counter
 from locust_fleet.data.lease import Lease
 from locust_fleet.data.lock import Lock
@@ -31,53 +34,57 @@ __all__ = [
     "source",
 ]
 
-_alone = StandaloneStore()
-desks = DataClients(_alone.desk)
-_alone.attach(desks)
+_standalone = StandaloneStore()
+# One for the process: Locust imports the scenario and creates its users, so no client can be
+# passed to them.
+registry = DataRegistry(_standalone.client)
+_standalone.attach(registry)
 
 
 def counter(name: str) -> Counter:
-    """Return a number that grows over all workers, from 0."""
+    """Return a number that all workers count up, from 0 in each run."""
     check_name("counter", name)
-    return Counter(desks.desk, name)
+    return Counter(registry.client, name)
 
 
 def lock(name: str, expiry_s: float = 30.0) -> Lock:
-    """Return something that only one user may have at a time, and so many seconds at most."""
+    """Return a lock that one user of all workers holds at a time, at most ``expiry_s`` seconds."""
     check_name("lock", name)
     if expiry_s <= 0:
-        raise DataError(f"expiry_s of the lock {name} is {expiry_s:g}; use some seconds")
-    return Lock(desks.desk, name, expiry_s)
+        raise DataError(f"expiry_s of the lock {name} is {expiry_s:g}; use a number above 0")
+    return Lock(registry.client, name, expiry_s)
 
 
 def members(group: str) -> Members:
-    """Return a group of names; "active_workers" has every worker of the run by itself."""
+    """Return a group of names; the fleet maintains "active_workers", every worker of the run."""
     check_name("group", group)
-    return Members(desks.desk, group)
+    return Members(registry.client, group)
 
 
 def requests() -> Mapping[str, int]:
-    """Return how many requests each worker has made in this run, some seconds ago at most."""
-    desk = desks.desk
-    return desk.store.requests(desk.run_id())
+    """Return how many requests each worker has made in this run, as of some seconds ago."""
+    client = registry.client
+    return client.store.requests(client.run_id())
 
 
 def source(name: str, where: str, *, when_empty: WhenEmpty = "wait") -> None:
-    """Say where the records of a name are; to be called when the locustfile is imported.
+    """Declare where the records of a name are; call it when the locustfile is imported.
 
-    ``where`` is a .csv or .jsonl file, in the folder of the file that calls this, or redis:KEY
-    for a list. When no record is free, a user waits until one is given back; or what was used up
-    is used again ("recycle"); or the user stops ("stop").
+    ``where`` is a .csv or .jsonl file, relative to the folder of the calling file, or redis:KEY
+    for a list. When no record is free, a user waits until one is given back ("wait"), gets a
+    record that was used up ("recycle"), or stops ("stop"). Raises DataError, which names what is
+    wrong.
     """
     caller = sys._getframe(1).f_globals.get("__file__", ".")
     made = source_of(name, where, when_empty, Path(caller).resolve().parent)
     made.check()
-    desks.declare(made)
+    registry.declare(made)
 
 
 def lease(name: str, timeout_s: float | None = None) -> Lease:
-    """Return a record of a source for a with block, in which nobody else has it.
+    """Return a record of a source for a with block, in which no other user has it.
 
-    DataError when none was free for ``timeout_s``; None waits without end.
+    The with block raises DataError when no record was free for ``timeout_s`` seconds; None waits
+    without end.
     """
-    return Lease(desks.desk, desks.source(name), timeout_s)
+    return Lease(registry.client, registry.source(name), timeout_s)

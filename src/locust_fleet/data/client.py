@@ -1,4 +1,4 @@
-"""The place of this process in the shared data: which store, which run, which identity."""
+"""How this process reaches the shared data: which store, which run, which identity."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from gevent.lock import RLock
 
 from locust_fleet.data.session import ClientSession
 from locust_fleet.data.source import Source
-from locust_fleet.data.store import Fenced, OnHold, Restarted, Store
+from locust_fleet.data.store import Fenced, Quarantined, Restarted, Store
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
 
-ASK_AGAIN_S = 0.25
-AWAY_S = 1.0
+QUARANTINE_POLL_S = 0.25
+# After a failure to join, users get the same error for this time, without another attempt.
+REJOIN_DELAY_S = 1.0
 # How often a process looks for a run to take part in.
-LOOK_EVERY_S = 0.5
+RUN_POLL_S = 0.5
 
 Answer = TypeVar("Answer")
 
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class DataClient:
-    """Every question to the store goes through here."""
+    """The only access of this process to the store."""
 
     def __init__(
         self,
@@ -35,68 +36,74 @@ class DataClient:
         worker: Callable[[], str],
         expiry_s: float,
     ) -> None:
-        """``run`` is the id of the run that goes on, ``worker`` the name of this one or ""."""
+        """``run`` returns the id of the current run, ``worker`` the name of this worker or "".
+
+        An identity that is not renewed for ``expiry_s`` seconds expires.
+        """
         self.store = store
         self.requests_made = 0
         self._run = run
         self._worker = worker
         self._expiry_s = expiry_s
         self._session: ClientSession | None = None
-        self._one_at_a_time = RLock()
-        # Until when nobody tries to join, and why.
-        self._away: tuple[float, StoreUnavailable] | None = None
-        # What must be known to a new identity, and to a store that has lost it.
+        self._joining = RLock()
+        # Until when (monotonic) nobody tries to join, and why.
+        self._join_failed: tuple[float, StoreUnavailable] | None = None
+        # Values of counters and memberships that every new identity tells the store.
         self.counted: dict[str, int] = {}
         self.entered: set[tuple[str, str]] = set()
 
     def open(self, run: str) -> None:
-        """Begin a run in the store; nobody of this process joins it meanwhile.
+        """Begin a run in the store; this process does not join the run meanwhile.
 
-        Who joins a store that has just started takes it for one that has lost its memory, and
-        in a run that is there by then, nobody would be given anything for HOLD_S.
+        A process that joins a run makes an unknown run begin in quarantine, because the store may
+        have lost its data. A run that has just begun needs none.
         """
-        with self._one_at_a_time:
+        with self._joining:
             self.store.open(run)
 
     def begin(self) -> None:
-        """A run begins here."""
+        """Forget the former run: another one begins."""
         self.requests_made, self._session = 0, None
         self.counted, self.entered = {}, set()
 
     def stop_waiting(self) -> None:
-        """A run is about to end: nobody waits for a record any more."""
+        """Stop the users that wait for a record: the run is about to end."""
         if self._session:
             self._session.stop_waiting()
 
     def end(self) -> None:
-        """A run has ended here: give everything back."""
+        """Give everything back: the run has ended."""
         session, self._session = self._session, None
         if session and not session.lost:
             try:
                 session.leave()
             except FleetError as error:
-                logger.warning("what this worker held is free when its time is over: %s", error)
+                logger.warning("this worker's records stay lent until they expire: %s", error)
 
     def count_request(self, **_: Any) -> None:
-        """Count a request of a user of this worker."""
+        """Count a request of a user of this worker; a listener of Locust's ``request``."""
         self.requests_made += 1
 
     def session(self) -> ClientSession:
-        """Return the identity in the present run; joins it, which may raise StoreUnavailable."""
+        """Return the identity in the current run; joins the run if it has no valid one.
+
+        Raises DataError when there is no run, and StoreUnavailable.
+        """
         run = self._run()
         if run is None:
             raise DataError("there is no run; use shared data in the tasks of users")
         session = self._session
-        if session is None or not session.alive or session.holder.run != run:
-            with self._one_at_a_time:
-                # Somebody else may have been quicker.
+        if session is None or not session.alive or session.identity.run != run:
+            with self._joining:
+                # Another user may have joined meanwhile.
                 session = self._session
-                if session is None or not session.alive or session.holder.run != run:
-                    session = self._join_unless_in_vain(run)
+                if session is None or not session.alive or session.identity.run != run:
+                    session = self._join_unless_failed(run)
         return session
 
     def ask(self, question: Callable[[ClientSession], Answer]) -> Answer:
-        """Return the store's answer, from a new identity where the former is lost."""
+        """Return the store's answer, from a new identity if the former one is lost."""
         while True:
             session = self.session()
             try:
@@ -104,46 +111,46 @@ class DataClient:
             except Fenced:
                 session.lost = True
             except Restarted as error:
-                session.doubt(error.memory)
-            except OnHold:
-                gevent.sleep(ASK_AGAIN_S)
+                session.reconcile(error.generation)
+            except Quarantined:
+                gevent.sleep(QUARANTINE_POLL_S)
 
     def run_id(self) -> str:
-        """Return the id of the run that goes on; DataError when there is none."""
-        return self.session().holder.run
+        """Return the id of the current run; DataError when there is none."""
+        return self.session().identity.run
 
     def watch(self) -> None:
-        """Take part in every run and stay alive in it, forever."""
-        heard = True
+        """Take part in every run and renew the identity, forever."""
+        reached = True
         while True:
             try:
                 if self._run() is not None:
                     self.ask(ClientSession.renew)
-                heard = True
+                reached = True
             except DataError:
-                # The run ends just now.
+                # The run has just ended.
                 pass
             except StoreUnavailable as error:
-                if heard:
+                if reached:
                     logger.warning("shared data: %s", error)
-                heard = False
+                reached = False
             except Exception:  # without renewals this worker would lose all that it holds
-                logger.exception("shared data: the renewal failed; it is tried again")
+                logger.exception("shared data: the renewal failed; the worker tries again")
             gevent.sleep(self._pause_s())
 
     def _pause_s(self) -> float:
-        return self._session.pause_s if self._session else LOOK_EVERY_S
+        return self._session.pause_s if self._session else RUN_POLL_S
 
-    def _join_unless_in_vain(self, run: str) -> ClientSession:
-        """Join; many users must not find out one after the other that the store is away."""
-        if self._away and time.monotonic() < self._away[0]:
-            raise self._away[1]
+    def _join_unless_failed(self, run: str) -> ClientSession:
+        """Join; after a failure, other users get the same error without waiting for the store."""
+        if self._join_failed and time.monotonic() < self._join_failed[0]:
+            raise self._join_failed[1]
         try:
             session = self._join(run)
         except StoreUnavailable as error:
-            self._away = time.monotonic() + AWAY_S, error
+            self._join_failed = time.monotonic() + REJOIN_DELAY_S, error
             raise
-        self._away = None
+        self._join_failed = None
         return session
 
     def _join(self, run: str) -> ClientSession:
@@ -157,39 +164,40 @@ class DataClient:
             self.counted,
             self.entered,
         )
-        if former is not None and former.holder.run == run:
-            logger.warning("this worker was silent for too long, and what it held is lost")
+        if former is not None and former.identity.run == run:
+            logger.warning("this worker renewed its identity too late and lost what it held")
             session.stopping = former.stopping
         self._session = session
         return session
 
 
-class DataClients:
-    """The one desk of this process, and what its scenario has declared."""
+class DataRegistry:
+    """The client of this process, and the sources that its scenario has declared."""
 
-    def __init__(self, alone: Callable[[], DataClient]) -> None:
+    def __init__(self, make_standalone: Callable[[], DataClient]) -> None:
+        """``make_standalone`` makes a client for a process that belongs to no fleet."""
         self.sources: dict[str, Source] = {}
-        self._alone = alone
-        self._desk: DataClient | None = None
+        # Whether a master or worker of a fleet has set its client.
+        self.in_fleet = False
+        self._make_standalone = make_standalone
+        self._client: DataClient | None = None
 
     @property
-    def desk(self) -> DataClient:
-        """The desk; without a fleet it is of this process alone."""
-        if self._desk is None:
-            self._desk = self._alone()
-        return self._desk
+    def client(self) -> DataClient:
+        """The client; in no fleet it shares data only within this process."""
+        if self._client is None:
+            self._client = self._make_standalone()
+        return self._client
 
-    @property
-    def in_fleet(self) -> bool:
-        """Whether somebody else has set up the desk."""
-        return self._desk is not None
-
-    def use(self, desk: DataClient) -> None:
-        """Let this be the desk."""
-        self._desk = desk
+    def use(self, client: DataClient) -> None:
+        """Set the client of this master or worker of a fleet."""
+        self._client, self.in_fleet = client, True
 
     def declare(self, source: Source) -> None:
-        """Make a source known; the same words again, as by a module imported twice, are fine."""
+        """Add a source; declaring the same one again, as a module imported twice does, is fine.
+
+        Raises DataError when another source has the same name.
+        """
         before = self.sources.setdefault(source.name, source)
         if before != source:
             raise DataError(
@@ -198,7 +206,7 @@ class DataClients:
             )
 
     def source(self, name: str) -> Source:
-        """Return a declared source."""
+        """Return a declared source; raises DataError when no source has the name."""
         if name not in self.sources:
             known = ", ".join(sorted(self.sources)) or "none"
             raise DataError(

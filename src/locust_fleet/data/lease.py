@@ -1,4 +1,4 @@
-"""A record that is lent to a user: nobody else has it until it is given back."""
+"""A record that is lent to one user until it is given back."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from locust_fleet.errors import DataError
 class Lease(Mapping[str, Any]):
     """A record, read like a dictionary, within a ``with`` block.
 
-    Raises LeaseLost when it is read, and at the end of the block, if the record may be in other
-    hands by now: this worker was suspended or cut off for so long that it was given to another.
+    Reading it and leaving the block raise LeaseLost if another worker may have the record: this
+    worker was suspended or disconnected for so long that its identity has expired.
     """
 
-    def __init__(self, desk: DataClient, source: Source, timeout_s: float | None) -> None:
-        self._desk = desk
+    def __init__(self, client: DataClient, source: Source, timeout_s: float | None) -> None:
+        self._client = client
         self._source = source
         self._timeout_s = timeout_s
         self._session: ClientSession | None = None
@@ -33,26 +33,26 @@ class Lease(Mapping[str, Any]):
 
     @property
     def value(self) -> Any:
-        """The record, whatever it is: a JSON line or an element of a list may be no dictionary."""
+        """The record; a JSON line or an element of a list may be anything but a dictionary."""
         self.check()
         return self._record
 
     def check(self) -> None:
-        """Raise LeaseLost if the record may be in other hands."""
+        """Raise LeaseLost if another worker may have the record."""
         if self._session is None:
             raise DataError(f"no record of {self._source.name} is lent; use it in its with block")
         self._session.check(f"the record of {self._source.name}")
 
     def use_up(self) -> None:
-        """Let nobody have this record again in this run, except when the source is recycled."""
+        """Lend this record no more in this run, unless the source is recycled."""
         self.check()
         self._used_up = True
 
     def __enter__(self) -> Lease:
         if self._session is not None:
-            raise DataError(f"a record of {self._source.name} is lent; ask for another one")
+            raise DataError(f"this lease of {self._source.name} is in use; make another one")
         while self._session is None:
-            session = self._desk.session()
+            session = self._client.session()
             with suppress(Fenced):
                 self._id, text = session.pool(self._source).take(self._timeout_s)
                 self._record = json.loads(text)
@@ -69,7 +69,7 @@ class Lease(Mapping[str, Any]):
         if session is None:
             return
         session.pool(self._source).give(self._id, self._used_up)
-        # What went wrong first is what somebody has to see.
+        # An error of the block is the one to report.
         if error is None:
             session.check(f"the record of {self._source.name}")
 

@@ -1,4 +1,4 @@
-"""Shared data for a worker that reaches nothing but the leader's port: the leader asks for it."""
+"""Shared data for a worker that reaches only the leader's port: the leader asks its own store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from locust_fleet.data.store import (
     Fenced,
     Handout,
     Late,
-    OnHold,
+    Quarantined,
     Restarted,
     Store,
 )
@@ -29,14 +29,23 @@ from locust_fleet.protocol.messages import ASK_DATA, DATA
 from locust_fleet.protocol.stages import Forward
 from locust_fleet.runtime.loops import vital
 
-PATIENCE_S = 3.0
-ERRORS = {error.__name__: error for error in (DataError, Fenced, Late, OnHold, StoreUnavailable)}
+LEADER_ANSWER_TIMEOUT_S = 3.0
+# The names of errors in messages.
+ERRORS: dict[str, type[FleetError]] = {
+    "DataError": DataError,
+    "Fenced": Fenced,
+    "Late": Late,
+    "OnHold": Quarantined,
+    "StoreUnavailable": StoreUnavailable,
+}
+RESTARTED = "Restarted"
+ERROR_NAMES = {error: name for name, error in ERRORS.items()}
 
 logger = logging.getLogger(__name__)
 
 
 class RemoteStore:
-    """A store that is asked through Locust's messages, each answered by the leader of then."""
+    """A store whose questions the current leader answers, in Locust's messages."""
 
     def __init__(self) -> None:
         self._runner: WorkerRunner | None = None
@@ -45,16 +54,16 @@ class RemoteStore:
         self._others: Queue[tuple[Message, Forward]] = Queue()
 
     def attach(self, runner: WorkerRunner) -> None:
-        """From now on, questions go through this runner, of which this is the first stage."""
+        """Send questions through this runner from now on, of which this is the first stage."""
         self._runner = runner
-        # Killed with the other loops of a worker that ends.
+        # Killed with the runner's own loops when the worker ends.
         runner.greenlet.spawn(vital("messages", self._forward_others, lambda: True))
 
     def handle(self, message: Message, forward: Forward) -> None:
-        """Take an answer at once, and let other messages wait for each other.
+        """Take an answer at once, and queue other messages.
 
-        Locust 2.47.0 handles one message after the other, and a stop takes as long as users need,
-        who may need an answer for it. So answers do not wait for other messages.
+        Locust 2.47.0 handles one message after the other, and a stop takes until the users have
+        ended, which may wait for an answer. So answers do not wait for other messages.
         """
         if message.type == DATA:
             self._hear(message)
@@ -73,45 +82,45 @@ class RemoteStore:
     ) -> str:
         return str(self._ask("join", run, name, worker, expiry, counters))
 
-    def renew(self, holder: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
-        self._ask("renew", holder, worker, expiry, requests)
+    def renew(self, identity: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
+        self._ask("renew", identity, worker, expiry, requests)
 
     def leave(self, run: str, name: str, worker: str, requests: int) -> None:
-        # A worker that is stopping its users does not hear an answer until it has.
+        # Nobody waits for the answer; the number 0 asks for none.
         self._send(0, "leave", run, name, worker, requests)
 
     def close(self, run: str) -> Mapping[str, Any]:
         return dict(self._ask("close", run))
 
-    def exchange(self, holder: ClientIdentity, source: str, order: Exchange) -> Handout:
-        state, records = self._ask("exchange", holder, source, order)
+    def exchange(self, identity: ClientIdentity, source: str, exchange: Exchange) -> Handout:
+        state, records = self._ask("exchange", identity, source, exchange)
         return Handout(state, [(key, text) for key, text in records])
 
-    def held(self, holder: ClientIdentity, source: str, number: int) -> Sequence[str]:
-        return list(self._ask("held", holder, source, number))
+    def held(self, identity: ClientIdentity, source: str, number: int) -> Sequence[str]:
+        return list(self._ask("held", identity, source, number))
 
     def put(
-        self, holder: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
+        self, identity: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
     ) -> None:
-        self._ask("put", holder, source, token, first, texts)
+        self._ask("put", identity, source, token, first, texts)
 
-    def finish(self, holder: ClientIdentity, source: str, token: int) -> bool:
-        return bool(self._ask("finish", holder, source, token))
+    def finish(self, identity: ClientIdentity, source: str, token: int) -> bool:
+        return bool(self._ask("finish", identity, source, token))
 
     def read_list(self, key: str, first: int, count: int) -> Sequence[str]:
         return list(self._ask("read_list", key, first, count))
 
-    def count(self, holder: ClientIdentity, name: str, by: int) -> int:
-        return int(self._ask("count", holder, name, by))
+    def count(self, identity: ClientIdentity, name: str, by: int) -> int:
+        return int(self._ask("count", identity, name, by))
 
-    def acquire(self, holder: ClientIdentity, lock: str, expiry: int) -> int:
-        return int(self._ask("acquire", holder, lock, expiry))
+    def acquire(self, identity: ClientIdentity, lock: str, expiry: int) -> int:
+        return int(self._ask("acquire", identity, lock, expiry))
 
     def release(self, run: str, name: str, lock: str, token: int) -> bool:
         return bool(self._ask("release", run, name, lock, token))
 
-    def enter(self, holder: ClientIdentity, group: str, member: str) -> None:
-        self._ask("enter", holder, group, member)
+    def enter(self, identity: ClientIdentity, group: str, member: str) -> None:
+        self._ask("enter", identity, group, member)
 
     def withdraw(self, run: str, name: str, group: str, member: str) -> None:
         self._ask("withdraw", run, name, group, member)
@@ -127,16 +136,16 @@ class RemoteStore:
         answer = self._asked[number] = AsyncResult()
         try:
             self._send(number, step, *arguments)
-            said = answer.wait(PATIENCE_S)
+            message = answer.wait(LEADER_ANSWER_TIMEOUT_S)
         finally:
             del self._asked[number]
-        if said is None:
-            raise StoreUnavailable("the leader does not answer; is there a master that leads?")
-        if said["error"] == Restarted.__name__:
-            raise Restarted(said["is"])
-        if said["error"]:
-            raise ERRORS.get(said["error"], StoreUnavailable)(said["is"])
-        return said["is"]
+        if message is None:
+            raise StoreUnavailable("the leader does not answer; check that a master leads")
+        if message["error"] == RESTARTED:
+            raise Restarted(message["is"])
+        if message["error"]:
+            raise ERRORS.get(message["error"], StoreUnavailable)(message["is"])
+        return message["is"]
 
     def _send(self, number: int, step: str, *arguments: Any) -> None:
         if self._runner is None:
@@ -153,11 +162,11 @@ class RemoteStore:
 
 
 class RemoteStoreServer:
-    """What a leader says to workers that have no other way to the store."""
+    """A leader's answers to workers that do not reach its store."""
 
     def __init__(self, runner: MasterRunner, store: Store) -> None:
         self._runner = runner
-        # Whoever reaches the port of the leader may not do more than a worker does.
+        # No ``open`` and ``close``: clients of the leader's port may only do what workers do.
         self._steps: dict[str, Callable[..., Any]] = {
             "join": store.join,
             "leave": store.leave,
@@ -167,7 +176,7 @@ class RemoteStoreServer:
             "members": store.members,
             "requests": store.requests,
         }
-        self._steps_of_holders: dict[str, Callable[..., Any]] = {
+        self._identity_steps: dict[str, Callable[..., Any]] = {
             "renew": store.renew,
             "held": store.held,
             "put": store.put,
@@ -179,30 +188,30 @@ class RemoteStoreServer:
         self._exchange = store.exchange
 
     def attach(self) -> None:
-        """From now on, answer; each question in a greenlet of its own, for it may take long."""
+        """Answer from now on, each question in a greenlet of its own, because it may take long."""
         self._runner.register_message(ASK_DATA, self._answer, concurrent=True)
 
     def _answer(self, msg: Message, **_: Any) -> None:
         number = msg.data["number"]
-        error, said = "", None
+        error, value = "", None
         try:
-            said = self._step(msg.data["step"], msg.data["with"])
+            value = self._step(msg.data["step"], msg.data["with"])
         except Restarted as restarted:
-            error, said = Restarted.__name__, restarted.memory
+            error, value = RESTARTED, restarted.generation
         except FleetError as failure:
-            error, said = type(failure).__name__, str(failure)
-        except Exception:  # a question of another version must not go unanswered
-            logger.exception("worker %s asked what cannot be answered", msg.node_id)
-            error, said = DataError.__name__, "the leader does not understand; see its log"
+            error, value = ERROR_NAMES.get(type(failure), type(failure).__name__), str(failure)
+        except Exception:  # a question of another version must get an answer, too
+            logger.exception("the question of worker %s about shared data failed", msg.node_id)
+            error, value = "DataError", "the leader cannot answer the question; see its log"
         if number:
-            answer = {"number": number, "error": error, "is": said}
+            answer = {"number": number, "error": error, "is": value}
             self._runner.send_message(DATA, answer, client_id=msg.node_id)
 
     def _step(self, step: str, arguments: Sequence[Any]) -> Any:
         if step in self._steps:
             return self._steps[step](*arguments)
-        holder, *rest = arguments
+        identity, *rest = arguments
         if step == "exchange":
-            source, order = rest
-            return self._exchange(ClientIdentity(*holder), source, Exchange(*order))
-        return self._steps_of_holders[step](ClientIdentity(*holder), *rest)
+            source, exchange = rest
+            return self._exchange(ClientIdentity(*identity), source, Exchange(*exchange))
+        return self._identity_steps[step](ClientIdentity(*identity), *rest)

@@ -1,9 +1,14 @@
-"""What Redis does in one step each; every key begins with KEYS[1], ``fleet:data:<run id>``.
+"""The scripts of ``redis_store.py``; every key begins with KEYS[1], ``fleet:data:<run id>``.
+
+Redis identifies a script by its text. After a change of any text, the first process of the new
+version that takes part in a run finds its script missing, takes that for a restart of Redis, and
+puts the run into quarantine.
 
 ========================  ======  ==============================================================
 key                       type    content
 ========================  ======  ==============================================================
-``<run>``                 hash    memory, hold (when it ends), token (the last), closed
+``<run>``                 hash    memory (the generation), hold (when the quarantine ends),
+                                  token (the last one), closed
 ``<run>:keys``            set     the keys below that live as long as the run
 ``<run>:holders``         zset    identity -> when it expires, in ms of Redis's clock
 ``<run>:held:<identity>`` set     "source, newline, id" of each record that it holds
@@ -11,10 +16,10 @@ key                       type    content
 ``<run>:records:<source>``  hash  id -> text of the record
 ``<run>:free:<source>``   list    ids of the records that nobody holds
 ``<run>:used:<source>``   list    ids of the records that are used up
-``<run>:queue:<source>``  zset    identity that finds none -> since when
-``<run>:asked:<source>``  hash    identity that finds none -> when it asked last
-``<run>:loading:…``       both    records that are being laid down
-``<run>:tally``           hash    "source, newline, what" -> how often
+``<run>:queue:<source>``  zset    identity that finds no free record -> since when
+``<run>:asked:<source>``  hash    identity that finds no free record -> when it asked last
+``<run>:loading:…``       both    records of a source that is being loaded
+``<run>:tally``           hash    "source, newline, event" -> how often
 ``<run>:counters``        hash    name -> value
 ``<run>:requests``        hash    worker -> its requests
 ``<run>:locks``           hash    name -> "identity, token, when it expires", by newlines
@@ -88,7 +93,7 @@ local function late(name, source, number)
 end
 """
 
-# ARGV: memory
+# ARGV: generation
 OPEN = """
 redis.call('HSET', run, 'memory', ARGV[1])
 redis.call('HDEL', run, 'hold', 'closed')
@@ -96,14 +101,15 @@ keep(run)
 keep(run .. ':keys')
 """
 
-# ARGV: memory, length of the hold. When the scripts are gone, Redis has started anew.
-REMEMBER = """
+# ARGV: generation, length of the quarantine; run when the scripts are gone, because Redis has
+# started anew.
+NEW_GENERATION = """
 if redis.call('EXISTS', run) == 1 then
   redis.call('HSET', run, 'memory', ARGV[1], 'hold', string.format('%.0f', now + ARGV[2]))
 end
 """
 
-# ARGV: name, worker, expiry, memory, length of the hold, then counter, value, ...
+# ARGV: name, worker, expiry, generation, length of the quarantine, then counter, value, ...
 JOIN = """
 local is = redis.call('HMGET', run, 'memory', 'closed')
 if is[2] then return redis.error_reply('OVER') end
@@ -127,7 +133,7 @@ keep(run .. ':group:active_workers')
 return memory
 """
 
-# ARGV: name, memory, worker, expiry, requests
+# ARGV: name, generation, worker, expiry, requests
 RENEW = """
 local no = refused(ARGV[1], ARGV[2])
 if no then return no end
@@ -153,7 +159,7 @@ if redis.call('HGET', run .. ':group:active_workers', ARGV[2]) == ARGV[1] then
 end
 """
 
-# ARGV: how long the results stay
+# ARGV: how long the data is kept
 CLOSE = """
 if redis.call('EXISTS', run) == 1 then redis.call('HSET', run, 'closed', 1) end
 local sources = {}
@@ -179,7 +185,7 @@ return cjson.encode({
 })
 """
 
-# ARGV: name, memory, source, number, want, what to do when empty, how many of the ids are given
+# ARGV: name, generation, source, number, want, what to do when empty, how many of the ids are given
 # back, ids
 EXCHANGE = """
 local no = refused(ARGV[1], ARGV[2]) or late(ARGV[1], ARGV[3], ARGV[4])
@@ -240,7 +246,7 @@ redis.call('HINCRBY', run .. ':tally', source .. '\\nleases', #ids)
 return {'open', ids, redis.call('HMGET', records, unpack(ids))}
 """
 
-# ARGV: name, memory, source, number
+# ARGV: name, generation, source, number
 HELD = """
 local no = refused(ARGV[1], ARGV[2]) or late(ARGV[1], ARGV[3], ARGV[4])
 if no then return no end
@@ -252,7 +258,7 @@ end
 return ids
 """
 
-# ARGV: name, memory, source, token, number of the first, then texts
+# ARGV: name, generation, source, token, number of the first, then texts
 PUT = """
 local no = refused(ARGV[1], ARGV[2])
 if no then return no end
@@ -266,7 +272,7 @@ redis.call('PEXPIRE', loading .. ':records', 60000)
 redis.call('PEXPIRE', loading .. ':free', 60000)
 """
 
-# ARGV: name, memory, source, token
+# ARGV: name, generation, source, token
 FINISH = """
 local no = refused(ARGV[1], ARGV[2])
 if no then return no end
@@ -284,7 +290,7 @@ end
 return 1
 """
 
-# ARGV: name, memory, counter, by
+# ARGV: name, generation, counter, by
 COUNT = """
 local no = refused(ARGV[1], ARGV[2])
 if no then return no end
@@ -292,7 +298,7 @@ if hold then return redis.error_reply('HOLD') end
 return redis.call('HINCRBY', run .. ':counters', ARGV[3], ARGV[4])
 """
 
-# ARGV: name, memory, lock, expiry
+# ARGV: name, generation, lock, expiry
 ACQUIRE = """
 local no = refused(ARGV[1], ARGV[2])
 if no then return no end
@@ -318,7 +324,7 @@ if name ~= ARGV[1] or token ~= ARGV[3] then return 0 end
 return redis.call('HDEL', run .. ':locks', ARGV[2])
 """
 
-# ARGV: name, memory, group, member
+# ARGV: name, generation, group, member
 ENTER = """
 local no = refused(ARGV[1], ARGV[2])
 if no then return no end
@@ -342,8 +348,8 @@ end
 return found
 """
 
-# What Redis is to have at hand; the rest is said anew each time.
-OFTEN = (
+# The scripts that Redis keeps; the others are sent with each call.
+PRELOADED = (
     *(JOIN, RENEW, LEAVE, CLOSE, EXCHANGE, HELD, PUT, FINISH, COUNT),
     *(ACQUIRE, RELEASE, ENTER, WITHDRAW, MEMBERS),
 )

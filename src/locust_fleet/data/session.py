@@ -1,8 +1,8 @@
-"""This worker in a run: an identity that is renewed, and knows by itself when it has expired.
+"""A worker's identity in a run: it is renewed, and notices by itself when it has expired.
 
-No store can stop a scenario that goes on with a record which was given to somebody else. So the
-worker counts the time itself, from before it last asked for more, on a clock that goes on while
-the machine is suspended.
+No store can stop a scenario that keeps using a record after it was lent to another worker. So the
+worker measures the time itself, from before it sent its last renewal, with a clock that does not
+stop while the machine is suspended.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from locust_fleet.data.source import Source
 from locust_fleet.data.store import ClientIdentity, Fenced, Restarted, Store
 from locust_fleet.errors import LeaseLost
 
-# Of the expiry: several may go unheard.
+# Renewals until the identity would expire: some may be lost.
 RENEWALS = 5
-# Two clocks never go equally fast.
-SAFE = 0.95
+# The part of the expiry after which it counts as expired here, as clocks differ in speed.
+SAFETY_FACTOR = 0.95
 
 
 class ClientSession:
-    """An identity of this worker; once lost, for good."""
+    """An identity of this worker; once lost, it never becomes valid again."""
 
     def __init__(
         self,
@@ -38,10 +38,10 @@ class ClientSession:
         counters: Mapping[str, int],
         entered: Collection[tuple[str, str]],
     ) -> None:
-        """Join a run; raises StoreUnavailable where there is nobody to tell.
+        """Join a run; raises StoreUnavailable.
 
-        How far counters got here, and which groups were entered, is read again whenever a store
-        has to be told.
+        ``requests`` returns how many this worker has made. ``counters`` (last values) and
+        ``entered`` (group, member) may change; each join reads them again.
         """
         self.store = store
         self.lost = False
@@ -52,14 +52,14 @@ class ClientSession:
         self._requests = requests
         self._counters = counters
         self._entered = entered
-        self._one_at_a_time = BoundedSemaphore()
-        self._asked = boottime()
-        self.holder = self._join(run, f"{worker}:{secrets.token_hex(8)}")
+        self._reconciling = BoundedSemaphore()
+        self._renewed_at = boottime()
+        self.identity = self._join(run, f"{worker}:{secrets.token_hex(8)}")
 
     @property
     def alive(self) -> bool:
-        """Whether what it holds is certainly held by nobody else."""
-        if boottime() >= self._asked + SAFE * self._expiry_s:
+        """Whether certainly no other worker has what this identity holds."""
+        if boottime() >= self._renewed_at + SAFETY_FACTOR * self._expiry_s:
             self.lost = True
         return not self.lost
 
@@ -67,63 +67,65 @@ class ClientSession:
         """Raise LeaseLost unless it is alive."""
         if not self.alive:
             raise LeaseLost(
-                f"{what} may be in other hands: this worker was silent for {self._expiry_s:g} s"
+                f"another worker may have {what}: this worker did not renew its identity for"
+                f" {self._expiry_s:g} s"
             )
 
     def pool(self, source: Source) -> RecordPool:
-        """Return the way to the records of a source."""
+        """Return the pool of records of a source."""
         if source.name not in self.pools:
             self.pools[source.name] = RecordPool(self, source)
         return self.pools[source.name]
 
     def renew(self) -> None:
-        """Stay alive; raises Fenced, Restarted and StoreUnavailable."""
+        """Renew the identity; raises Fenced, Restarted and StoreUnavailable."""
         if not self.alive:
             raise Fenced("the identity of this worker has expired")
-        asked = boottime()
+        asked_at = boottime()
         try:
-            self.store.renew(self.holder, self._worker, self._expiry_ms, self._requests())
+            self.store.renew(self.identity, self._worker, self._expiry_ms, self._requests())
         except Fenced:
             self.lost = True
             raise
-        self._asked = asked
+        self._renewed_at = asked_at
 
-    def doubt(self, memory: str) -> None:
-        """Tell a store that started anew what it may have forgotten, and compare what is held.
+    def reconcile(self, generation: str) -> None:
+        """Join a store of a new generation again, and compare what this worker holds.
 
-        Until that is done, the memory is the former one, so that the next question begins it again.
+        If joining fails, the identity keeps the former generation, so the next question to the
+        store raises Restarted again. Raises StoreUnavailable.
         """
-        with self._one_at_a_time:
-            # Somebody else may have been quicker.
-            if self.holder.memory == memory or not self.alive:
+        with self._reconciling:
+            # Another user may have done it meanwhile.
+            if self.identity.generation == generation or not self.alive:
                 return
             with suppress(Fenced, Restarted):
-                self.holder = self._join(self.holder.run, self.holder.name)
+                self.identity = self._join(self.identity.run, self.identity.name)
                 for pool in self.pools.values():
-                    pool.doubt()
+                    pool.reconcile()
 
     def stop_waiting(self) -> None:
-        """Let nobody wait for a record any more: the run is stopping."""
+        """Stop the users that wait for a record: the run is stopping."""
         self.stopping = True
         for pool in self.pools.values():
-            pool.doubt()
+            pool.reconcile()
 
     def leave(self) -> None:
         """Give everything back."""
         self.lost = True
-        self.store.leave(self.holder.run, self.holder.name, self._worker, self._requests())
+        self.store.leave(self.identity.run, self.identity.name, self._worker, self._requests())
 
     def _join(self, run: str, name: str) -> ClientIdentity:
         expiry = self._expiry_ms
-        memory = self.store.join(run, name, self._worker, expiry, self._counters)
-        holder = ClientIdentity(run, name, memory)
+        generation = self.store.join(run, name, self._worker, expiry, self._counters)
+        identity = ClientIdentity(run, name, generation)
         for group, member in sorted(self._entered):
-            self.store.enter(holder, group, member)
-        return holder
+            self.store.enter(identity, group, member)
+        return identity
 
     @property
     def pause_s(self) -> float:
-        """How long until it is time for the next renewal."""
+        """Seconds between two renewals."""
         return self._expiry_s / RENEWALS
 
     @property
@@ -132,8 +134,8 @@ class ClientSession:
 
 
 def boottime() -> float:
-    """Return seconds of a clock that nobody sets and that does not stop with the machine."""
-    # Linux alone has it; elsewhere there is one process, which shares with nobody.
+    """Return seconds of a clock that is never set and does not stop while the machine sleeps."""
+    # Only Linux has it; fleets run on Linux, and elsewhere data is shared within one process.
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()

@@ -12,9 +12,9 @@ from typing import Literal, TextIO
 
 from locust_fleet.errors import DataError
 
-# What a source may be in the store; Redis has 256 MB for everything.
-MOST_BYTES = 32 << 20
-# So many records, or bytes of them, are laid down in one step.
+# All records of a source as JSON; Redis has 256 MB for everything.
+MAX_BYTES = 32 << 20
+# Records, or bytes of them, that are stored in one step.
 CHUNK_RECORDS, CHUNK_BYTES = 1000, 256 << 10
 REDIS = "redis:"
 NAME = re.compile(r"[\w.-]{1,100}")
@@ -26,23 +26,23 @@ ReadList = Callable[[str, int, int], Sequence[str]]
 
 @dataclass(frozen=True)
 class Source:
-    """A name, where its records are, and what happens when none is free."""
+    """The name of a source, where its records are, and what happens when none is free."""
 
     name: str
     where: str
     when_empty: WhenEmpty
 
     def chunks(self, read_list: ReadList) -> Iterator[list[str]]:
-        """Yield all records as JSON, some at a time; DataError names what is wrong and where."""
+        """Yield all records as JSON, in chunks; DataError names what is wrong and where."""
         chunk: list[str] = []
         size = total = 0
         for text in self._texts(read_list):
             chunk.append(text)
             size += len(text)
             total += len(text)
-            if total > MOST_BYTES:
+            if total > MAX_BYTES:
                 raise DataError(
-                    f"{self.where} has more than {MOST_BYTES >> 20} MB of records; use a part of it"
+                    f"{self.where} has more than {MAX_BYTES >> 20} MB of records; use a part of it"
                 )
             if len(chunk) >= CHUNK_RECORDS or size >= CHUNK_BYTES:
                 yield chunk
@@ -53,10 +53,10 @@ class Source:
             raise DataError(f"{self.where} has no records; add some for {self.name}")
 
     def check(self) -> None:
-        """Raise DataError unless there is something to read."""
+        """Raise DataError if the file is missing."""
         if not self.where.startswith(REDIS) and not Path(self.where).is_file():
             raise DataError(
-                f"{self.where} of the source {self.name} is not there; put it beside the locustfile"
+                f"{self.where} of the source {self.name} is missing; put it beside the locustfile"
             )
 
     def _texts(self, read_list: ReadList) -> Iterator[str]:
@@ -68,7 +68,7 @@ class Source:
 
 
 def source_of(name: object, where: object, when_empty: object, folder: Path) -> Source:
-    """Return a source; a path is relative to the folder. DataError says what would be right."""
+    """Return a source, whose file is relative to the folder; DataError says what is valid."""
     check_name("source", name)
     if when_empty not in POLICIES:
         raise DataError(f"when_empty of {name} is {when_empty!r}; use one of {', '.join(POLICIES)}")
@@ -83,9 +83,11 @@ def source_of(name: object, where: object, when_empty: object, folder: Path) -> 
 
 
 def check_name(kind: str, name: object) -> None:
-    """Raise DataError unless something can be called so."""
+    """Raise DataError unless ``name`` is valid for a ``kind`` such as "counter"."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise DataError(f"the {kind} {name!r} is no name; use up to 100 letters, digits, _ . -")
+        raise DataError(
+            f"the {kind} name {name!r} is invalid; use up to 100 letters, digits, _ . -"
+        )
 
 
 def _csv_texts(path: Path) -> Iterator[str]:
@@ -128,7 +130,7 @@ def _list_texts(key: str, read_list: ReadList) -> Iterator[str]:
 
 
 def _as_json(element: str) -> str:
-    """Return an element of a list as JSON: itself, or a text."""
+    """Return an element of a list as JSON: unchanged if it is JSON, else as a string."""
     try:
         return json.dumps(json.loads(element), ensure_ascii=False)
     except ValueError:
@@ -137,7 +139,7 @@ def _as_json(element: str) -> str:
 
 def _opened(path: Path) -> TextIO:
     try:
-        # What Excel writes has a mark at its beginning.
+        # Files of Excel begin with a byte order mark.
         return path.open(encoding="utf-8-sig", newline="")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error

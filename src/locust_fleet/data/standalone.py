@@ -1,6 +1,6 @@
 """Shared data without a fleet: plain ``locust -f``, a laptop, a test of a scenario.
 
-It listens to Locust's events by itself, because no bootstrap runs then.
+It listens to Locust's events by itself, because no bootstrap runs in such a process.
 """
 
 from __future__ import annotations
@@ -14,62 +14,61 @@ import json
 import logging
 from typing import Any
 
-from locust_fleet.data.client import DataClient, DataClients
+from locust_fleet.data.client import DataClient, DataRegistry
 from locust_fleet.data.in_process_store import InProcessStore
 from locust_fleet.data.summary import summed_up
 from locust_fleet.errors import DataError
 
-# Nobody else could have a record, so none is ever taken away.
+# Longer than any test: there is no other worker that records must be taken back for.
 EXPIRY_S = 10 * 365 * 86400.0
 
 logger = logging.getLogger(__name__)
 
 
 class StandaloneStore:
-    """The data of this process, which is all there is."""
+    """The shared data of a process that belongs to no fleet."""
 
     def __init__(self) -> None:
-        self._memory = InProcessStore()
+        self._store = InProcessStore()
         self._numbers = itertools.count(1)
         self._refusal: str | None = None
         self._begin()
 
-    def desk(self) -> DataClient:
-        """Return a desk of this process."""
-        self._desk = DataClient(self._memory, self._run_id, lambda: "alone", EXPIRY_S)
-        return self._desk
+    def client(self) -> DataClient:
+        """Return a client of this process."""
+        return DataClient(self._store, self._run_id, lambda: "alone", EXPIRY_S)
 
-    def attach(self, desks: DataClients) -> None:
-        """From now on follow plain Locust, unless this process belongs to a fleet."""
+    def attach(self, registry: DataRegistry) -> None:
+        """Follow plain Locust from its ``init`` on, unless this process belongs to a fleet."""
 
         def init(environment: Environment, **_: Any) -> None:
-            if not desks.in_fleet:
-                self.follow(environment, desks.desk)
+            if not registry.in_fleet:
+                self.follow(environment, registry.client)
 
         events.init.add_listener(init)
 
-    def follow(self, environment: Environment, desk: DataClient) -> None:
-        """From now on begin anew with each test of this environment."""
+    def follow(self, environment: Environment, client: DataClient) -> None:
+        """Begin with no data in each test of this environment."""
         if isinstance(environment.runner, DistributedRunner):
             self._refusal = (
                 "Locust's own workers share no data; start them with locust-fleet worker"
             )
-        environment.events.request.add_listener(desk.count_request)
-        environment.events.test_start.add_listener(lambda **_: self._start(desk))
-        environment.events.test_stopping.add_listener(lambda **_: desk.stop_waiting())
-        environment.events.test_stop.add_listener(lambda **_: self._stop(desk))
+        environment.events.request.add_listener(client.count_request)
+        environment.events.test_start.add_listener(lambda **_: self._start(client))
+        environment.events.test_stopping.add_listener(lambda **_: client.stop_waiting())
+        environment.events.test_stop.add_listener(lambda **_: self._stop(client))
 
     def _begin(self) -> None:
         self._run = f"alone-{next(self._numbers)}"
-        self._memory.open(self._run)
+        self._store.open(self._run)
 
-    def _start(self, desk: DataClient) -> None:
+    def _start(self, client: DataClient) -> None:
         self._begin()
-        desk.begin()
+        client.begin()
 
-    def _stop(self, desk: DataClient) -> None:
-        desk.end()
-        closed = self._memory.close(self._run)
+    def _stop(self, client: DataClient) -> None:
+        client.end()
+        closed = self._store.close(self._run)
         if summed_up(closed):
             logger.info("shared data of the test: %s", json.dumps(closed))
         self._begin()

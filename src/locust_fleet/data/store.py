@@ -1,7 +1,11 @@
-"""What a store of shared data can do, wherever it is: in Redis, in this process, behind the leader.
+"""The interface of a store of shared data: in Redis, in this process, or on the leader.
 
-Whatever a worker holds, it holds under an identity that expires unless it is renewed. An identity
-that has expired never comes back: its worker takes a new one, and what the old one held is free.
+A worker holds records and locks under an identity, which expires unless it is renewed. An expired
+identity never becomes valid again: its worker takes a new one, and what the old one held is free.
+
+A store that restarts may have lost data, so it gets a new generation. It may have forgotten
+identities that still hold records, so it lends nothing until they must have expired. That time is
+its quarantine.
 """
 
 from __future__ import annotations
@@ -12,57 +16,56 @@ from typing import Any, Literal, NamedTuple, Protocol
 from locust_fleet.data.source import WhenEmpty
 from locust_fleet.errors import FleetError
 
-# An identity of a worker that reaches the store itself, and of one that asks the leader, which
-# may be another one after a while.
+# Until an identity expires: of a worker that reaches the store, and of a worker that asks the
+# leader, which needs time for a change of leader.
 EXPIRY_S = 10.0
-LINK_EXPIRY_S = 20.0
-# A store that lost its memory, or part of it, gives nothing away before every identity that it
-# may have forgotten has expired.
-HOLD_S = LINK_EXPIRY_S
-# A worker that has asked in vain for so long gets the next record, though others have many; one
-# that has not asked for so long does not wait any more.
+REMOTE_EXPIRY_S = 20.0
+# After it every identity that the store may have forgotten has expired.
+QUARANTINE_S = REMOTE_EXPIRY_S
+# A worker that has found no free record for STARVING_S gets the next one, before workers that have
+# many. A worker that has not asked for GONE_S does not wait any more.
 STARVING_S = 0.5
 GONE_S = 1.5
-# Names of the workers that take part in a run, which is kept without anybody's doing.
+# The group of the workers that take part in a run, which the store maintains by itself.
 ACTIVE_WORKERS = "active_workers"
 
 
 class Fenced(FleetError):
-    """The identity has expired or was forgotten: take a new one."""
+    """The identity has expired, or the store has forgotten it: take a new one."""
 
 
 class Restarted(FleetError):
-    """The store may have forgotten something: join again, and compare what it knows.
+    """The store may have lost data: join again, and compare what it knows.
 
-    Its memory is called ``memory`` now.
+    ``generation`` is the store's new one.
     """
 
-    def __init__(self, memory: str) -> None:
-        super().__init__(memory)
-        self.memory = memory
+    def __init__(self, generation: str) -> None:
+        super().__init__(generation)
+        self.generation = generation
 
 
 class Late(FleetError):
-    """A later question of this identity was carried out, or this one twice: compare."""
+    """The store has carried out this question or a later one of the identity: compare."""
 
 
-class OnHold(FleetError):
-    """The store has just lost its memory; ask again in a moment."""
+class Quarantined(FleetError):
+    """The store is in quarantine, because it has just restarted: ask again in a moment."""
 
 
 class ClientIdentity(NamedTuple):
-    """An identity of a worker in a run, and the memory of the store in which it is known."""
+    """An identity of a worker in a run, and the generation of the store that knows it."""
 
     run: str
     name: str
-    memory: str
+    generation: str
 
 
 class Exchange(NamedTuple):
-    """What a worker wants of a source, and what it gives back, in one question.
+    """One question about a source: ids of records given back and used up, and how many are wanted.
 
-    ``number`` grows with each question of an identity about a source. One that nobody waits for any
-    more may still reach the store, which refuses it once it has carried out a later one.
+    ``number`` grows with each question of an identity about a source. A question that nobody waits
+    for any more may still reach the store, which refuses it after a later one.
     """
 
     give: Sequence[str]
@@ -73,73 +76,76 @@ class Exchange(NamedTuple):
 
 
 class Handout(NamedTuple):
-    """The answer: ids and texts of records. ``state`` says why there are fewer than wanted."""
+    """Ids and texts of lent records; ``state`` says why there are fewer than wanted."""
 
     state: Literal["open", "unloaded", "used up"]
     records: Sequence[tuple[str, str]]
 
 
 class Store(Protocol):
-    """Each method is one step that happens as a whole. Times are in milliseconds.
+    """Each method is atomic. Times are in milliseconds.
 
-    Any may raise StoreUnavailable, and those that take a holder Fenced or Restarted.
+    Each may raise StoreUnavailable, and those that take an identity Fenced or Restarted.
     """
 
     def open(self, run: str) -> None:
-        """Begin a run with nothing in it."""
+        """Begin a run without any data."""
 
     def join(
         self, run: str, name: str, worker: str, expiry: int, counters: Mapping[str, int]
     ) -> str:
-        """Make an identity known, also one that is known already; returns the memory of the store.
+        """Register an identity, or register it again; returns the generation of the store.
 
-        A counter that the store has forgotten goes on from what the worker saw last. Without
-        a name for the worker, as the master has none, it is no active worker.
+        ``counters`` are the values that the worker saw last, from which a counter continues that
+        the store has lost. ``worker`` is its name as an active worker, "" for the master.
         """
 
-    def renew(self, holder: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
-        """Keep an identity alive; ``requests`` is what its worker has made in this run."""
+    def renew(self, identity: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
+        """Keep an identity alive; ``requests`` is how many its worker has made in this run."""
 
     def leave(self, run: str, name: str, worker: str, requests: int) -> None:
-        """Give everything back, at the end of an identity."""
+        """Give back all that an identity holds, and end it."""
 
     def close(self, run: str) -> Mapping[str, Any]:
-        """End a run; returns its counters, requests and sources, to be summed up."""
+        """End a run; returns its counters, requests and sources for ``summary.py``."""
 
-    def exchange(self, holder: ClientIdentity, source: str, order: Exchange) -> Handout:
-        """Take back, then hand out; OnHold after the loss of memory, Late as Order says."""
+    def exchange(self, identity: ClientIdentity, source: str, exchange: Exchange) -> Handout:
+        """Take records back, then lend some; raises Late and, if any are wanted, Quarantined."""
 
-    def held(self, holder: ClientIdentity, source: str, number: int) -> Sequence[str]:
-        """Return the ids of the records that the identity holds; ``number`` is as in Order."""
+    def held(self, identity: ClientIdentity, source: str, number: int) -> Sequence[str]:
+        """Return the ids of the records that the identity holds; ``number`` as in Exchange."""
 
     def put(
-        self, holder: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
+        self, identity: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
     ) -> None:
-        """Lay down records of a source that is being loaded, the first of them number ``first``."""
+        """Store records of a source that is being loaded, the first of which has the id ``first``.
 
-    def finish(self, holder: ClientIdentity, source: str, token: int) -> bool:
-        """Let what was laid down be the source; False when somebody else has loaded it."""
+        ``token`` is that of the lock under which the source is loaded.
+        """
+
+    def finish(self, identity: ClientIdentity, source: str, token: int) -> bool:
+        """Make the stored records the source; False when another worker has loaded it."""
 
     def read_list(self, key: str, first: int, count: int) -> Sequence[str]:
-        """Return elements of a list of somebody else's in Redis."""
+        """Return elements of a list in Redis that is not part of the shared data."""
 
-    def count(self, holder: ClientIdentity, name: str, by: int) -> int:
-        """Add to a counter and return what it is now; OnHold after the loss of memory."""
+    def count(self, identity: ClientIdentity, name: str, by: int) -> int:
+        """Add to a counter and return its new value; raises Quarantined."""
 
-    def acquire(self, holder: ClientIdentity, lock: str, expiry: int) -> int:
-        """Return a token, larger than any before, or 0 while somebody else has the lock."""
+    def acquire(self, identity: ClientIdentity, lock: str, expiry: int) -> int:
+        """Return a token larger than any before, 0 while the lock is held; raises Quarantined."""
 
     def release(self, run: str, name: str, lock: str, token: int) -> bool:
-        """Give a lock back if it is still this one's."""
+        """Release a lock; False when the identity does not hold it any more."""
 
-    def enter(self, holder: ClientIdentity, group: str, member: str) -> None:
-        """Be a member of a group as long as the identity lives."""
+    def enter(self, identity: ClientIdentity, group: str, member: str) -> None:
+        """Make ``member`` a member of a group until the identity ends."""
 
     def withdraw(self, run: str, name: str, group: str, member: str) -> None:
-        """Be no member any more."""
+        """Remove a member that this identity has entered."""
 
     def members(self, run: str, group: str) -> Sequence[str]:
-        """Return the members whose identity lives."""
+        """Return the members whose identity is alive."""
 
     def requests(self, run: str) -> Mapping[str, int]:
-        """Return what each worker said last of the requests that it has made."""
+        """Return how many requests each worker has made, by its last renewal."""

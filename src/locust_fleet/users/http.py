@@ -14,33 +14,48 @@ from gevent import Greenlet
 from gevent.pool import Group
 
 from fleet_http.client import Cert, HttpClient
-from fleet_http.request.headers import Given
+from fleet_http.hooks import HOOKS
+from fleet_http.request.headers import HeaderMapping
 from fleet_http.response.response import Response
+
+
+class DefaultTimeout:
+    """A class attribute that reads as a timeout of this process, in seconds.
+
+    Locust imports a scenario's classes and creates its users, so the settings of a worker cannot
+    be passed to them. A class or a user that sets the attribute has its own timeout.
+    """
+
+    def __init__(self, hook: str) -> None:
+        self._hook = hook
+
+    def __get__(self, user: object, owner: type) -> float:
+        return float(getattr(HOOKS, self._hook))
 
 
 class FleetHttpUser(User, RestMixin[Response]):
     """An HTTP user with the interface of HttpUser: ``self.client.get("/")`` and so on.
 
-    What stands below can be said anew in a scenario's own class.
+    A scenario's own class may set each of the attributes below.
     """
 
     abstract = True
 
-    # Seconds until a connection stands, and for the answer: until its head is complete, and
-    # again for each 16 KiB of its body.
-    connection_timeout: float = 60.0
-    network_timeout: float = 60.0
+    # Seconds to connect, and seconds to wait for the response: until its head is complete, and
+    # again for each 16 KiB of its body. By default CONNECTION_TIMEOUT and NETWORK_TIMEOUT.
+    connection_timeout: float = DefaultTimeout("connection_timeout_s")  # type: ignore[assignment]
+    network_timeout: float = DefaultTimeout("network_timeout_s")  # type: ignore[assignment]
     max_redirects: int = 30
-    # Bytes of a body, also of what it is unpacked to; an answer beyond is a failed request.
+    # Bytes of a response's body, also after decompression; a larger response is a failed request.
     largest_answer: int = 256 << 20
-    # For every request; None takes one of ours away.
-    default_headers: Given | None = None
-    # As in requests: whether certificates are checked or by which CAs, and our own certificate.
+    # Sent with every request; None removes one of the client's own.
+    default_headers: HeaderMapping | None = None
+    # As in requests: whether certificates are checked, or the path of the CAs; client certificate.
     verify: bool | str = True
     cert: Cert | None = None
-    # As in requests, such as {"http": "http://proxy:3128"}; the environment is not asked.
+    # As in requests, such as {"http": "http://proxy:3128"}; environment variables are ignored.
     proxies: Mapping[str, str] | None = None
-    # The path of a socket that takes the place of every host.
+    # The path of a unix socket to connect to instead of any host.
     unix_socket: str | None = None
 
     def __init__(self, environment: Environment) -> None:
@@ -65,16 +80,17 @@ class FleetHttpUser(User, RestMixin[Response]):
         self.client.proxies = self.proxies or {}
 
     def start(self, group: Group) -> Any:
-        """Start as Locust does; when the user has ended, however, its connections are closed."""
+        """Start as Locust does, and close the connections when the user has ended."""
         greenlet: Greenlet[..., Any] = super().start(group)
         greenlet.link(lambda _: self.client.close())
         return greenlet
 
     def stop(self, force: bool = False) -> Any:
-        """Stop as Locust does, which kills who waits between tasks, but a turn of its loop later.
+        """Stop as Locust does, without a last request that nobody counts.
 
-        Who wakes up just before would send a request that nobody counts; a request lets the loop
-        turn once from now on, before it is sent.
+        Locust kills a user that waits between two tasks only in the next turn of the event loop.
+        A user that wakes up before that turn would still send a request. With ``ending`` set, the
+        client lets the event loop turn once before it sends anything, so the kill comes first.
         """
         self.client.ending = True
         return super().stop(force)

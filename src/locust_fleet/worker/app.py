@@ -14,14 +14,14 @@ from gevent.event import Event
 from locust_fleet.data.client import DataClient
 from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.remote_store import RemoteStore
-from locust_fleet.data.store import EXPIRY_S, LINK_EXPIRY_S
+from locust_fleet.data.store import EXPIRY_S, REMOTE_EXPIRY_S
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION, TARGET_REFUSED
 from locust_fleet.runtime import exposition
 from locust_fleet.runtime.gc import settle
 from locust_fleet.runtime.loops import vital
 from locust_fleet.settings.worker import WorkerSettings
-from locust_fleet.worker.allowlist import AllowlistGuard, install
+from locust_fleet.worker.allowlist import AllowlistGuard
 from locust_fleet.worker.arrivals import WorkerArrivals
 from locust_fleet.worker.capacity import Capacity
 from locust_fleet.worker.drain import Drain
@@ -48,7 +48,7 @@ class WorkerApp:
             store,
             self._run_id,
             lambda: self.log_context()["worker"],
-            EXPIRY_S if settings.redis else LINK_EXPIRY_S,
+            EXPIRY_S if settings.redis else REMOTE_EXPIRY_S,
         )
 
     def log_context(self) -> Mapping[str, str]:
@@ -117,7 +117,7 @@ class WorkerApp:
         ):
             gevent.spawn(vital(name, loop, self.ends, self.last_report))
         _serve_metrics(settings, runner, self.drops)
-        install(guard)
+        guard.install()
         # The locustfile is imported by now.
         settle()
 

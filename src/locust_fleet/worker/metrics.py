@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from locust.clients import HttpSession
-from locust.contrib.fasthttp import FastHttpSession
 from locust.runners import WorkerRunner
 
-import functools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import gevent
 import psutil
 from prometheus_client import generate_latest
 
-from fleet_http.counters import COUNTERS
+from fleet_http.hooks import HOOKS
 from locust_fleet import metrics
-from locust_fleet.locust_patches.patch import replace
+from locust_fleet.locust_patches.http_clients import count_in_flight
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.runtime.exposition import family, process_metrics
 from locust_fleet.settings.worker import IdentitySettings
@@ -46,13 +42,11 @@ class WorkerMetrics:
         self._process = process_metrics()
         self._memory = psutil.Process().memory_info
         self._lag = Lag()
-        self._in_flight = InFlight()
 
     def attach(self) -> None:
         """Begin to measure."""
         gevent.spawn(self._lag.watch)
-        for session in (HttpSession, FastHttpSession):
-            replace(session, "request", self._in_flight.counted(session.request))
+        count_in_flight(HOOKS.counters)
 
     def render(self) -> Iterator[bytes]:
         """Return the text in parts."""
@@ -70,7 +64,7 @@ class WorkerMetrics:
             ),
             "locust_worker_requests_in_flight": (
                 "Requests of HTTP users that wait for their answer.",
-                self._in_flight.count + COUNTERS.in_flight,
+                HOOKS.counters.in_flight,
             ),
             "locust_worker_leader_silence_seconds": (
                 "Time since the leader was heard.",
@@ -86,7 +80,7 @@ class WorkerMetrics:
             ),
             "locust_worker_http_retries_total": (
                 "Requests of FleetHttpUser sent again: the target had closed a kept connection.",
-                COUNTERS.retries,
+                HOOKS.counters.retries,
             ),
         }
         for name, (about, count) in counters.items():
@@ -118,23 +112,3 @@ class Lag:
             due = time.monotonic() + LOOK_S
             gevent.sleep(LOOK_S)
             self._lags.append(max(0.0, time.monotonic() - due))
-
-
-class InFlight:
-    """How many calls of some functions have not returned yet."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def counted(self, request: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function, counted."""
-
-        @functools.wraps(request)
-        def counted_request(*args: Any, **kwargs: Any) -> Any:
-            self.count += 1
-            try:
-                return request(*args, **kwargs)
-            finally:
-                self.count -= 1
-
-        return counted_request

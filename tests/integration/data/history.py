@@ -27,7 +27,7 @@ def live(store: Store, seed: int) -> int:
     _load(store)
     chance = random.Random(seed)
     lives = dict.fromkeys("abcd", 0)
-    holders = {name: _join(store, f"{name}:0") for name in lives}
+    identities = {name: _join(store, f"{name}:0") for name in lives}
     held: dict[str, set[str]] = {name: set() for name in lives}
     numbers, delayed = itertools.count(1), list[tuple[ClientIdentity, Exchange]]()
     lent = 0
@@ -37,29 +37,31 @@ def live(store: Store, seed: int) -> int:
         step = chance.random()
         if step < 0.5:
             want, policy = chance.randint(1, 4), chance.choice(POLICIES)
-            order = Exchange([], [], want, policy, next(numbers))
-            got = {key for key, _ in store.exchange(holders[name], "s", order).records}
+            exchange = Exchange([], [], want, policy, next(numbers))
+            got = {key for key, _ in store.exchange(identities[name], "s", exchange).records}
             held[name] |= got
             lent += len(got)
         elif step < 0.8:
             given, used_up = (back, []) if step < 0.7 else ([], back)
-            store.exchange(holders[name], "s", Exchange(given, used_up, 0, "wait", next(numbers)))
+            store.exchange(
+                identities[name], "s", Exchange(given, used_up, 0, "wait", next(numbers))
+            )
             held[name] -= set(back)
         elif step < 0.85:
             # It is on its way for long; the worker asks what became of it, and goes on.
-            delayed.append((holders[name], Exchange(back, [], 2, "recycle", next(numbers))))
-            assert set(store.held(holders[name], "s", next(numbers))) == held[name]
+            delayed.append((identities[name], Exchange(back, [], 2, "recycle", next(numbers))))
+            assert set(store.held(identities[name], "s", next(numbers))) == held[name]
         elif step < 0.9 and delayed:
             assert _is_refused(store, *delayed.pop(), Late, Fenced)
         elif step >= 0.9:
             # Its time is over; it wakes up, and can neither take nor give back nor live on.
-            former, lost = holders[name], held[name]
+            former, lost = identities[name], held[name]
             _expire(redis, former)
             lives[name] += 1
-            holders[name], held[name] = _join(store, f"{name}:{lives[name]}"), set()
+            identities[name], held[name] = _join(store, f"{name}:{lives[name]}"), set()
             for back, want in ((sorted(lost), 0), ([], 1)):
-                order = Exchange(back, [], want, "wait", next(numbers))
-                assert _is_refused(store, former, order, Fenced)
+                exchange = Exchange(back, [], want, "wait", next(numbers))
+                assert _is_refused(store, former, exchange, Fenced)
         out = [key for mine in held.values() for key in mine]
         assert len(out) == len(set(out)), out
         assert _places(redis) == sorted(RECORDS)
@@ -70,9 +72,9 @@ def rejoin(store: Store) -> Sequence[str]:
     """Return what an identity holds that joins again after its end."""
     store.open(RUN)
     _load(store)
-    holder, other = _join(store, "a:0"), _join(store, "b:0")
-    assert store.exchange(holder, "s", Exchange([], [], 2, "wait", 1)).records
-    _expire(_all_rights(store), holder)
+    identity, other = _join(store, "a:0"), _join(store, "b:0")
+    assert store.exchange(identity, "s", Exchange([], [], 2, "wait", 1)).records
+    _expire(_all_rights(store), identity)
     store.renew(other, "b", 60_000, 0)
     return store.held(_join(store, "a:0"), "s", 2)
 
@@ -84,8 +86,8 @@ def _all_rights(store: Store) -> Redis:
     return Redis(host=reached["host"], port=reached["port"], password="test")
 
 
-def _expire(redis: Redis, holder: ClientIdentity) -> None:
-    redis.zadd(f"fleet:data:{RUN}:holders", {holder.name: 1})
+def _expire(redis: Redis, identity: ClientIdentity) -> None:
+    redis.zadd(f"fleet:data:{RUN}:holders", {identity.name: 1})
 
 
 def _join(store: Store, name: str) -> ClientIdentity:
@@ -93,18 +95,18 @@ def _join(store: Store, name: str) -> ClientIdentity:
 
 
 def _load(store: Store) -> None:
-    holder = _join(store, "loader")
-    token = store.acquire(holder, "load s", 1000)
-    store.put(holder, "s", token, 0, RECORDS)
-    assert store.finish(holder, "s", token)
+    identity = _join(store, "loader")
+    token = store.acquire(identity, "load s", 1000)
+    store.put(identity, "s", token, 0, RECORDS)
+    assert store.finish(identity, "s", token)
     store.leave(RUN, "loader", "loader", 0)
 
 
 def _is_refused(
-    store: Store, holder: ClientIdentity, order: Exchange, *why: type[FleetError]
+    store: Store, identity: ClientIdentity, exchange: Exchange, *why: type[FleetError]
 ) -> bool:
     try:
-        store.exchange(holder, "s", order)
+        store.exchange(identity, "s", exchange)
     except why:
         return True
     return False

@@ -28,10 +28,10 @@ __all__ = ["locust"]
 
 def main(port: str, run: str, worker: str, expiry_s: str, where: str) -> None:
     store = RedisStore(as_worker(RedisSettings(ADDRESS, int(port), "test")))
-    desk = DataClient(store, lambda: run, lambda: worker, float(expiry_s))
-    data.desks.use(desk)
-    data.desks.declare(Source("accounts", where, "wait"))
-    gevent.spawn(desk.watch)
+    client = DataClient(store, lambda: run, lambda: worker, float(expiry_s))
+    data.registry.use(client)
+    data.registry.declare(Source("accounts", where, "wait"))
+    gevent.spawn(client.watch)
     held: list[data.Lease] = []
     locks: list[Lock] = []
     say("ready")
@@ -45,13 +45,13 @@ def main(port: str, run: str, worker: str, expiry_s: str, where: str) -> None:
 def do(command: list[Any], held: list[data.Lease], locks: list[Lock]) -> Any:
     match command:
         case ["open", run]:
-            return data.desks.desk.open(run)
+            return data.registry.client.open(run)
         case ["close", run]:
-            return data.desks.desk.store.close(run)
+            return data.registry.client.store.close(run)
         case ["history", seed]:
-            return history.live(data.desks.desk.store, seed)
+            return history.live(data.registry.client.store, seed)
         case ["rejoin"]:
-            return history.rejoin(data.desks.desk.store)
+            return history.rejoin(data.registry.client.store)
         case ["lease", timeout_s]:
             held.append(data.lease("accounts", timeout_s).__enter__())
             return held[-1].value
@@ -73,9 +73,9 @@ def do(command: list[Any], held: list[data.Lease], locks: list[Lock]) -> Any:
         case ["buyers"]:
             return list(data.members("buyers"))
         case ["leave"]:
-            return data.desks.desk.end()
+            return data.registry.client.end()
         case ["requests", number]:
-            data.desks.desk.requests_made += number
+            data.registry.client.requests_made += number
             return None
         case ["all requests"]:
             return dict(data.requests())

@@ -16,7 +16,7 @@ import gevent
 import psutil
 from gevent.pool import Group
 
-from fleet_http.counters import COUNTERS
+from fleet_http.hooks import HOOKS
 
 # What the user class says, in s, and the most bytes that an answer may have.
 TIMEOUT_S = 0.5
@@ -27,7 +27,7 @@ def meet(stage: Stage, place: str, asks: list[dict[str, Any]]) -> dict[str, Any]
     """Let one user ask for one thing after another; returns how each went, and what it cost."""
     # What earlier users left to the collector of garbage is not of this one.
     gc.collect()
-    connections, memory, retries = open_connections(), peak_bytes(), COUNTERS.retries
+    connections, memory, retries = open_connections(), peak_bytes(), HOOKS.counters.retries
     resident = resident_bytes()
     answers: list[dict[str, Any]] = []
 
@@ -50,8 +50,8 @@ def meet(stage: Stage, place: str, asks: list[dict[str, Any]]) -> dict[str, Any]
         "left_open": open_connections() - connections,
         "memory": peak_bytes() - memory,
         "kept": resident_bytes() - resident,
-        "retries": COUNTERS.retries - retries,
-        "in_flight": COUNTERS.in_flight,
+        "retries": HOOKS.counters.retries - retries,
+        "in_flight": HOOKS.counters.in_flight,
     }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from locust_fleet.data.in_process_store import InProcessStore
 from locust_fleet.data.source import WhenEmpty
-from locust_fleet.data.store import ClientIdentity, Exchange, Fenced, Late, OnHold
+from locust_fleet.data.store import ClientIdentity, Exchange, Fenced, Late, Quarantined
 from locust_fleet.errors import DataError
 
 EXPIRY_S = 10.0
@@ -48,7 +48,7 @@ class Worker:
         self._store = store
         self._name = name
         self._lives = 0
-        self.holder = ClientIdentity("r", "", "")
+        self.identity = ClientIdentity("r", "", "")
         self.held: set[str] = set()
         self.until = 0.0
         self.numbers = itertools.count(1)
@@ -61,9 +61,9 @@ class Worker:
     def join(self, now: float) -> None:
         self._lives += 1
         name = f"{self._name}:{self._lives}"
-        memory = self._store.join("r", name, self._name, int(EXPIRY_S * 1000), {})
-        self.holder, self.held, self.until = (
-            ClientIdentity("r", name, memory),
+        generation = self._store.join("r", name, self._name, int(EXPIRY_S * 1000), {})
+        self.identity, self.held, self.until = (
+            ClientIdentity("r", name, generation),
             set(),
             now + EXPIRY_S,
         )
@@ -97,30 +97,30 @@ def test_no_record_is_ever_in_two_places(
         with contextlib.suppress(Fenced, Late):
             if event == "lease":
                 order = worker.order([], [], number, when_empty)
-                handout = store.exchange(worker.holder, "s", order)
+                handout = store.exchange(worker.identity, "s", order)
                 worker.held |= {key for key, _ in handout.records}
             elif event in ("return", "replay"):
-                store.exchange(worker.holder, "s", worker.order(back, [], 0, when_empty))
+                store.exchange(worker.identity, "s", worker.order(back, [], 0, when_empty))
                 worker.held -= set(back)
                 if event == "replay":
                     # The answer was lost, so it says so again.
-                    store.exchange(worker.holder, "s", worker.order(back, [], 0, when_empty))
+                    store.exchange(worker.identity, "s", worker.order(back, [], 0, when_empty))
             elif event == "delay":
                 # It is still on its way; meanwhile the worker asks what became of it, and again.
-                delayed.append((worker.holder, worker.order(back, [], number, when_empty)))
-                assert worker.held <= set(store.held(worker.holder, "s", next(worker.numbers)))
-                store.exchange(worker.holder, "s", worker.order(back, [], 0, when_empty))
+                delayed.append((worker.identity, worker.order(back, [], number, when_empty)))
+                assert worker.held <= set(store.held(worker.identity, "s", next(worker.numbers)))
+                store.exchange(worker.identity, "s", worker.order(back, [], 0, when_empty))
                 worker.held -= set(back)
             elif event == "late" and delayed:
                 store.exchange(delayed[0][0], "s", delayed.pop(0)[1])
             elif event == "use up":
-                store.exchange(worker.holder, "s", worker.order([], back, 0, when_empty))
+                store.exchange(worker.identity, "s", worker.order([], back, 0, when_empty))
                 worker.held -= set(back)
             elif event == "renew":
-                store.renew(worker.holder, name, int(EXPIRY_S * 1000), 0)
+                store.renew(worker.identity, name, int(EXPIRY_S * 1000), 0)
                 worker.until = now[0] + EXPIRY_S
             elif event == "leave":
-                store.leave("r", worker.holder.name, name, 0)
+                store.leave("r", worker.identity.name, name, 0)
                 worker.join(now[0])
         check(store, workers, now[0])
 
@@ -129,16 +129,16 @@ def test_a_question_that_comes_late_changes_nothing() -> None:
     store = InProcessStore()
     store.open("r")
     load(store, ["0", "1"])
-    holder = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {}))
-    store.exchange(holder, "s", Exchange([], [], 1, "wait", 1))
+    identity = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {}))
+    store.exchange(identity, "s", Exchange([], [], 1, "wait", 1))
     delayed = Exchange(["0"], [], 1, "wait", 2)
-    assert store.held(holder, "s", 3) == ["0"]
-    store.exchange(holder, "s", Exchange(["0"], [], 2, "wait", 4))
+    assert store.held(identity, "s", 3) == ["0"]
+    store.exchange(identity, "s", Exchange(["0"], [], 2, "wait", 4))
 
     with pytest.raises(Late):
-        store.exchange(holder, "s", delayed)
+        store.exchange(identity, "s", delayed)
 
-    assert sorted(store.held(holder, "s", 5)) == ["0", "1"]
+    assert sorted(store.held(identity, "s", 5)) == ["0", "1"]
 
 
 def test_a_worker_of_a_former_run_takes_nothing_from_the_present_one() -> None:
@@ -150,15 +150,15 @@ def test_a_worker_of_a_former_run_takes_nothing_from_the_present_one() -> None:
     with pytest.raises(DataError, match="the run is over"):
         store.join("former", "late", "late", 10**6, {})
 
-    holder = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {}))
-    assert store.exchange(holder, "s", Exchange([], [], 1, "wait", 1)).records == [("0", "0")]
+    identity = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {}))
+    assert store.exchange(identity, "s", Exchange([], [], 1, "wait", 1)).records == [("0", "0")]
 
 
 def test_a_new_leader_learns_from_a_worker_which_run_goes_on() -> None:
     store = InProcessStore()
-    holder = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {"orders": 7}))
-    with pytest.raises(OnHold):
-        store.count(holder, "orders", 1)
+    identity = ClientIdentity("r", "a", store.join("r", "a", "a", 10**6, {"orders": 7}))
+    with pytest.raises(Quarantined):
+        store.count(identity, "orders", 1)
 
 
 def test_a_worker_that_finds_none_gets_the_next_one_though_another_asks_all_the_time() -> None:
@@ -188,16 +188,15 @@ def check(store: InProcessStore, workers: dict[str, Worker], now: float) -> None
     run = store._runs["r"]
     for worker in workers.values():
         if now < worker.until:
-            assert {("s", key) for key in worker.held} <= run.held.get(worker.holder.name, set())
-    pile = run.piles["s"]
-    held = [key for mine in run.held.values() for _, key in mine]
-    assert sorted([*pile.free, *pile.used, *held]) == sorted(pile.records)
+            assert {("s", key) for key in worker.held} <= run.held.get(worker.identity.name, set())
+    records = run.sources["s"]
+    held = [key for records_held in run.held.values() for _, key in records_held]
+    assert sorted([*records.free, *records.used, *held]) == sorted(records.texts)
 
 
 def load(store: InProcessStore, texts: list[str]) -> None:
-    memory = store.join("r", "loader", "", 1000, {})
-    holder = ClientIdentity("r", "loader", memory)
-    token = store.acquire(holder, "load s", 1000)
-    store.put(holder, "s", token, 0, texts)
-    assert store.finish(holder, "s", token)
+    identity = ClientIdentity("r", "loader", store.join("r", "loader", "", 1000, {}))
+    token = store.acquire(identity, "load s", 1000)
+    store.put(identity, "s", token, 0, texts)
+    assert store.finish(identity, "s", token)
     store.leave("r", "loader", "", 0)

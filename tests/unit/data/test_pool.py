@@ -23,15 +23,15 @@ class Way(InProcessStore):
         self.is_slow = self.repeats = False
         self.late: list[tuple[ClientIdentity, str, Exchange]] = []
 
-    def exchange(self, holder: ClientIdentity, source: str, order: Exchange) -> Handout:
+    def exchange(self, identity: ClientIdentity, source: str, exchange: Exchange) -> Handout:
         if self.is_slow:
             self.is_slow = False
-            self.late.append((holder, source, order))
+            self.late.append((identity, source, exchange))
             raise StoreUnavailable("it does not answer")
         if self.repeats:
             self.repeats = False
-            super().exchange(holder, source, order)
-        return super().exchange(holder, source, order)
+            super().exchange(identity, source, exchange)
+        return super().exchange(identity, source, exchange)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from locust_fleet.data.store import (
     Fenced,
     Handout,
     Late,
-    OnHold,
+    Quarantined,
     Restarted,
     Store,
 )
@@ -78,9 +78,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def leader(clock: Clock) -> InProcessStore:
-    memory = InProcessStore(clock)
-    memory.open("r")
-    return memory
+    store = InProcessStore(clock)
+    store.open("r")
+    return store
 
 
 @pytest.fixture
@@ -102,39 +102,39 @@ def join(store: Store, name: str) -> ClientIdentity:
     return ClientIdentity("r", name, store.join("r", name, name, 10_000, {"seen": 7}))
 
 
-def load(store: Store, holder: ClientIdentity) -> None:
-    token = store.acquire(holder, "load s", 1000)
-    store.put(holder, "s", token, 0, ['"é"', "1"])
-    assert store.finish(holder, "s", token)
-    assert store.release("r", holder.name, "load s", token)
+def load(store: Store, identity: ClientIdentity) -> None:
+    token = store.acquire(identity, "load s", 1000)
+    store.put(identity, "s", token, 0, ['"é"', "1"])
+    assert store.finish(identity, "s", token)
+    assert store.release("r", identity.name, "load s", token)
 
 
 def test_records_are_borrowed_and_given_back(store: Store) -> None:
-    holder = join(store, "a")
-    assert store.exchange(holder, "s", Exchange([], [], 1, "wait", 1)).state == "unloaded"
-    load(store, holder)
+    identity = join(store, "a")
+    assert store.exchange(identity, "s", Exchange([], [], 1, "wait", 1)).state == "unloaded"
+    load(store, identity)
 
-    assert store.exchange(holder, "s", Exchange([], [], 1, "wait", 2)).records == [("0", '"é"')]
-    assert store.held(holder, "s", 3) == ["0"]
-    assert store.exchange(holder, "s", Exchange([], ["0"], 0, "wait", 4)) == Handout("open", [])
-    assert store.held(holder, "s", 5) == []
+    assert store.exchange(identity, "s", Exchange([], [], 1, "wait", 2)).records == [("0", '"é"')]
+    assert store.held(identity, "s", 3) == ["0"]
+    assert store.exchange(identity, "s", Exchange([], ["0"], 0, "wait", 4)) == Handout("open", [])
+    assert store.held(identity, "s", 5) == []
 
 
 def test_a_question_after_a_later_one_is_refused(store: Store) -> None:
-    holder = join(store, "a")
-    load(store, holder)
-    store.held(holder, "s", 2)
+    identity = join(store, "a")
+    load(store, identity)
+    store.held(identity, "s", 2)
     with pytest.raises(Late):
-        store.exchange(holder, "s", Exchange([], [], 1, "wait", 1))
+        store.exchange(identity, "s", Exchange([], [], 1, "wait", 1))
     with pytest.raises(Late):
-        store.held(holder, "s", 2)
+        store.held(identity, "s", 2)
 
 
 def test_numbers_members_and_requests_are_shared(store: Store) -> None:
-    holder = join(store, "a")
-    store.renew(holder, "a", 10_000, 5)
-    store.enter(holder, "buyers", "anna")
-    assert store.count(holder, "seen", 1) == 8
+    identity = join(store, "a")
+    store.renew(identity, "a", 10_000, 5)
+    store.enter(identity, "buyers", "anna")
+    assert store.count(identity, "seen", 1) == 8
     assert store.members("r", "buyers") == ["anna"]
     assert store.members("r", "active_workers") == ["a"]
     assert store.requests("r") == {"a": 5}
@@ -143,19 +143,40 @@ def test_numbers_members_and_requests_are_shared(store: Store) -> None:
 
 
 def test_who_has_expired_is_told_so(store: Store, clock: Clock) -> None:
-    holder = join(store, "a")
+    identity = join(store, "a")
     clock.now = 11
     with pytest.raises(Fenced):
-        store.count(holder, "orders", 1)
+        store.count(identity, "orders", 1)
 
 
 def test_a_leader_that_knows_nothing_gives_nothing_at_first(
     store: Store, leader: InProcessStore
 ) -> None:
     leader._runs.clear()
-    holder = join(store, "a")
-    with pytest.raises(OnHold):
-        store.exchange(holder, "s", Exchange([], [], 1, "wait", 1))
+    identity = join(store, "a")
+    with pytest.raises(Quarantined):
+        store.exchange(identity, "s", Exchange([], [], 1, "wait", 1))
+
+
+def test_errors_keep_their_names_on_the_wire(
+    store: Store, wire: Wire, leader: InProcessStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Workers and leaders of two versions talk to each other during an update.
+    sent: list[str] = []
+    send = wire.send_message
+
+    def note(kind: str, data: Any, client_id: str | None = None) -> None:
+        sent.extend([data["error"]] if kind == DATA else [])
+        send(kind, data, client_id)
+
+    leader._runs.clear()
+    identity = join(store, "a")
+    monkeypatch.setattr(wire, "send_message", note)
+    with pytest.raises(Quarantined):
+        store.count(identity, "orders", 1)
+    with pytest.raises(Fenced):
+        store.count(identity._replace(name="b"), "orders", 1)
+    assert sent == ["OnHold", "Fenced"]
 
 
 def test_a_store_that_started_anew_says_what_it_is_called_now(
@@ -164,7 +185,7 @@ def test_a_store_that_started_anew_says_what_it_is_called_now(
     def restarted(*_: Any) -> None:
         raise Restarted("new")
 
-    holder = join(store, "a")
+    identity = join(store, "a")
     wire = Wire()
     monkeypatch.setattr(leader, "count", restarted)
     RemoteStoreServer(cast(Any, wire), leader).attach()
@@ -172,12 +193,12 @@ def test_a_store_that_started_anew_says_what_it_is_called_now(
     far.attach(cast(Any, wire))
     wire.stage = far
     with pytest.raises(Restarted) as raised:
-        far.count(holder, "orders", 1)
-    assert raised.value.memory == "new"
+        far.count(identity, "orders", 1)
+    assert raised.value.generation == "new"
 
 
 def test_a_leader_without_redis_says_so(store: Store) -> None:
-    with pytest.raises(DataError, match="the list x is in Redis, and there is none here"):
+    with pytest.raises(DataError, match="the list x is in Redis, which is not in use here"):
         store.read_list("x", 0, 1)
 
 
@@ -185,15 +206,15 @@ def test_a_far_worker_may_neither_begin_nor_end_a_run(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     for forbidden in (store.open, store.close):
-        with pytest.raises(DataError, match="does not understand"):
+        with pytest.raises(DataError, match="the leader cannot answer the question"):
             forbidden("r")
-    assert "asked what cannot be answered" in caplog.text
+    assert "the question of worker w1 about shared data failed" in caplog.text
 
 
 def test_a_leader_that_is_silent_is_named(
     store: Store, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_store, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(remote_store, "LEADER_ANSWER_TIMEOUT_S", 0.05)
     wire.deaf = True
     with pytest.raises(StoreUnavailable, match="the leader does not answer"):
         store.members("r", "buyers")

@@ -1,4 +1,4 @@
-"""An identity in a store that starts anew and has forgotten what it was told last."""
+"""An identity in a store that restarts and has lost the last changes."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ EXPIRY_S = 60.0
 
 
 class Forgetful(InProcessStore):
-    """A store that can start anew, as Redis does."""
+    """A store that can restart, as Redis does."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.silent = 0
         super().__init__(lambda: self.now)
 
-    def start_anew(self) -> None:
+    def restart(self) -> None:
         run = self._runs["r"]
-        run.memory += "+"
+        run.generation += "+"
         run.counters.clear()
         run.locks.clear()
         run.groups.clear()
 
-    def enter(self, holder: ClientIdentity, group: str, member: str) -> None:
+    def enter(self, identity: ClientIdentity, group: str, member: str) -> None:
         if self.silent:
             self.silent -= 1
             raise StoreUnavailable("it does not answer")
-        super().enter(holder, group, member)
+        super().enter(identity, group, member)
 
-    def _known(self, holder: ClientIdentity) -> RunData:
-        run = super()._known(holder)
-        if run.memory != holder.memory:
-            raise Restarted(run.memory)
+    def _run_of(self, identity: ClientIdentity) -> RunData:
+        run = super()._run_of(identity)
+        if run.generation != identity.generation:
+            raise Restarted(run.generation)
         return run
 
 
@@ -55,7 +55,7 @@ def store() -> Forgetful:
 
 
 @pytest.fixture
-def desk(store: Forgetful) -> DataClient:
+def client(store: Forgetful) -> DataClient:
     return worker(store, "one")
 
 
@@ -64,68 +64,70 @@ def worker(store: Forgetful, name: str) -> DataClient:
 
 
 def test_a_counter_goes_on_from_what_any_worker_has_seen(
-    store: Forgetful, desk: DataClient
+    store: Forgetful, client: DataClient
 ) -> None:
-    Counter(desk, "orders").add(5)
-    store.start_anew()
-    desk.ask(ClientSession.renew)
+    Counter(client, "orders").add(5)
+    store.restart()
+    client.ask(ClientSession.renew)
     assert Counter(worker(store, "other"), "orders").next() == 6
 
 
-def test_members_of_groups_are_in_them_again(store: Forgetful, desk: DataClient) -> None:
-    Members(desk, "buyers").join("anna")
-    store.start_anew()
-    desk.ask(ClientSession.renew)
-    assert list(Members(desk, "buyers")) == ["anna"]
+def test_members_of_groups_are_in_them_again(store: Forgetful, client: DataClient) -> None:
+    Members(client, "buyers").join("anna")
+    store.restart()
+    client.ask(ClientSession.renew)
+    assert list(Members(client, "buyers")) == ["anna"]
 
 
-def test_what_could_not_be_told_is_told_again(store: Forgetful, desk: DataClient) -> None:
-    Members(desk, "buyers").join("anna")
-    store.start_anew()
+def test_a_membership_that_was_lost_on_its_way_is_sent_again(
+    store: Forgetful, client: DataClient
+) -> None:
+    Members(client, "buyers").join("anna")
+    store.restart()
     store.silent = 1
     with pytest.raises(StoreUnavailable):
-        desk.ask(ClientSession.renew)
-    desk.ask(ClientSession.renew)
-    assert list(Members(desk, "buyers")) == ["anna"]
+        client.ask(ClientSession.renew)
+    client.ask(ClientSession.renew)
+    assert list(Members(client, "buyers")) == ["anna"]
 
 
 def test_users_wait_for_records_while_the_store_cannot_be_told(
-    store: Forgetful, desk: DataClient, source: Source
+    store: Forgetful, client: DataClient, source: Source
 ) -> None:
-    Members(desk, "buyers").join("anna")
-    store.start_anew()
+    Members(client, "buyers").join("anna")
+    store.restart()
     store.silent = 1
-    with Lease(desk, source, 5) as lease:
+    with Lease(client, source, 5) as lease:
         assert lease.value == 0
 
 
-def test_records_outlive_it(store: Forgetful, desk: DataClient, source: Source) -> None:
-    with Lease(desk, source, 5) as lease:
-        store.start_anew()
-        desk.ask(ClientSession.renew)
+def test_records_outlive_it(store: Forgetful, client: DataClient, source: Source) -> None:
+    with Lease(client, source, 5) as lease:
+        store.restart()
+        client.ask(ClientSession.renew)
         assert lease.value == 0
 
 
-def test_a_lock_does_not_outlive_it(store: Forgetful, desk: DataClient) -> None:
-    lock = Lock(desk, "cleanup", 30)
+def test_a_lock_does_not_outlive_it(store: Forgetful, client: DataClient) -> None:
+    lock = Lock(client, "cleanup", 30)
     lock.acquire()
-    store.start_anew()
-    desk.ask(ClientSession.renew)
-    with pytest.raises(LeaseLost, match="Redis has started anew"):
+    store.restart()
+    client.ask(ClientSession.renew)
+    with pytest.raises(LeaseLost, match="Redis has restarted"):
         lock.check()
 
 
 def test_an_identity_that_was_buried_meanwhile_has_lost_what_it_held(
-    store: Forgetful, desk: DataClient, source: Source
+    store: Forgetful, client: DataClient, source: Source
 ) -> None:
-    lease = Lease(desk, source, 5)
+    lease = Lease(client, source, 5)
     lease.__enter__()
     store.now += 2 * EXPIRY_S
     with Lease(worker(store, "other"), source, 5):
-        store.start_anew()
-        # The answer that it has started anew was on its way while the identity expired.
-        session = desk.session()
-        session.doubt(store._runs["r"].memory)
+        store.restart()
+        # The answer that it has restarted was on its way while the identity expired.
+        session = client.session()
+        session.reconcile(store._runs["r"].generation)
         wait_for_the_end(session)
         with pytest.raises(LeaseLost):
             lease.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from locust.env import Environment
+from locust.event import Events
 from locust.exception import StopUser
 
 import json
@@ -15,7 +16,9 @@ import gevent
 import pytest
 
 from locust_fleet import data
-from locust_fleet.data.client import DataClients
+from locust_fleet.data import standalone
+from locust_fleet.data.client import DataRegistry
+from locust_fleet.data.counter import Counter
 from locust_fleet.data.source import source_of
 from locust_fleet.data.standalone import StandaloneStore
 from locust_fleet.errors import DataError
@@ -24,11 +27,11 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
-def desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[DataClients]:
-    desks = DataClients(StandaloneStore().desk)
-    monkeypatch.setattr(data, "desks", desks)
-    yield desks
-    desks.desk.end()
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[DataRegistry]:
+    registry = DataRegistry(StandaloneStore().client)
+    monkeypatch.setattr(data, "registry", registry)
+    yield registry
+    registry.client.end()
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def accounts(tmp_path: Path) -> Path:
 
 
 def declare(name: str, file: Path, when_empty: str = "wait") -> None:
-    data.desks.declare(source_of(name, file, when_empty, file.parent))
+    data.registry.declare(source_of(name, file, when_empty, file.parent))
 
 
 def test_a_record_is_read_by_the_names_of_its_columns(accounts: Path) -> None:
@@ -136,7 +139,7 @@ def test_a_run_that_is_about_to_end_lets_nobody_wait(accounts: Path) -> None:
     with data.lease("accounts"), data.lease("accounts"):
         waiting = gevent.spawn(lambda: data.lease("accounts").__enter__())
         gevent.sleep(0.1)
-        data.desks.desk.stop_waiting()
+        data.registry.client.stop_waiting()
         with pytest.raises(StopUser):
             waiting.get(timeout=1)
 
@@ -240,10 +243,10 @@ def test_a_file_of_another_encoding_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "where", "when_empty", "message"),
     [
-        ("my accounts", "a.csv", "wait", "no name; use up to 100 letters"),
+        ("my accounts", "a.csv", "wait", "is invalid; use up to 100 letters"),
         ("accounts", "a.xlsx", "wait", "use a .csv or .jsonl file, or redis:KEY"),
         ("accounts", "a.csv", "loop", "use one of wait, recycle, stop"),
-        ("accounts", "a.csv", "wait", "a.csv of the source accounts is not there; put it beside"),
+        ("accounts", "a.csv", "wait", "a.csv of the source accounts is missing; put it beside"),
     ],
 )
 def test_a_source_that_is_none_is_refused_when_it_is_declared(
@@ -299,14 +302,30 @@ def test_plain_locust_shares_within_its_process_and_sums_up(tmp_path: Path, acco
     assert sources == {"accounts": {"records": 2, "leases": 2, "reclaimed": 0, "used up": 2}}
 
 
+def test_data_that_is_named_at_import_begins_anew_with_each_test() -> None:
+    alone, environment = StandaloneStore(), Environment(user_classes=[], events=Events())
+    registry = DataRegistry(alone.client)
+    orders = Counter(registry.client, "orders")
+    events = Events()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standalone, "events", events)
+        alone.attach(registry)
+    events.init.fire(environment=environment)
+
+    orders.add(5)
+    environment.events.test_start.fire(environment=environment)
+
+    assert orders.next() == 1
+
+
 def test_workers_of_plain_locust_are_told_that_they_share_nothing() -> None:
     alone = StandaloneStore()
-    desk = alone.desk()
+    client = alone.client()
     environment = Environment(user_classes=[])
     runner = environment.create_master_runner("127.0.0.1", 0)
     try:
-        alone.follow(environment, desk)
+        alone.follow(environment, client)
         with pytest.raises(DataError, match="start them with locust-fleet worker"):
-            desk.session()
+            client.session()
     finally:
         runner.quit()

@@ -18,7 +18,7 @@ from locust_fleet.users import FleetHttpUser
 ADDRESS = "127.0.0.81"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-# Bytes of an answer, pauses in seconds between them; None closes the connection.
+# Bytes of a response, pauses in seconds between them; None closes the connection.
 Script = list[bytes | float | None]
 
 

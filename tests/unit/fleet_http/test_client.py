@@ -1,4 +1,4 @@
-"""A scenario gets answers, failures and reports as from HttpUser."""
+"""A scenario gets responses, failures and reports as from HttpUser."""
 
 from locust.exception import LocustError
 
@@ -11,16 +11,16 @@ import pytest
 import requests.exceptions
 from tests.unit.fleet_http.conftest import OK, NewUser, Script, Wire
 
-from fleet_http.connection.pool import MOST_PLACES
-from fleet_http.counters import COUNTERS
+from fleet_http.connection.pool import MAX_ROUTES
 from fleet_http.errors import (
-    AnswerTooLarge,
-    AnswerTooLate,
-    BadAnswer,
     BadRedirect,
+    BadResponse,
     ConnectionLost,
     RedirectLoop,
+    ResponseTimeout,
+    ResponseTooLarge,
 )
+from fleet_http.hooks import HOOKS
 from locust_fleet.users import FleetHttpUser
 
 JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'
@@ -37,14 +37,14 @@ def reported(user: FleetHttpUser) -> list[dict[str, Any]]:
     return events
 
 
-def test_an_answer_has_status_headers_and_body(user: FleetHttpUser, wire: Wire) -> None:
+def test_a_response_has_status_headers_and_body(user: FleetHttpUser, wire: Wire) -> None:
     wire.answers(JSON)
 
-    answer = user.client.get("/a")
+    response = user.client.get("/a")
 
-    assert (answer.status_code, answer.ok, answer.json()) == (200, True, {"a": 1})
-    assert answer.headers["content-TYPE"] == "application/json"
-    assert (answer.text, answer.url, answer.reason) == ('{"a": 1}', f"{wire.url}/a", "OK")
+    assert (response.status_code, response.ok, response.json()) == (200, True, {"a": 1})
+    assert response.headers["content-TYPE"] == "application/json"
+    assert (response.text, response.url, response.reason) == ('{"a": 1}', f"{wire.url}/a", "OK")
 
 
 def test_requests_of_one_user_share_a_connection(user: FleetHttpUser, wire: Wire) -> None:
@@ -57,7 +57,7 @@ def test_requests_of_one_user_share_a_connection(user: FleetHttpUser, wire: Wire
 def test_a_request_is_reported_once_with_what_locust_wants(user: FleetHttpUser, wire: Wire) -> None:
     events = reported(user)
 
-    answer = user.client.get("/a?b=1", context={"who": "me"})
+    response = user.client.get("/a?b=1", context={"who": "me"})
 
     [event] = events
     assert event.pop("response_time") > 0
@@ -67,7 +67,7 @@ def test_a_request_is_reported_once_with_what_locust_wants(user: FleetHttpUser, 
         "name": "/a?b=1",
         "url": f"{wire.url}/a?b=1",
         "response_length": 2,
-        "response": answer,
+        "response": response,
         "context": {"who": "me"},
         "exception": None,
     }
@@ -89,22 +89,22 @@ def test_a_status_from_400_on_is_a_failure_in_the_words_of_http_user(
     wire.answers(status(404))
     events = reported(user)
 
-    answer = user.client.get("/a")
+    response = user.client.get("/a")
 
     assert repr(events[0]["exception"]) == "HTTPError('404 Client Error: Words for url: /a')"
-    assert not answer
+    assert not response
     with pytest.raises(requests.exceptions.HTTPError):
-        answer.raise_for_status()
+        response.raise_for_status()
 
 
 def test_a_with_block_decides_what_is_a_failure(user: FleetHttpUser, wire: Wire) -> None:
     wire.answers(OK, status(404))
     events = reported(user)
 
-    with user.client.get("/", catch_response=True) as answer:
-        answer.failure("not what I want")
-    with user.client.get("/", catch_response=True) as answer:
-        answer.success()
+    with user.client.get("/", catch_response=True) as response:
+        response.failure("not what I want")
+    with user.client.get("/", catch_response=True) as response:
+        response.success()
 
     assert [repr(event["exception"]) for event in events] == [
         "CatchResponseError('not what I want')",
@@ -121,8 +121,8 @@ def test_rest_parses_json_and_catches_what_goes_wrong(user: FleetHttpUser, wire:
     wire.answers(JSON, OK)
     events = reported(user)
 
-    with user.rest("GET", "/") as answer:
-        assert answer.js == {"a": 1}
+    with user.rest("GET", "/") as response:
+        assert response.js == {"a": 1}
     with user.rest("GET", "/"):
         pass
 
@@ -162,11 +162,11 @@ def test_cookies_come_back_where_they_belong(user: FleetHttpUser, wire: Wire) ->
         status(200, "Set-Cookie: s=1; Path=/in", "Set-Cookie: t=2; Path=/; Secure"), OK, OK
     )
 
-    answer = user.client.get("/in/x")
+    response = user.client.get("/in/x")
     user.client.get("/in/y")
     user.client.get("/out")
 
-    assert answer.cookies["s"] == "1"
+    assert response.cookies["s"] == "1"
     assert wire.headers(1)["cookie"] == "s=1"
     assert "cookie" not in wire.headers(2)
 
@@ -209,23 +209,23 @@ def test_redirects_are_followed_as_requests_does(
 ) -> None:
     wire.answers(status(code, "Location: /next"), OK)
 
-    answer = user.client.post("/", data=b"body", headers={"Content-Type": "text/plain"})
+    response = user.client.post("/", data=b"body", headers={"Content-Type": "text/plain"})
 
     assert wire.line() == f"{method} /next HTTP/1.1"
     assert wire.bodies[-1] == (b"body" if method == "POST" else b"")
     assert ("content-type" in wire.headers()) == (method == "POST")
-    assert [hop.status_code for hop in answer.history] == [code]
-    assert answer.url == f"{wire.url}/next"
+    assert [hop.status_code for hop in response.history] == [code]
+    assert response.url == f"{wire.url}/next"
 
 
 def test_another_host_does_not_get_the_authorization(user: FleetHttpUser, wire: Wire) -> None:
     other = wire.url.replace("127.0.0.81", "localhost.localdomain")
     wire.answers(status(302, f"Location: {other}/"), OK)
 
-    answer = user.client.get("/", auth=("me", "secret"), timeout=2)
+    response = user.client.get("/", auth=("me", "secret"), timeout=2)
 
     assert "authorization" in wire.headers(0)
-    assert answer.history or answer.error
+    assert response.history or response.error
     assert all("authorization" not in wire.headers(n) for n in range(1, len(wire.heads)))
 
 
@@ -264,10 +264,10 @@ def test_what_was_said_of_the_first_request_does_not_follow_a_redirect(
 def test_what_cannot_be_sent_is_a_failure_that_tells_no_secret(
     user: FleetHttpUser, wire: Wire, options: dict[str, Any]
 ) -> None:
-    answer = user.client.get("/", **options)
+    response = user.client.get("/", **options)
 
-    assert isinstance(answer.error, requests.exceptions.InvalidHeader)
-    assert "s3cret" not in str(answer.error)
+    assert isinstance(response.error, requests.exceptions.InvalidHeader)
+    assert "s3cret" not in str(response.error)
     assert not wire.heads
 
 
@@ -275,28 +275,28 @@ def test_redirects_without_end_are_a_failure(new_user: NewUser, wire: Wire) -> N
     wire.answers(status(302, "Location: /"))
     user = new_user(max_redirects=5)
 
-    answer = user.client.get("/")
+    response = user.client.get("/")
 
-    assert isinstance(answer.error, RedirectLoop)
+    assert isinstance(response.error, RedirectLoop)
     assert len(wire.heads) == 6
 
 
 def test_head_has_no_body_and_does_not_follow(user: FleetHttpUser, wire: Wire) -> None:
     wire.answers(b"HTTP/1.1 302 Found\r\nLocation: /a\r\nContent-Length: 5\r\n\r\n", OK)
 
-    answer = user.client.head("/")
+    response = user.client.head("/")
     user.client.get("/")
 
-    assert (answer.status_code, answer.content, wire.connections) == (302, b"", 1)
+    assert (response.status_code, response.content, wire.connections) == (302, b"", 1)
 
 
-def test_interim_answers_are_left_out(user: FleetHttpUser, wire: Wire) -> None:
+def test_interim_responses_are_skipped(user: FleetHttpUser, wire: Wire) -> None:
     wire.answers([b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 ", 0.01, b"100 C\r\n\r\n" + OK])
 
     assert user.client.get("/").text == "ok"
 
 
-def test_an_answer_without_a_length_ends_with_its_connection(
+def test_a_response_without_a_length_ends_with_its_connection(
     user: FleetHttpUser, wire: Wire
 ) -> None:
     wire.answers([b"HTTP/1.1 200 OK\r\n\r\nhalf", 0.01, b" and half", None])
@@ -311,20 +311,20 @@ def test_an_answer_without_a_length_ends_with_its_connection(
         ([b"HTTP/1.1 200", None], ConnectionLost),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", None], ConnectionLost),
         ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", None], ConnectionLost),
-        ([b"SSH-2.0-OpenSSH\r\n\r\n"], BadAnswer),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"], BadAnswer),
-        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], BadAnswer),
-        ([b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000], AnswerTooLarge),
-        ([b"HTTP/1.1 200 OK\r\n", 1.5], AnswerTooLate),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *[b".", 0.2] * 20], AnswerTooLate),
+        ([b"SSH-2.0-OpenSSH\r\n\r\n"], BadResponse),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"], BadResponse),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], BadResponse),
+        ([b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000], ResponseTooLarge),
+        ([b"HTTP/1.1 200 OK\r\n", 1.5], ResponseTimeout),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *[b".", 0.2] * 20], ResponseTimeout),
         (
             [b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + b"." * 2_000_000],
-            AnswerTooLarge,
+            ResponseTooLarge,
         ),
     ],
     ids=str,
 )
-def test_a_bad_answer_is_a_failure_in_time_and_the_user_goes_on(
+def test_a_bad_response_is_a_failure_in_time_and_the_user_goes_on(
     new_user: NewUser, wire: Wire, script: Any, kind: type[Exception]
 ) -> None:
     wire.answers(script, OK)
@@ -332,11 +332,11 @@ def test_a_bad_answer_is_a_failure_in_time_and_the_user_goes_on(
     events = reported(user)
 
     started = time.perf_counter()
-    answer = user.client.get("/")
+    response = user.client.get("/")
     took_s = time.perf_counter() - started
 
-    assert isinstance(answer.error, kind)
-    assert events[0]["exception"] is answer.error
+    assert isinstance(response.error, kind)
+    assert events[0]["exception"] is response.error
     assert took_s < 1.4
     assert user.client.get("/").text == "ok"
 
@@ -355,12 +355,13 @@ def test_what_is_idempotent_is_sent_again_if_the_server_closed_meanwhile(
 ) -> None:
     # The connection is open when the second request is sent, and then closed without a word.
     wire.answers(OK, [None], OK)
-    before = COUNTERS.retries
+    before = HOOKS.counters.retries
 
     user.client.get("/")
-    answer = getattr(user.client, method)("/")
+    response = getattr(user.client, method)("/")
 
-    assert (answer.ok, COUNTERS.retries - before) == ((True, 1) if method == "get" else (False, 0))
+    retries = HOOKS.counters.retries - before
+    assert (response.ok, retries) == ((True, 1) if method == "get" else (False, 0))
 
 
 def test_a_connection_that_the_server_closed_is_not_used_again(
@@ -370,12 +371,12 @@ def test_a_connection_that_the_server_closed_is_not_used_again(
 
     user.client.get("/")
     gevent.sleep(0.05)
-    answer = user.client.post("/")
+    response = user.client.post("/")
 
-    assert (answer.ok, wire.connections) == (True, 2)
+    assert (response.ok, wire.connections) == (True, 2)
 
 
-def test_what_comes_beyond_an_answer_is_nobodys(user: FleetHttpUser, wire: Wire) -> None:
+def test_what_comes_beyond_a_response_is_nobodys(user: FleetHttpUser, wire: Wire) -> None:
     stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
     wire.answers(OK + stray, [OK, 0.05, stray], OK)
 
@@ -412,7 +413,7 @@ def test_a_url_that_cannot_be_read_is_told_to_the_scenario(user: FleetHttpUser) 
 def test_connections_are_closed_when_the_user_ends(user: FleetHttpUser, wire: Wire) -> None:
     from gevent.pool import Group
 
-    connections = user.client._exchange._pool
+    connections = user.client._sender._pool
     user.tasks = [lambda it: it.client.get("/") and it.stop()]
     group = Group()
     user.start(group)
@@ -426,11 +427,11 @@ def test_a_greenlet_that_still_reads_when_the_user_ends_is_told(
     user: FleetHttpUser, wire: Wire
 ) -> None:
     wire.answers([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbegin", 60.0])
-    answer = user.client.get("/", stream=True)
+    response = user.client.get("/", stream=True)
 
     def read() -> None:
         with pytest.raises(ConnectionError):
-            list(answer.iter_content(9))
+            list(response.iter_content(9))
 
     reader = gevent.spawn(read)
     gevent.sleep(0.1)
@@ -445,10 +446,10 @@ def test_requests_in_flight_are_counted(user: FleetHttpUser, wire: Wire) -> None
 
     greenlet = gevent.spawn(user.client.get, "/")
     gevent.sleep(0.05)
-    during = COUNTERS.in_flight
+    during = HOOKS.counters.in_flight
     greenlet.join()
 
-    assert (during, COUNTERS.in_flight) == (1, 0)
+    assert (during, HOOKS.counters.in_flight) == (1, 0)
 
 
 def test_what_is_set_on_the_client_holds(user: FleetHttpUser, wire: Wire) -> None:
@@ -472,25 +473,25 @@ def test_a_redirect_to_nowhere_is_a_failed_request(
 ) -> None:
     wire.answers(status(302, f"Location: {place}"))
 
-    answer = user.client.get("/")
+    response = user.client.get("/")
 
-    assert isinstance(answer.error, BadRedirect)
+    assert isinstance(response.error, BadRedirect)
     assert len(wire.heads) == 1
 
 
 def test_a_stream_that_nobody_can_read_any_more_is_closed(user: FleetHttpUser, wire: Wire) -> None:
     wire.answers([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
-    links = []
+    transports = []
 
     for _ in range(3):
-        answer = user.client.get("/", stream=True)
-        assert answer.stream
-        links.append(answer.stream._connection.link)  # type: ignore[union-attr]
-    first = [link.open for link in links]
+        response = user.client.get("/", stream=True)
+        assert response.stream
+        transports.append(response.stream._connection.transport)  # type: ignore[union-attr]
+    first = [transport.open for transport in transports]
     user.client.close()
 
     assert first == [False, False, True]
-    assert not links[-1].open
+    assert not transports[-1].open
 
 
 def test_a_stream_that_is_read_at_once_ends_in_time(new_user: NewUser, wire: Wire) -> None:
@@ -498,10 +499,10 @@ def test_a_stream_that_is_read_at_once_ends_in_time(new_user: NewUser, wire: Wir
     wire.answers([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *dripping * 20])
     user = new_user(network_timeout=0.5)
 
-    answer = user.client.get("/", stream=True)
+    response = user.client.get("/", stream=True)
     started = time.perf_counter()
-    with pytest.raises(AnswerTooLate):
-        _ = answer.content
+    with pytest.raises(ResponseTimeout):
+        _ = response.content
 
     assert time.perf_counter() - started < 1
 
@@ -540,9 +541,9 @@ def test_a_cookie_that_the_scenario_changes_is_sent_changed(
 def test_an_empty_location_leads_nowhere(user: FleetHttpUser, wire: Wire) -> None:
     wire.answers(status(302, "Location: ", body=b"here"))
 
-    answer = user.client.get("/")
+    response = user.client.get("/")
 
-    assert (answer.status_code, answer.text, len(wire.heads)) == (302, "here", 1)
+    assert (response.status_code, response.text, len(wire.heads)) == (302, "here", 1)
 
 
 def descriptors() -> int:
@@ -554,19 +555,19 @@ def test_a_user_that_goes_from_host_to_host_keeps_few_connections(
 ) -> None:
     before = descriptors()
 
-    for number in range(2 * MOST_PLACES):
+    for number in range(2 * MAX_ROUTES):
         # Another place each time, and always the same server.
         user.client.get(f"http://shop-{number}.example/", proxies={"http": wire.url})
 
     # Both ends are in this process.
     gevent.sleep(0.05)
-    assert descriptors() - before <= 2 * MOST_PLACES + 4
+    assert descriptors() - before <= 2 * MAX_ROUTES + 4
 
 
 def test_a_header_that_is_no_text_is_a_failed_request_that_names_it(user: FleetHttpUser) -> None:
-    answer = user.client.get("/", headers={"X-Many": ["a"]})
+    response = user.client.get("/", headers={"X-Many": ["a"]})
 
-    assert "X-Many" in str(answer.error)
+    assert "X-Many" in str(response.error)
 
 
 def test_a_host_that_is_no_url_is_told_by_each_request(new_user: NewUser, wire: Wire) -> None:

@@ -11,7 +11,7 @@ from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL
 from fleet_http.errors import BadRequest
 from fleet_http.request.headers import Headers
 from fleet_http.request.redirects import keeps_authorization, next_method, next_url
-from fleet_http.urls import Urls, without_credentials
+from fleet_http.urls import MAX_CACHED, Urls, without_credentials
 
 PIECE = st.text("ab1.-_~/?&=+%:@ \xe4#;!'", max_size=12)
 
@@ -25,10 +25,10 @@ def test_a_path_is_what_requests_makes_of_it(path: str, base: str) -> None:
     url = f"{base}/{path}" if not path.startswith(("?", "#")) else base + path
     expected = oracle(url)
 
-    target = Urls(base).get(url.removeprefix(base))
+    parsed = Urls(base).get(url.removeprefix(base))
 
-    assert (target.url, target.path) == (expected.url, expected.path_url)
-    assert target.line.startswith(f"{expected.path_url} HTTP/1.1\r\nHost: shop".encode())
+    assert (parsed.text, parsed.path) == (expected.url, expected.path_url)
+    assert parsed.request_head.startswith(f"{expected.path_url} HTTP/1.1\r\nHost: shop".encode())
 
 
 VALUES = st.one_of(
@@ -43,9 +43,9 @@ VALUES = st.one_of(
 def test_params_are_what_requests_makes_of_them(params: dict[str, Any], path: str) -> None:
     url = f"http://shop/{path}"
 
-    target = Urls("http://shop").get(f"/{path}", params)
+    parsed = Urls("http://shop").get(f"/{path}", params)
 
-    assert target.url == oracle(url, params).url
+    assert parsed.text == oracle(url, params).url
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_params_are_what_requests_makes_of_them(params: dict[str, Any], path: st
     ],
 )
 def test_host_is_named_without_what_is_no_part_of_it(url: str, host: str) -> None:
-    assert Urls("").get(url).host == f"Host: {host}\r\n".encode()
+    assert Urls("").get(url).host_header == f"Host: {host}\r\n".encode()
 
 
 def test_a_password_in_a_url_is_told_as_basic_auth() -> None:
@@ -79,11 +79,11 @@ def test_a_scheme_that_is_not_spoken_is_told_at_once() -> None:
 
 
 def test_urls_without_end_do_not_fill_the_memory() -> None:
-    targets = Urls("http://shop")
+    urls = Urls("http://shop")
     for number in range(5000):
-        targets.get(f"/{number}")
+        urls.get(f"/{number}")
 
-    assert len(targets._known) <= 2048
+    assert len(urls._parsed) <= MAX_CACHED
 
 
 def test_headers_of_a_request_come_before_those_of_the_client() -> None:
@@ -137,9 +137,9 @@ def test_a_location_is_found_from_where_it_was_told(url: str, location: str, pla
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
 def test_methods_change_as_in_requests(status: int, method: str) -> None:
     prepared = requests.Request(method, "http://shop/").prepare()
-    answer = requests.Response()
-    answer.status_code = status
-    requests.Session().rebuild_method(prepared, answer)
+    response = requests.Response()
+    response.status_code = status
+    requests.Session().rebuild_method(prepared, response)
 
     assert next_method(method, status) == prepared.method
 

@@ -6,14 +6,16 @@ from locust.event import Events
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gevent.pywsgi import WSGIServer
 
+from fleet_http.hooks import HOOKS
 from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.worker.allowlist import AllowlistGuard, install
+from locust_fleet.worker.allowlist import AllowlistGuard
 
 Kind = type[HttpUser] | type[FastHttpUser] | type[FleetHttpUser]
 ALLOWED, FORBIDDEN = "127.0.0.32", "127.0.0.33"
@@ -66,13 +68,11 @@ def guard(monkeypatch: pytest.MonkeyPatch, refused: list[str]) -> None:
     import geventhttpclient.connectionpool as fast
     import requests.adapters
 
-    from fleet_http.connection import connect
-
     # All are put back after the test.
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
     monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
-    monkeypatch.setattr(connect, "connect", connect.connect)
-    install(AllowlistGuard(Allowlist.parse([ALLOWED]), refused.append))
+    monkeypatch.setattr(HOOKS, "may_connect", HOOKS.may_connect)
+    AllowlistGuard(Allowlist.parse([ALLOWED]), refused.append).install()
 
 
 def get(kind: Kind, host: str, path: str, **attributes: Any) -> Any:
@@ -140,6 +140,22 @@ def test_a_proxy_of_a_fast_user_does_not_lead_out(allowed: Server, forbidden: Se
     stats = get(FastHttpUser, allowed.url, "/", proxy_host=FORBIDDEN, proxy_port=port)
 
     assert (forbidden.served, stats.total.num_failures) == ([], 1)
+
+
+def test_a_proxy_of_a_fleet_user_does_not_lead_out(
+    allowed: Server, forbidden: Server, refused: list[str]
+) -> None:
+    get(FleetHttpUser, allowed.url, "/", proxies={"http": forbidden.url})
+
+    assert (forbidden.served, refused) == ([], [forbidden.url])
+
+
+def test_a_unix_socket_does_not_lead_out(
+    allowed: Server, refused: list[str], tmp_path: Path
+) -> None:
+    get(FleetHttpUser, allowed.url, "/", unix_socket=f"{tmp_path}/s")
+
+    assert refused == [f"unix://{tmp_path}/s"]
 
 
 def test_a_proxy_from_the_environment_does_not_lead_out(

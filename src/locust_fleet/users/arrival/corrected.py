@@ -1,8 +1,9 @@
-"""Count response times a second time, from when a request was intended to begin.
+"""Record response times a second time, from when the request was intended to begin.
 
-A generator that falls behind asks less of a slow target, and so does not see how slow it is to
-those who do not wait: coordinated omission. An iteration that began late has all its requests late
-by as much; their entry in the statistics has a twin with that time added, which is in no total.
+A load generator that falls behind sends fewer requests to a slow target, so its response times do
+not show how long users would wait: coordinated omission. When an iteration begins late, the delay
+is added to the response times of all its requests. They are recorded in a twin of the entry in the
+statistics, which is part of no total.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ from typing import Any
 
 from locust_fleet.protocol.histogram import OTHER, TWIN
 
-# As in Locust's table of failures.
+# In Locust's table of failures.
 METHOD, DROPPED = "ARRIVAL", "dropped: no user was free"
 
-# By how many milliseconds the iteration of this greenlet began late; None: it is none of ours.
+# How late the iteration of this greenlet began, in milliseconds; None outside an iteration.
 _late_ms: ContextVar[float | None] = ContextVar("late_ms", default=None)
 
 
 def begin_iteration(late_s: float) -> None:
-    """Note that the user of this greenlet begins an iteration so late."""
+    """Note that the user of this greenlet begins an iteration ``late_s`` seconds late."""
     _late_ms.set(max(0.0, late_s * 1000))
 
 
 def end_iteration() -> None:
-    """Note that what the user does next, such as to say goodbye, is part of no iteration."""
+    """Note that the next requests of the user, such as a logout, belong to no iteration."""
     _late_ms.set(None)
 
 
 def count_from_intended(stats: RequestStats) -> Callable[..., None]:
-    """Return a listener of requests that keeps the twins."""
+    """Return a listener of Locust's ``request`` event that records response times in the twins."""
 
     def request(
         request_type: str, name: str, response_time: float | None, response_length: int, **_: Any
@@ -42,7 +43,7 @@ def count_from_intended(stats: RequestStats) -> Callable[..., None]:
         late_ms = _late_ms.get()
         if late_ms is None or response_time is None or not math.isfinite(response_time):
             return
-        # Under a bound on names it may be another one.
+        # Another entry than asked for when there are too many names.
         entry = stats.entries[name, request_type]
         if entry.name != OTHER:
             twin = stats.entries[entry.name + TWIN, entry.method]
@@ -53,7 +54,7 @@ def count_from_intended(stats: RequestStats) -> Callable[..., None]:
 
 
 def show_dropped(stats: RequestStats, user_class: str, count: int) -> None:
-    """Add dropped iterations to Locust's table of failures; no request has failed."""
+    """Add ``count`` dropped iterations to Locust's table of failures, without a failed request."""
     key = StatsError.create_key(METHOD, user_class, DROPPED)
     error = stats.errors.setdefault(key, StatsError(METHOD, user_class, DROPPED))
     error.occurred()

@@ -1,4 +1,4 @@
-"""The arrivals of all classes of users in this process, while a run goes on."""
+"""The arrivals of all user classes in this process during a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from locust_fleet.users.arrival.shape import Ramps
 
 
 class Engine:
-    """Turns a timeline into iterations of users."""
+    """Begins iterations of users by the timeline of their class."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -26,23 +26,27 @@ class Engine:
 
     @property
     def runs(self) -> bool:
-        """Whether there is a timeline."""
+        """Whether a timeline has begun and not ended."""
         return bool(self._metronomes)
 
     @property
     def over(self) -> bool:
-        """Whether the last stage of each class is over."""
+        """Whether the last stage of every class is over."""
         return self.runs and all(each.over for each in self._metronomes.values())
 
     @property
     def has_part(self) -> bool:
-        """Whether anything arrives here, or will as far as is known."""
+        """Whether this process has a part of the arrivals, now or later."""
         return any(each.has_part for each in self._metronomes.values())
 
     def begin(
         self, ramps: Mapping[str, Ramps], began: Callable[[], float], position: float
     ) -> None:
-        """Join a timeline at a position; there are no arrivals before ``change``."""
+        """Join the timelines of ``ramps`` at a position; there are no arrivals before ``change``.
+
+        ``ramps`` is by user class. ``began`` returns when the timelines began (monotonic seconds),
+        and ``position`` is in seconds from then.
+        """
         for name, pool in self._pools().items():
             if name in ramps:
                 metronome = Metronome(Timeline(ramps[name]), pool, began, position)
@@ -50,20 +54,20 @@ class Engine:
                 self._greenlets.spawn(metronome.run)
 
     def change(self, parts: Mapping[str, Part]) -> None:
-        """Have other parts of the arrivals."""
+        """Change this process's part of the arrivals, by user class."""
         for name, part in parts.items():
             if name in self._metronomes:
                 self._metronomes[name].change(part)
 
     def end(self) -> None:
-        """Let nothing arrive any more."""
+        """End all arrivals, and drop those that wait for a user."""
         self._greenlets.kill(block=False)
         self._metronomes.clear()
         for pool in self._pools().values():
             pool.give_up()
 
     def take_counts(self) -> dict[str, tuple[int, int]]:
-        """Return arrivals and those dropped of each class since the last call, if any."""
+        """Return arrivals and dropped arrivals since the last call, by user class; only if any."""
         counts = {name: pool.take_counts() for name, pool in self._pools().items()}
         return {name: count for name, count in counts.items() if any(count)}
 
@@ -75,6 +79,6 @@ class Engine:
 
 
 def open_classes(environment: Environment) -> dict[type[User], ArrivalRate]:
-    """Return the classes of a test that have arrivals."""
+    """Return the user classes of a test that have an ArrivalRate."""
     found = {user: getattr(user, "arrivals", None) for user in environment.user_classes}
     return {user: each for user, each in found.items() if isinstance(each, ArrivalRate)}

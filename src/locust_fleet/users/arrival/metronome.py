@@ -1,4 +1,4 @@
-"""Let arrivals begin at their time, in order, as exactly as an event loop can."""
+"""Begin arrivals in order and at their time, as exactly as an event loop allows."""
 
 from __future__ import annotations
 
@@ -11,47 +11,48 @@ from locust_fleet.users.arrival.pace import Pace
 from locust_fleet.users.arrival.pool import UserPool
 from locust_fleet.users.arrival.schedule import Part, Schedule, Timeline
 
-# What is worked out at once; parts are announced earlier than that (master/dispatch/arrivals.py).
+# Arrivals are computed so long in advance; the master announces a part earlier than that
+# (master/dispatch/arrivals.py).
 AHEAD_S = 0.2
-# How much earlier than it is due an arrival may begin, rather than later: as late as sleeps end.
+# An arrival may begin so much early; within these bounds it is as much as sleeps end late.
 LEAST_EARLY_S, MOST_EARLY_S = 0.0005, 0.003
-# Of the last sleep, in the mean of sleeps.
-FRESH = 0.1
-# Later than this, nobody begins.
+# The weight of the last sleep in the moving average.
+SMOOTHING = 0.1
+# An arrival that is later than this is dropped.
 LATE_S = 1.0
-# A process that slept so long: others have its part by then, or its users are stopped.
+# After this time without a turn, other workers have the part of this process.
 ASLEEP_S = 5.0
 
 
 class Metronome:
-    """The arrivals of one class of users in this process."""
+    """The arrivals of one user class in this process."""
 
     def __init__(
         self, timeline: Timeline, pool: UserPool, began: Callable[[], float], position: float
     ) -> None:
-        """``began`` says when the timeline did (monotonic); this process joins at a position."""
+        """``began`` returns when the timeline began (monotonic); arrivals start at ``position``."""
         self._timeline = timeline
         self._pool = pool
         self._began = began
         self._schedule = Schedule(timeline, position)
         self._pace = Pace()
         self._early_s = LEAST_EARLY_S
-        # Whether everything has begun that there is.
+        # Whether the last stage is over and its arrivals have begun.
         self.over = False
-        # Whether there is something to begin that was worked out already.
+        # Whether computed arrivals are still to begin.
         self._begins = False
 
     @property
     def has_part(self) -> bool:
-        """Whether anything arrives here, or will as far as is known."""
+        """Whether this process has a part of the arrivals, now or later."""
         return self._begins or (not self.over and self._schedule.has_part)
 
     def change(self, part: Part) -> None:
-        """Have another part of the arrivals."""
+        """Change this process's part of the arrivals."""
         self._schedule.change(part)
 
     def run(self) -> None:
-        """Let arrivals begin until the last stage is over."""
+        """Begin arrivals until the last stage is over."""
         schedule = self._schedule
         while schedule.position < self._timeline.end:
             position = self._position()
@@ -74,17 +75,17 @@ class Metronome:
                 break
             self._sleep(now, left_s - self._early_s)
         if now - intended > LATE_S:
-            # Nor does it put off what is to come.
+            # A dropped arrival does not delay the next ones.
             self._pool.drop()
         else:
             self._pace.release(intended, now)
             self._pool.arrive(intended, now)
 
     def _sleep(self, now: float, seconds: float) -> None:
-        """Sleep, and learn how late sleeps end while this machine is as busy as it is."""
+        """Sleep, and measure how late sleeps end at the present load of the machine."""
         gevent.sleep(seconds)
         late_s = min(MOST_EARLY_S, time.monotonic() - now - seconds)
-        mean_s = self._early_s + FRESH * (late_s - self._early_s)
+        mean_s = self._early_s + SMOOTHING * (late_s - self._early_s)
         self._early_s = max(LEAST_EARLY_S, mean_s)
 
     def _position(self) -> float:

@@ -1,6 +1,6 @@
 """The users of a class that wait for an arrival, and the arrivals that wait for a user.
 
-Whoever became free last is taken first: as few users work as are needed, up to all there are.
+The user that became free last is taken first, so no more users work than are needed.
 """
 
 from __future__ import annotations
@@ -16,41 +16,44 @@ from gevent.event import AsyncResult
 
 
 class UserPool:
-    """Brings arrivals and users of a process together; times are monotonic, in seconds."""
+    """Assigns arrivals to free users of this process; times are in monotonic seconds."""
 
-    def __init__(self, patience_s: float = 0.0) -> None:
-        """An arrival waits so long for a user, and is dropped then."""
-        # Since they were last taken.
+    def __init__(self, wait_for_user_s: float = 0.0) -> None:
+        """An arrival that finds no free user waits ``wait_for_user_s``, and is then dropped."""
+        # Since the last call of ``take_counts``.
         self.arrivals = self.dropped = 0
-        self._patience_s = patience_s
+        self._wait_for_user_s = wait_for_user_s
         self._free: dict[User, AsyncResult[float]] = {}
         self._waiting: deque[float] = deque()
 
     def arrive(self, intended: float, now: float) -> None:
-        """Let a free user begin what was intended for a time; it does so a moment later."""
+        """Assign an iteration to a free user, which begins it in its next turn.
+
+        ``intended`` is when the iteration was intended to begin.
+        """
         self.arrivals += 1
-        self._drop_before(now - self._patience_s)
+        self._drop_before(now - self._wait_for_user_s)
         if self._free:
             user, turn = self._free.popitem()
-            # From now on a stop lets it end its iteration.
+            # A stop of the user waits for the end of its iteration from now on.
             user._state = LOCUST_STATE_RUNNING
             turn.set(intended)
-        elif self._patience_s:
+        elif self._wait_for_user_s:
             self._waiting.append(intended)
         else:
             self.dropped += 1
 
     def drop(self) -> None:
-        """Count an arrival that nobody may begin any more, because this process is too late."""
+        """Count an arrival that is dropped because this process is too late."""
         self.arrivals += 1
         self.dropped += 1
 
     def take(self, user: User) -> float:
-        """Return for when an iteration of this user was intended, as soon as there is one."""
+        """Wait for the next iteration of this user; return when it was intended to begin."""
         if self._waiting:
-            # Tasks that never wait must not keep all others from their turn.
+            # Other greenlets need a turn even if tasks never wait.
             gevent.sleep(0)
-            self._drop_before(time.monotonic() - self._patience_s)
+            self._drop_before(time.monotonic() - self._wait_for_user_s)
         if self._waiting:
             return self._waiting.popleft()
         turn = self._free[user] = AsyncResult()
@@ -59,18 +62,18 @@ class UserPool:
             intended = turn.get()
         except gevent.GreenletExit:
             if self._free.pop(user, None) is None:
-                # It is stopped in the moment in which it was to begin.
+                # The user is stopped after an iteration was assigned to it.
                 self.dropped += 1
             raise
         assert intended is not None, "arrivals have a time"
         return intended
 
     def give_up(self) -> None:
-        """Drop what waits: nobody begins anything any more."""
+        """Drop all arrivals that wait for a user."""
         self._drop_before(float("inf"))
 
     def take_counts(self) -> tuple[int, int]:
-        """Return how many arrived since the last call, and how many of all were dropped."""
+        """Return the arrivals and the dropped arrivals since the last call."""
         counts = self.arrivals, self.dropped
         self.arrivals = self.dropped = 0
         return counts

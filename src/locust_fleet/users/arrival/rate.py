@@ -1,4 +1,4 @@
-"""What a scenario says of its arrivals: ``arrivals = ArrivalRate(200)`` in a class of users."""
+"""How a scenario declares its arrivals: ``arrivals = ArrivalRate(200)`` in a user class."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ NAME = "arrivals"
 
 
 class ArrivalRate:
-    """Iterations that begin at a rate, whether those before are over or not."""
+    """Iterations that begin at a rate, whether earlier ones have ended or not."""
 
     def __init__(
         self, shape: float | Sequence[Mapping[str, Any]] | str, *, wait_for_user_s: float = 0.0
     ) -> None:
-        """``shape``: a rate per second, stages, or a YAML file beside the one that calls this.
+        """``shape``: a rate per second, stages, or a YAML file beside the calling file.
 
-        An arrival that finds no free user waits so many seconds for one, and is then dropped.
+        An arrival that finds no free user waits ``wait_for_user_s``, and is then dropped. Raises
+        ShapeError, which names what is wrong.
         """
         if isinstance(shape, str):
             caller = sys._getframe(1).f_globals.get("__file__", ".")
@@ -45,7 +46,7 @@ class ArrivalRate:
             raise ShapeError(f"{owner.__name__}.{name} is an ArrivalRate; call it {NAME}")
 
     def pool_of(self, user_class: type[User]) -> UserPool:
-        """Return where users of a class wait for their iterations."""
+        """Return the pool in which the users of a class wait for their iterations."""
         if user_class not in self._pools:
             self._pools[user_class] = UserPool(self._wait_for_user_s)
         return self._pools[user_class]

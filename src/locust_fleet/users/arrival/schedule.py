@@ -1,9 +1,10 @@
-"""When which arrival begins, and whose it is. Pure.
+"""When each arrival begins, and which worker begins it. Pure.
 
-Arrival k begins when the integral of the rate is k + 1/2, on a timeline that counts seconds from
-the start. Whose it is follows from k alone: multiples of the golden ratio are spread so evenly that
-each part of the workers gets its share of any few arrivals. So every worker works out its own
-arrivals without asking; together they are all arrivals, each once, evenly spaced.
+Arrival k begins when the integral of the rate over the time since the start is k + 1/2. Which
+worker begins it follows from k alone, by the fractional part of k times the golden ratio: these
+parts are spread so evenly (three-distance theorem) that each worker gets its share of any few
+arrivals. So every worker computes its own arrivals without asking the others; together they begin
+each arrival once, evenly spaced.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from itertools import accumulate
 
 from locust_fleet.users.arrival.shape import Ramp, Ramps
 
-# The golden ratio's fraction in 64 bits: whole numbers, so that no machine rounds otherwise.
+# The fractional part of the golden ratio in 64 bits; integers are rounded on no machine.
 GOLDEN, BITS = 0x9E3779B97F4A7C15, 64
 MASK = (1 << BITS) - 1
 
 
 @dataclass(frozen=True)
 class Part:
-    """From a position (seconds) on: the share from ``first`` to ``last`` of ``total``."""
+    """A worker's share from a position (seconds) on: from ``first`` to ``last`` of ``total``."""
 
     since: float
     first: int
@@ -30,7 +31,7 @@ class Part:
     total: int
 
     def has(self, arrival: int) -> bool:
-        """Whether an arrival is in this part."""
+        """Return whether an arrival belongs to this part."""
         place = ((arrival * GOLDEN & MASK) * self.total) >> BITS
         return self.first <= place < self.last
 
@@ -56,7 +57,7 @@ class Timeline:
         return max(0, math.ceil(self._count_at(position) - 0.5))
 
     def position_of(self, arrival: int) -> float:
-        """Return when an arrival begins; infinite when the stages are over before."""
+        """Return when an arrival begins; infinite if the stages end before."""
         wanted = arrival + 0.5
         place = bisect_right(self._counts, wanted) - 1
         if place >= len(self._ramps):
@@ -73,7 +74,7 @@ class Timeline:
 
 
 class Schedule:
-    """One worker's arrivals of a timeline, worked out from one position to the next."""
+    """One worker's arrivals of a timeline, computed from one position to the next."""
 
     def __init__(self, timeline: Timeline, position: float) -> None:
         self._timeline = timeline
@@ -82,34 +83,34 @@ class Schedule:
 
     @property
     def position(self) -> float:
-        """Until when arrivals were worked out."""
+        """Up to where arrivals were computed."""
         return self._position
 
     @property
     def has_part(self) -> bool:
-        """Whether there is any part from here on."""
+        """Whether this worker has any share from here on."""
         return any(part.first < part.last for part in self._parts)
 
     def change(self, part: Part) -> None:
-        """Have another part, from its position on or, where that has passed, from now on."""
+        """Change the part, from its position on or, if that has passed, from now on."""
         self._parts = [known for known in self._parts if known.since < part.since]
         self._parts.append(part)
 
     def advance(self, until: float) -> list[float]:
-        """Return when this worker's arrivals begin from where the last call ended."""
+        """Return when this worker's arrivals begin, from the end of the last call to ``until``."""
         due: list[float] = []
         for place, part in enumerate(self._parts, 1):
             end = self._parts[place].since if place < len(self._parts) else math.inf
             position = min(max(self._position, part.since), until)
             due += self._between(part, position, max(position, min(end, until)))
         self._position = max(self._position, until)
-        # Only the last of those that have begun is of use any more.
+        # Of the parts that have begun, only the last one is still needed.
         begun = sum(part.since <= self._position for part in self._parts)
         del self._parts[: max(0, begun - 1)]
         return due
 
     def skip(self, position: float) -> None:
-        """Leave out what begins before a position."""
+        """Skip the arrivals before a position."""
         self._position = max(self._position, position)
 
     def _between(self, part: Part, position: float, end: float) -> list[float]:
@@ -128,7 +129,7 @@ def _count(ramp: Ramp, seconds: float) -> float:
 
 
 def _time(ramp: Ramp, count: float) -> float:
-    """Return after how many seconds of a ramp so many have arrived; the inverse of _count."""
+    """Return after how many seconds of a ramp ``count`` arrivals have begun; inverts _count."""
     slope = 0.0 if ramp.begin == ramp.end else (ramp.end - ramp.begin) / ramp.seconds
     root = math.sqrt(max(0.0, ramp.begin**2 + 2 * slope * count))
     return min(ramp.seconds, 2 * count / (ramp.begin + root)) if count else 0.0

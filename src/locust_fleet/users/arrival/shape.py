@@ -1,6 +1,6 @@
-"""How many iterations are to begin per second, over time: from plain data to ramps. Pure.
+"""How many iterations begin per second over time: parse a shape into ramps. Pure.
 
-The data is the same in YAML and in Python: a rate, or a list of stages that follow each other.
+A shape is the same data in YAML and in Python: a rate, or a list of consecutive stages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FORMS = (
 
 @dataclass(frozen=True)
 class Ramp:
-    """Seconds in which the rate (per second) goes evenly from one value to another."""
+    """A time in which the rate (per second) changes linearly from one value to another."""
 
     seconds: float
     begin: float
@@ -37,23 +37,23 @@ def ramps_of(shape: object) -> Ramps:
     if not isinstance(shape, list | tuple):
         rate = _rate(shape, "a rate")
         if not rate:
-            raise ShapeError("a rate of 0 asks for no arrivals; use a number above 0")
-        return (_hold(rate, math.inf),)
+            raise ShapeError("a rate of 0 gives no arrivals; use a number above 0")
+        return (_constant(rate, math.inf),)
     ramps: list[Ramp] = []
     for place, stage in enumerate(shape, 1):
         ramps += _stage(stage, f"stage {place}", ramps[-1].end if ramps else 0.0)
     if not any(ramp.begin or ramp.end for ramp in ramps):
-        raise ShapeError(f"no stage asks for any arrivals; give some {FORMS}")
+        raise ShapeError(f"no stage has a rate above 0; use {FORMS}")
     return tuple(ramps)
 
 
 def plain(ramps: Ramps) -> list[tuple[float, float, float]]:
-    """Return ramps as they travel; ``Ramp(*each)`` are the same again."""
+    """Return ramps as plain data for a message; ``Ramp(*each)`` makes the ramps again."""
     return [(ramp.seconds, ramp.begin, ramp.end) for ramp in ramps]
 
 
 def _stage(stage: object, where: str, before: float) -> Iterator[Ramp]:
-    """Return what a stage means after a rate."""
+    """Yield the ramps of a stage that follows the rate ``before``."""
     if not isinstance(stage, Mapping):
         raise ShapeError(f"{where} is {stage!r}; use {FORMS}")
     form = STAGES.get(frozenset(stage))
@@ -63,7 +63,7 @@ def _stage(stage: object, where: str, before: float) -> Iterator[Ramp]:
 
 
 def _holding(stage: Mapping[str, Any], where: str, _: float) -> Iterator[Ramp]:
-    yield _hold(_rate(stage["rate"], where), _seconds(stage["for"], where))
+    yield _constant(_rate(stage["rate"], where), _seconds(stage["for"], where))
 
 
 def _ramping(stage: Mapping[str, Any], where: str, before: float) -> Iterator[Ramp]:
@@ -75,7 +75,7 @@ def _stepping(stage: Mapping[str, Any], where: str, _: float) -> Iterator[Ramp]:
     if not isinstance(steps, Sequence) or isinstance(steps, str) or not steps:
         raise ShapeError(f"the steps of {where} are {steps!r}; use a list of rates")
     for step in steps:
-        yield _hold(_rate(step, where), each)
+        yield _constant(_rate(step, where), each)
 
 
 def _spiking(stage: Mapping[str, Any], where: str, _: float) -> Iterator[Ramp]:
@@ -87,14 +87,14 @@ def _spiking(stage: Mapping[str, Any], where: str, _: float) -> Iterator[Ramp]:
     if lasts >= every:
         raise ShapeError(f"the spikes of {where} last {lasts:g} s of {every:g} s; use less")
     for _ in range(times):
-        yield _hold(base, every - lasts)
-        yield _hold(peak, lasts)
+        yield _constant(base, every - lasts)
+        yield _constant(peak, lasts)
 
 
 def _soaking(stage: Mapping[str, Any], where: str, before: float) -> Iterator[Ramp]:
     rate = _rate(stage["soak"], where)
     yield Ramp(_seconds(stage["over"], where), before, rate)
-    yield _hold(rate, _seconds(stage["for"], where))
+    yield _constant(rate, _seconds(stage["for"], where))
 
 
 Stage = Callable[[Mapping[str, Any], str, float], Iterator[Ramp]]
@@ -107,7 +107,7 @@ STAGES: dict[frozenset[str], Stage] = {
 }
 
 
-def _hold(rate: float, seconds: float) -> Ramp:
+def _constant(rate: float, seconds: float) -> Ramp:
     return Ramp(seconds, rate, rate)
 
 

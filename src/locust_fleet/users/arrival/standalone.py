@@ -1,6 +1,7 @@
 """Arrivals without a fleet: plain ``locust -f``, a laptop, a test of a scenario.
 
-It listens to Locust's events by itself, as data/standalone.py does: no bootstrap runs then.
+It listens to Locust's events by itself, as data/standalone.py does, because no bootstrap runs in
+such a process.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from locust_fleet.users.arrival.schedule import ALL
 
 logger = logging.getLogger(__name__)
 
-LOOK_S = 0.5
+POLL_S = 0.5
 
 
 class StandaloneArrivals:
-    """Begins the arrivals of a process that is all there is."""
+    """Begins the arrivals of a process that belongs to no fleet."""
 
     def __init__(self) -> None:
-        # A fleet does all of this otherwise.
+        # A master or worker of a fleet sets this, and begins arrivals by itself.
         self.in_fleet = False
 
     def attach(self) -> None:
-        """From now on follow plain Locust, unless this process belongs to a fleet."""
+        """Follow plain Locust from its ``init`` on, unless this process belongs to a fleet."""
         events.init.add_listener(self._init)
 
     def follow(self, environment: Environment) -> None:
-        """From now on begin arrivals with each test of this environment."""
+        """Begin arrivals with each test of this environment; ShapeError on Locust's own workers."""
         if isinstance(environment.runner, DistributedRunner):
             raise ShapeError(
                 "Locust's own workers do not share arrivals; start them with locust-fleet worker"
@@ -58,8 +59,8 @@ class StandaloneArrivals:
         def test_stopping(**_: Any) -> None:
             if not engine.runs:
                 logger.warning(
-                    "nothing has arrived: the run ended before all of its users were there;"
-                    " let it run for longer, or spawn them faster"
+                    "no iteration has begun: the run ended before all users were spawned;"
+                    " use a longer run time or a higher spawn rate"
                 )
             engine.end()
 
@@ -76,7 +77,7 @@ class StandaloneArrivals:
 
 
 def end_run(environment: Environment) -> None:
-    """End a run whose arrivals are over, as Locust does when a shape is over."""
+    """End a run whose last stage is over, as Locust does when its load shape is over."""
     runner, options = environment.runner, environment.parsed_options
     assert runner is not None
     if options and options.headless:
@@ -87,7 +88,7 @@ def end_run(environment: Environment) -> None:
 
 def _watch(environment: Environment, engine: Engine) -> None:
     while True:
-        gevent.sleep(LOOK_S)
+        gevent.sleep(POLL_S)
         _show(environment, engine)
         if engine.over and len(open_classes(environment)) == len(environment.user_classes):
             end_run(environment)

@@ -1,7 +1,8 @@
-"""Let users of an open model begin a task when it arrives, instead of when the last one is over.
+"""Have users of an open model begin a task at each arrival, not when the last one has ended.
 
-Locust 2.47.0 (``User.run``) makes a task set that begins at once and sleeps after each task. Here
-such a user asks for its next task when one arrives; a user of any other kind is as it was.
+Locust 2.47.0 (``User.run``) creates a task set that begins tasks at once and sleeps after each of
+them. A user whose class has an ArrivalRate gets a task set that waits for an arrival instead; other
+users keep Locust's.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from locust_fleet.users.arrival.pool import UserPool
 
 
 def begin_on_arrival() -> None:
-    """From now on, users with a pool wait there for each iteration."""
+    """Have users of a class with arrivals wait in its pool for each iteration from now on."""
     replace(users, "DefaultTaskSet", task_set_of)
 
 
 def task_set_of(user: User) -> DefaultTaskSet:
-    """Return what runs the tasks of a user."""
+    """Return the task set that runs the tasks of a user."""
     arrivals = getattr(type(user), "arrivals", None)
     pool_of = getattr(arrivals, "pool_of", None)
-    return Iterations(user, pool_of(type(user))) if pool_of else DefaultTaskSet(user)
+    return ArrivalTaskSet(user, pool_of(type(user))) if pool_of else DefaultTaskSet(user)
 
 
-class Iterations(DefaultTaskSet):
-    """One task for each arrival."""
+class ArrivalTaskSet(DefaultTaskSet):
+    """Runs one task for each arrival."""
 
     def __init__(self, user: User, pool: UserPool) -> None:
         super().__init__(user)
@@ -40,7 +41,7 @@ class Iterations(DefaultTaskSet):
         self._in_task = False
 
     def get_next_task(self) -> Any:
-        """Return a task, when there is an arrival to do it for."""
+        """Wait for an arrival and return the next task; raises StopUser when the user stops."""
         if self.user._state == LOCUST_STATE_STOPPING:
             raise StopUser
         intended = self._pool.take(self.user)
@@ -60,6 +61,6 @@ class Iterations(DefaultTaskSet):
             corrected.end_iteration()
 
     def wait(self) -> None:
-        """Think, where a task asks for it; between tasks, what arrives decides."""
+        """Wait as a task asks for; between two tasks, the next arrival ends the wait."""
         if self._in_task:
             DefaultTaskSet.wait(self)

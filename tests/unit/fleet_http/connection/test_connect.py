@@ -13,12 +13,10 @@ from gevent.server import StreamServer
 from gevent.socket import AF_UNIX, create_connection, socket
 from tests.unit.fleet_http.conftest import ADDRESS, OK, NewUser, Wire
 
-from fleet_http.connection import connect
 from fleet_http.connection.proxy import proxy_for
-from fleet_http.errors import ConnectTooLate, ProxyRefused
-from locust_fleet.policy.allowlist import Allowlist
+from fleet_http.errors import ConnectionTimeout, ProxyRefused
+from fleet_http.hooks import HOOKS
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.worker.allowlist import AllowlistGuard, install
 
 
 @pytest.fixture(scope="session")
@@ -56,22 +54,22 @@ def trusting(new_user: NewUser, secure: Wire, certificate: Path) -> FleetHttpUse
 
 
 def test_tls_is_spoken_where_the_url_says_so(trusting: FleetHttpUser, secure: Wire) -> None:
-    answers = [trusting.client.get("/") for _ in range(3)]
+    responses = [trusting.client.get("/") for _ in range(3)]
 
-    assert [answer.text for answer in answers] == ["ok"] * 3
+    assert [response.text for response in responses] == ["ok"] * 3
     assert secure.connections == 1
-    assert answers[0].timings.tls_s > 0
-    assert answers[1].timings[:2] == (0, 0)
+    assert responses[0].timings.tls_s > 0
+    assert responses[1].timings[:2] == (0, 0)
 
 
 def test_large_bodies_go_both_ways_over_tls(trusting: FleetHttpUser, secure: Wire) -> None:
     content = bytes(range(256)) * 8192
     secure.answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content))
 
-    answer = trusting.client.post("/", data=content)
+    response = trusting.client.post("/", data=content)
 
     assert secure.bodies == [content]
-    assert answer.content == content
+    assert response.content == content
 
 
 def test_files_go_over_tls(trusting: FleetHttpUser, secure: Wire, tmp_path: Path) -> None:
@@ -94,9 +92,9 @@ def test_a_user_comes_back_with_its_tls_session(trusting: FleetHttpUser, secure:
 
 
 def test_an_unknown_certificate_is_a_failure(new_user: NewUser, secure: Wire) -> None:
-    answer = new_user(host=secure.url).client.get("/")
+    response = new_user(host=secure.url).client.get("/")
 
-    assert isinstance(answer.error, ssl.SSLCertVerificationError)
+    assert isinstance(response.error, ssl.SSLCertVerificationError)
     assert not secure.heads
 
 
@@ -115,13 +113,13 @@ def test_a_server_that_does_not_shake_hands_is_a_failure_in_time(
 ) -> None:
     user = new_user(host=wire.url.replace("http:", "https:"), verify=False, connection_timeout=0.3)
 
-    assert isinstance(user.client.get("/").error, ConnectTooLate)
+    assert isinstance(user.client.get("/").error, ConnectionTimeout)
 
 
 def test_a_ca_bundle_that_is_missing_is_named(new_user: NewUser, secure: Wire) -> None:
-    answer = new_user(host=secure.url, verify="/no/such/ca.pem").client.get("/")
+    response = new_user(host=secure.url, verify="/no/such/ca.pem").client.get("/")
 
-    assert "no CA bundle at /no/such/ca.pem" in str(answer.error)
+    assert "no CA bundle at /no/such/ca.pem" in str(response.error)
 
 
 class Tunnel:
@@ -129,7 +127,7 @@ class Tunnel:
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []
-        self.answer = b"HTTP/1.1 200 Connection established\r\n\r\n"
+        self.response = b"HTTP/1.1 200 Connection established\r\n\r\n"
         self._server = StreamServer((ADDRESS, 0), self._serve)
         self._server.start()
         self.url = f"http://me:pass@{ADDRESS}:{self._server.server_port}"
@@ -139,8 +137,8 @@ class Tunnel:
         while not head.endswith(b"\r\n\r\n"):
             head += sock.recv(1000)
         self.heads.append(head)
-        sock.sendall(self.answer)
-        if b" 200 " not in self.answer:
+        sock.sendall(self.response)
+        if b" 200 " not in self.response:
             return
         host, port = head.split(b" ")[1].decode().split(":")
         with create_connection((host, int(port))) as there:
@@ -169,36 +167,36 @@ def tunnel() -> Iterator[Tunnel]:
 def test_a_proxy_is_told_the_whole_url(new_user: NewUser, wire: Wire) -> None:
     user = new_user(host="http://shop.test", proxies={"http": f"http://me:pass@{wire.url[7:]}"})
 
-    answer = user.client.get("/a?b=1")
+    response = user.client.get("/a?b=1")
 
-    assert answer.text == "ok"
+    assert response.text == "ok"
     assert wire.line() == "GET http://shop.test/a?b=1 HTTP/1.1"
     assert wire.headers()["host"] == "shop.test"
     assert wire.headers()["proxy-authorization"] == "Basic bWU6cGFzcw=="
 
 
 def test_tls_goes_through_a_tunnel(trusting: FleetHttpUser, secure: Wire, tunnel: Tunnel) -> None:
-    answer = trusting.client.get("/", proxies={"https": tunnel.url})
+    response = trusting.client.get("/", proxies={"https": tunnel.url})
 
-    assert answer.text == "ok"
+    assert response.text == "ok"
     assert tunnel.heads[0].startswith(f"CONNECT {ADDRESS}:{secure.port} HTTP/1.1\r\n".encode())
     assert b"Proxy-Authorization: Basic bWU6cGFzcw==" in tunnel.heads[0]
     assert "proxy-authorization" not in secure.headers()
 
 
 def test_a_proxy_that_opens_no_tunnel_is_a_failure(trusting: FleetHttpUser, tunnel: Tunnel) -> None:
-    tunnel.answer = b"HTTP/1.1 407 Who are you\r\n\r\n"
+    tunnel.response = b"HTTP/1.1 407 Who are you\r\n\r\n"
 
-    answer = trusting.client.get("/", proxies={"https": tunnel.url})
+    response = trusting.client.get("/", proxies={"https": tunnel.url})
 
-    assert isinstance(answer.error, ProxyRefused)
-    assert "407" in str(answer.error)
+    assert isinstance(response.error, ProxyRefused)
+    assert "407" in str(response.error)
 
 
 def test_a_proxy_of_another_kind_is_refused_in_words(user: FleetHttpUser) -> None:
-    answer = user.client.get("/", proxies={"http": "socks5://127.0.0.1:1080"})
+    response = user.client.get("/", proxies={"http": "socks5://127.0.0.1:1080"})
 
-    assert "use http://host:port" in str(answer.error)
+    assert "use http://host:port" in str(response.error)
 
 
 def test_the_environment_names_no_proxy(
@@ -228,30 +226,48 @@ def test_a_unix_socket_takes_the_place_of_the_host(
     server.start()
     user = new_user(host="http://shop.test", unix_socket=path)
 
-    answer = user.client.get("/")
+    response = user.client.get("/")
 
     server.stop(timeout=0)
-    assert (answer.text, wire.headers()["host"]) == ("ok", "shop.test")
+    assert (response.text, wire.headers()["host"]) == ("ok", "shop.test")
 
 
-def test_a_proxy_and_a_unix_socket_are_asked_about(
-    new_user: NewUser, wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+class HostProgram:
+    """Refuses what it is told to, and notes what it is asked about."""
+
+    def __init__(self, *refused: str) -> None:
+        self.asked: list[tuple[str, str, int]] = []
+        self._refused = refused
+
+    def may_connect(self, scheme: str, host: str, port: int) -> None:
+        self.asked.append((scheme, host, port))
+        if host in self._refused:
+            raise ConnectionRefusedError(f"{host} is refused")
+
+
+@pytest.mark.parametrize("refused", ["shop.test", ADDRESS])
+def test_the_host_program_may_refuse_an_origin_and_a_proxy(
+    new_user: NewUser, wire: Wire, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
-    import geventhttpclient.connectionpool as fast
-    import requests.adapters
+    monkeypatch.setattr(HOOKS, "may_connect", HostProgram(refused).may_connect)
 
-    # All are put back after the test.
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", requests.adapters.HTTPAdapter.send)
-    monkeypatch.setattr(fast.ConnectionPool, "_create_socket", fast.ConnectionPool._create_socket)
-    monkeypatch.setattr(connect, "connect", connect.connect)
-    refused: list[str] = []
-    install(AllowlistGuard(Allowlist.parse(["shop.test"]), refused.append))
+    response = new_user(host="http://shop.test", proxies={"http": wire.url}).client.get("/")
 
-    new_user(host="http://shop.test", proxies={"http": wire.url}).client.get("/")
-    new_user(host="http://shop.test", unix_socket=str(tmp_path / "s")).client.get("/")
+    assert str(response.error) == f"{refused} is refused"
+    assert wire.connections == 0
 
-    assert refused == [wire.url, f"unix://{tmp_path}/s"]
-    assert not wire.heads
+
+def test_the_host_program_may_refuse_a_unix_socket(
+    new_user: NewUser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "s")
+    host_program = HostProgram(path)
+    monkeypatch.setattr(HOOKS, "may_connect", host_program.may_connect)
+
+    response = new_user(host="http://shop.test", unix_socket=path).client.get("/")
+
+    assert str(response.error) == f"{path} is refused"
+    assert host_program.asked == [("http", "shop.test", 80), ("unix", path, 0)]
 
 
 def test_a_host_that_does_not_answer_is_a_failure_in_time(
@@ -267,7 +283,7 @@ def test_a_host_that_does_not_answer_is_a_failure_in_time(
 
     errors = [user.client.get("/", timeout=(0.3, 0.3)).error for _ in range(3)]
 
-    assert isinstance(errors[-1], ConnectTooLate)
+    assert isinstance(errors[-1], ConnectionTimeout)
     assert isinstance(errors[-1], requests.exceptions.ConnectTimeout)
     for sock in (*waiting, listener):
         sock.close()

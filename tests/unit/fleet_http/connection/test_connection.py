@@ -1,4 +1,4 @@
-"""However an answer is cut into parts on its way, it is the same answer."""
+"""However a response is cut into parts on its way, it is the same response."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_http.connection.connect import Opened, Route
-from fleet_http.connection.connection import HEAD_LIMIT, Connection
+from fleet_http.connection.connection import MAX_HEAD_BYTES, Connection
 from fleet_http.connection.tls_transport import TlsConfig
 from fleet_http.response_head import ResponseHeaders, pairs, reason
 from fleet_http.urls import Origin
 
 ROUTE = Route(Origin("http", "shop", 80), TlsConfig())
-LIMIT = 10 * HEAD_LIMIT
+LIMIT = 10 * MAX_HEAD_BYTES
 
 
 class Parts:
-    """A link through which an answer comes in given parts, and then its end."""
+    """A transport through which a response comes in given parts, and then its end."""
 
     deadline = timeout = 0.0
 
@@ -33,9 +33,9 @@ class Parts:
 
 
 def read(parts: list[bytes], bodiless: bool = False) -> tuple[Any, ...]:
-    """Return what the answer is: status, headers, body, whether the connection is of use."""
-    link: Any = Parts([part for part in parts if part])
-    connection = Connection(ROUTE, Opened(link, 0.0, 0.0))
+    """Return what the response is: status, headers, body, whether the connection is of use."""
+    transport: Any = Parts([part for part in parts if part])
+    connection = Connection(ROUTE, Opened(transport, 0.0, 0.0))
     connection.begin(1.0, 0.0)
     try:
         status, lines, _ = connection.read_head(bodiless)
@@ -56,8 +56,8 @@ BODY = st.binary(max_size=300)
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> bytes:
-    """Return answers of all framings, with interim ones before them, whole and cut short."""
+def responses(draw: st.DrawFn) -> bytes:
+    """Return responses of all framings, with interim ones before them, whole and cut short."""
     interim = draw(
         st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 E\r\n\r\n"])
     )
@@ -82,19 +82,19 @@ PLACES = st.lists(st.integers(0, 2000), max_size=8)
 
 
 @settings(max_examples=400, deadline=None)
-@given(answers(), PLACES, st.booleans())
-def test_an_answer_is_the_same_however_it_is_cut(
+@given(responses(), PLACES, st.booleans())
+def test_a_response_is_the_same_however_it_is_cut(
     data: bytes, places: list[int], bodiless: bool
 ) -> None:
     whole, parted = read([data], bodiless), read(cut(data, places), bodiless)
 
-    # What comes beyond an answer is only seen if it comes with it; the pool sees the rest.
+    # What comes beyond a response is only seen if it comes with it; the pool sees the rest.
     assert parted[:3] == whole[:3]
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200), PLACES)
-def test_bytes_at_random_are_an_answer_or_a_failure_and_nothing_else(
+def test_bytes_at_random_are_a_response_or_a_failure_and_nothing_else(
     data: bytes, places: list[int]
 ) -> None:
     begun = b"HTTP/1.1 200 OK\r\n" + data
@@ -124,7 +124,7 @@ def test_a_chunked_body_is_put_together(body: bytes, size: int) -> None:
         b"A: \0",
     ],
 )
-def test_an_answer_that_could_be_read_in_two_ways_is_none(lines: bytes) -> None:
+def test_a_response_that_could_be_read_in_two_ways_is_none(lines: bytes) -> None:
     assert len(read([b"HTTP/1.1 200 OK\r\n%b\r\n\r\nok" % lines])) == 1
 
 
@@ -135,7 +135,7 @@ def test_a_status_line_that_is_none_is_a_failure(data: bytes) -> None:
     assert len(read([data])) == 1
 
 
-def test_what_follows_an_answer_makes_its_connection_useless() -> None:
+def test_what_follows_a_response_makes_its_connection_useless() -> None:
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
     assert read([ok])[2:] == (b"ok", True)

@@ -118,11 +118,11 @@ def test_a_file_that_becomes_shorter_while_it_is_sent_is_a_failure(
     about = files.shared(path)
     assert about
     about[0].size += 1
-    monkeypatch.setattr(files, "_of", lambda _: about[0])
+    monkeypatch.setattr(files, "_shared_file", lambda _: about[0])
 
-    answer = user.client.post("/", data=path)
+    response = user.client.post("/", data=path)
 
-    assert "became shorter" in str(answer.error)
+    assert "became shorter" in str(response.error)
 
 
 def test_what_is_no_file_is_read(user: FleetHttpUser, wire: Wire) -> None:
@@ -157,23 +157,23 @@ def test_a_body_waits_if_it_is_told_to(user: FleetHttpUser, wire: Wire) -> None:
     wire.waits = True
     wire.answers(OK)
 
-    answer = user.client.post("/", data=b"abc", headers={"Expect": "100-continue"})
+    response = user.client.post("/", data=b"abc", headers={"Expect": "100-continue"})
 
-    assert (answer.text, wire.bodies) == ("ok", [b"abc"])
+    assert (response.text, wire.bodies) == ("ok", [b"abc"])
 
 
 def test_a_body_that_is_not_wanted_is_not_sent(user: FleetHttpUser, wire: Wire) -> None:
     wire.refuses = b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n"
 
-    answer = user.client.post("/", data=b"abc", headers={"Expect": "100-continue"})
+    response = user.client.post("/", data=b"abc", headers={"Expect": "100-continue"})
 
-    assert (answer.status_code, wire.bodies) == (417, [])
+    assert (response.status_code, wire.bodies) == (417, [])
 
 
 def test_what_json_has_no_word_for_is_a_failed_request(user: FleetHttpUser) -> None:
-    answer = user.client.post("/", json={"a": float("nan")})
+    response = user.client.post("/", json={"a": float("nan")})
 
-    assert "not JSON" in str(answer.error)
+    assert "not JSON" in str(response.error)
 
 
 def test_an_empty_body_is_none() -> None:
@@ -230,6 +230,6 @@ def test_a_function_that_signs_in_the_url_is_a_failed_request(user: FleetHttpUse
         request.url += "?signature=1"
         return request
 
-    answer = user.client.get("/", auth=sign)
+    response = user.client.get("/", auth=sign)
 
-    assert str(answer.error) == "auth= changed more than headers; use HttpUser for it"
+    assert str(response.error) == "auth= changed more than headers; use HttpUser for it"

@@ -1,4 +1,4 @@
-"""Encoded answers are decoded whatever parts they come in, and no further than allowed."""
+"""Encoded responses are decoded whatever parts they come in, and no further than allowed."""
 
 import gzip
 import sys
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_http.errors import AnswerTooLarge, BadContent
-from fleet_http.response.decode import KINDS, Decoding, decoded
+from fleet_http.errors import BadContent, ResponseTooLarge
+from fleet_http.response.decode import KINDS, ContentDecoder, decoded
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -44,10 +44,10 @@ def test_content_is_decoded_in_any_parts(
     encoding: str, encode: Callable[[bytes], bytes], content: bytes, size: int
 ) -> None:
     body = encode(content)
-    decoding = Decoding(encoding, 1000)
+    decoder = ContentDecoder(encoding, 1000)
 
-    parts = [decoding.feed(body[start : start + size]) for start in range(0, len(body), size)]
-    decoding.end()
+    parts = [decoder.feed(body[start : start + size]) for start in range(0, len(body), size)]
+    decoder.end()
 
     assert b"".join(parts) == decoded(body, encoding, 1000) == content
     # With room for whatever it may become, it is decoded at once.
@@ -58,7 +58,7 @@ def test_content_is_decoded_in_any_parts(
 def test_a_bomb_is_stopped_where_it_is_too_large(
     encoding: str, encode: Callable[[bytes], bytes]
 ) -> None:
-    with pytest.raises(AnswerTooLarge):
+    with pytest.raises(ResponseTooLarge):
         decoded(encode(bytes(3_000_000)), encoding, 2_000_000)
 
 

@@ -51,7 +51,7 @@ def test_without_a_free_user_an_arrival_is_dropped() -> None:
 
 
 def test_an_arrival_may_wait_for_a_user(user: User) -> None:
-    pool, now = UserPool(patience_s=5), time.monotonic()
+    pool, now = UserPool(wait_for_user_s=5), time.monotonic()
     pool.arrive(now - 3, now)
     pool.arrive(now - 2, now)
 
@@ -60,7 +60,7 @@ def test_an_arrival_may_wait_for_a_user(user: User) -> None:
 
 
 def test_an_arrival_does_not_wait_for_longer_than_it_may(user: User) -> None:
-    pool, now = UserPool(patience_s=1), time.monotonic()
+    pool, now = UserPool(wait_for_user_s=1), time.monotonic()
     pool.arrive(now - 3, now - 3)
     pool.arrive(now, now)
 
@@ -69,7 +69,7 @@ def test_an_arrival_does_not_wait_for_longer_than_it_may(user: User) -> None:
 
 
 def test_what_waits_at_the_end_is_dropped() -> None:
-    pool = UserPool(patience_s=60)
+    pool = UserPool(wait_for_user_s=60)
     pool.arrive(1.0, 1.0)
     pool.give_up()
     assert pool.take_counts() == (1, 1)

@@ -15,7 +15,7 @@ from locust_fleet.users import ArrivalRate
 from locust_fleet.users.arrival.engine import open_classes
 from locust_fleet.users.arrival.shape import plain
 from locust_fleet.users.arrival.standalone import StandaloneArrivals
-from locust_fleet.users.arrival.task_set import Iterations, task_set_of
+from locust_fleet.users.arrival.task_set import ArrivalTaskSet, task_set_of
 
 
 class Walker(User):
@@ -35,7 +35,7 @@ class Sprinter(Runner):
 def test_a_class_with_arrivals_is_one_of_the_open_model_and_others_are_as_they_were() -> None:
     environment = Environment(user_classes=[Walker, Runner])
     assert list(open_classes(environment)) == [Runner]
-    assert isinstance(task_set_of(Runner(environment)), Iterations)
+    assert isinstance(task_set_of(Runner(environment)), ArrivalTaskSet)
     assert type(task_set_of(Walker(environment))) is DefaultTaskSet
 
 

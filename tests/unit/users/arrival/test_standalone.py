@@ -271,4 +271,4 @@ def test_a_run_that_ends_before_its_users_are_there_says_why_nothing_arrived(
     gevent.sleep(0.1)
     runner.quit()
 
-    assert "nothing has arrived" in caplog.text
+    assert "no iteration has begun" in caplog.text

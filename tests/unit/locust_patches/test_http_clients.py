@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.locust_patches.http_timeouts import remembering
+from locust_fleet.locust_patches.http_clients import cached
 
 ADDRESSES = [f"10.0.0.{host}" for host in range(20)]
 
@@ -29,7 +29,7 @@ def server() -> NameServer:
 
 
 def test_a_host_is_asked_for_once_until_its_time_is_over(server: NameServer) -> None:
-    look_up = remembering(server.look_up, 10, server.clock)
+    look_up = cached(server.look_up, 10, server.clock)
 
     for server.now in (0.0, 9.9, 10.0):
         assert sorted(look_up("shop", 80)) == sorted(ADDRESSES)
@@ -39,13 +39,13 @@ def test_a_host_is_asked_for_once_until_its_time_is_over(server: NameServer) -> 
 
 
 def test_connections_spread_over_all_addresses(server: NameServer) -> None:
-    look_up = remembering(server.look_up, 10, server.clock)
+    look_up = cached(server.look_up, 10, server.clock)
 
     assert len({look_up("shop", 80)[0] for _ in range(200)}) > 10
 
 
-def test_a_failure_is_not_remembered(server: NameServer) -> None:
-    look_up = remembering(server.look_up, 10, server.clock)
+def test_a_failure_is_not_cached(server: NameServer) -> None:
+    look_up = cached(server.look_up, 10, server.clock)
     server.up = False
     with pytest.raises(OSError, match="no answer"):
         look_up("shop", 80)
