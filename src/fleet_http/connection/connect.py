@@ -5,96 +5,123 @@ from __future__ import annotations
 import _socket
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 from gevent import socket
 
 from fleet_http.connection.proxy import Proxy, open_tunnel
 from fleet_http.connection.tls_transport import Ticket, TlsConfig, TlsTransport, context_of
 from fleet_http.connection.transport import Transport
-from fleet_http.errors import AnswerTooLate, BadRequest, ConnectTooLate
+from fleet_http.errors import BadRequest, ConnectionTimeout, ResponseTimeout
+from fleet_http.hooks import HOOKS
 from fleet_http.urls import Origin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """How to get to an origin; connections of the same one are interchangeable."""
+    """How to reach an origin; connections of the same route are interchangeable."""
 
     origin: Origin
-    trust: TlsConfig
+    tls_config: TlsConfig
     proxy: Proxy | None = None
-    unix: str | None = None
+    unix_socket: str | None = None
 
     @property
     def peer(self) -> tuple[str, int]:
-        """Whom the connection is made to."""
+        """Host and port that the TCP connection is made to."""
         return (self.proxy.host, self.proxy.port) if self.proxy else self.origin[1:]
 
 
 @dataclass(slots=True)
 class Opened:
-    """A new connection and how long its making took, in seconds."""
+    """A new connection, and how long it took to open it, in seconds."""
 
-    link: Transport
+    transport: Transport
     connect_s: float
     tls_s: float
 
 
 def connect(route: Route, timeout_s: float, ticket: Ticket | None = None) -> Opened:
-    """Connect within ``timeout_s``; raises ConnectTooLate, ssl.SSLError, OSError."""
-    # First, so that what is wrong with it costs the target no connection.
-    context = context_of(route.trust) if route.origin.scheme == "https" else None
+    """Connect within ``timeout_s`` seconds, with the TLS session of ``ticket`` if there is one.
+
+    Raises what ``HOOKS.may_connect`` raises, ConnectionTimeout, BadRequest, ProxyRefused,
+    ConnectionLost, ssl.SSLError and OSError.
+    """
+    _check_allowed(route)
+    # Before the socket, so that a mistake in verify= or cert= costs the server no connection.
+    context = context_of(route.tls_config) if route.origin.scheme == "https" else None
     started = perf_counter()
     deadline = started + timeout_s
     try:
-        if route.unix:
-            sock = _unix_socket(route.unix, deadline)
+        if route.unix_socket:
+            sock = _unix_socket(route.unix_socket, deadline)
         else:
             sock = _tcp_socket(*route.peer, deadline)
     except TimeoutError as error:
-        raise ConnectTooLate(f"no connection within {timeout_s:g} s") from error
+        raise ConnectionTimeout(f"no connection within {timeout_s:g} s") from error
     connected = perf_counter()
     if context is None:
         return Opened(Transport(sock), connected - started, 0.0)
-    link = Transport(sock)
+    transport = Transport(sock)
     try:
-        link.deadline, link.timeout = deadline, timeout_s
+        transport.deadline, transport.timeout = deadline, timeout_s
         if route.proxy:
-            open_tunnel(link, route.origin, route.proxy)
+            open_tunnel(transport, route.origin, route.proxy)
             connected = perf_counter()
-        link = TlsTransport(link, context, route.origin.host, ticket)
-        link.deadline, link.timeout = deadline, timeout_s
-        link.shake_hands()
-    except AnswerTooLate as error:
-        link.close()
-        raise ConnectTooLate(f"no TLS handshake within {timeout_s:g} s") from error
+        transport = TlsTransport(transport, context, route.origin.host, ticket)
+        transport.deadline, transport.timeout = deadline, timeout_s
+        transport.shake_hands()
+    except ResponseTimeout as error:
+        transport.close()
+        raise ConnectionTimeout(f"no TLS handshake within {timeout_s:g} s") from error
     except BaseException:
-        link.close()
+        transport.close()
         raise
-    return Opened(link, connected - started, perf_counter() - connected)
+    return Opened(transport, connected - started, perf_counter() - connected)
+
+
+def _check_allowed(route: Route) -> None:
+    """Ask the host program about the origin, and about the proxy and unix socket on the way."""
+    may_connect = HOOKS.may_connect
+    may_connect(*route.origin)
+    if route.proxy:
+        may_connect("http", *route.peer)
+    if route.unix_socket:
+        may_connect("unix", route.unix_socket, 0)
 
 
 def _tcp_socket(host: str, port: int, deadline: float) -> _socket.socket:
-    """Connect; each address gets an equal share of the time that is left."""
+    """Connect; each address of the host gets an equal share of the time that is left."""
     try:
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except UnicodeError as error:
-        raise BadRequest(f"{host!r} is no name of a host") from error
+        raise BadRequest(f"{host!r} is not a host name") from error
     problem: OSError = OSError(f"the name {host} has no address")
-    for number, (family, kind, protocol, _, address) in enumerate(found):
-        left = (deadline - perf_counter()) / (len(found) - number)
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(max(left, 0.001))
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return _bare(sock)
-        except OSError as error:
-            sock.close()
-            problem = error
-        except BaseException:
-            sock.close()
-            raise
-    raise problem
+    try:
+        for number, (*how, _, address) in enumerate(addresses):
+            left_s = (deadline - perf_counter()) / (len(addresses) - number)
+            try:
+                return _tcp_socket_to(address, how, left_s)
+            except OSError as error:
+                problem = error
+        raise problem
+    finally:
+        # The error of an address holds this frame, and with it what all callers hold: it would
+        # stay until the garbage is collected, also where the next address answers.
+        del problem
+
+
+def _tcp_socket_to(address: Any, how: list[Any], timeout_s: float) -> _socket.socket:
+    """Connect to one address; ``how`` is the family, the kind and the protocol of the socket."""
+    sock = socket.socket(*how)
+    try:
+        sock.settimeout(max(timeout_s, 0.001))
+        sock.connect(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _bare(sock)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _unix_socket(path: str, deadline: float) -> _socket.socket:
@@ -109,5 +136,5 @@ def _unix_socket(path: str, deadline: float) -> _socket.socket:
 
 
 def _bare(sock: socket.socket) -> _socket.socket:
-    """Return the system's own socket: a link does its waiting itself."""
+    """Return the operating system's socket: a Transport waits by itself, without gevent's."""
     return _socket.socket(fileno=sock.detach())

@@ -48,7 +48,7 @@ class DataClient:
         self._session: ClientSession | None = None
         self._joining = RLock()
         # Until when (monotonic) nobody tries to join, and why.
-        self._join_failed: tuple[float, StoreUnavailable] | None = None
+        self._join_failed: tuple[float, str] | None = None
         # Values of counters and memberships that every new identity tells the store.
         self.counted: dict[str, int] = {}
         self.entered: set[tuple[str, str]] = set()
@@ -144,11 +144,12 @@ class DataClient:
     def _join_unless_failed(self, run: str) -> ClientSession:
         """Join; after a failure, other users get the same error without waiting for the store."""
         if self._join_failed and time.monotonic() < self._join_failed[0]:
-            raise self._join_failed[1]
+            raise StoreUnavailable(self._join_failed[1])
         try:
             session = self._join(run)
         except StoreUnavailable as error:
-            self._join_failed = time.monotonic() + REJOIN_DELAY_S, error
+            # Not the error itself: it holds what the user that asked has at hand.
+            self._join_failed = time.monotonic() + REJOIN_DELAY_S, str(error)
             raise
         self._join_failed = None
         return session

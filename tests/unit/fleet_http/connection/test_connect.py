@@ -1,7 +1,10 @@
 """Over TLS, through proxies and unix sockets: the same requests, and nobody is trusted unasked."""
 
+import gc
 import subprocess
+import weakref
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,53 @@ import pytest
 import requests.exceptions
 from gevent import ssl
 from gevent.server import StreamServer
-from gevent.socket import AF_UNIX, create_connection, socket
+from gevent.socket import AF_UNIX, SOCK_STREAM, create_connection, socket
 from tests.unit.fleet_http.conftest import ADDRESS, OK, NewUser, Wire
 
 from fleet_http.connection.proxy import proxy_for
 from fleet_http.errors import ConnectionTimeout, ProxyRefused
 from fleet_http.hooks import HOOKS
 from locust_fleet.users import FleetHttpUser
+
+
+class Held:
+    """Something that a scenario has at hand while it asks."""
+
+
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let each name have an address that refuses connections, as ::1 often does, before its own."""
+    look_up = gevent.get_hub().resolver.getaddrinfo
+    with closing(socket()) as nobody:
+        nobody.bind((ADDRESS, 0))
+        (refusing,) = look_up(ADDRESS, nobody.getsockname()[1], 0, SOCK_STREAM)
+
+        def getaddrinfo(*args: Any) -> list[Any]:
+            return [refusing, *look_up(*args)]
+
+        monkeypatch.setattr(gevent.get_hub().resolver, "getaddrinfo", getaddrinfo)
+        yield
+
+
+@pytest.mark.usefixtures("two_addresses")
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_address_that_refuses_keeps_nothing_of_who_asked(
+    new_user: NewUser, wire: Wire, answers: bool
+) -> None:
+    host = wire.url if answers else f"http://{ADDRESS}:1"
+    client = new_user(host=host).client
+
+    def ask() -> weakref.ref[Held]:
+        held = Held()
+        assert client.get("/").status_code == (200 if answers else 0)
+        return weakref.ref(held)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert ask()() is None
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
