@@ -10,333 +10,317 @@ from __future__ import annotations
 
 import sys
 
-from locust_fleet.locust_patches.upstream import Upstream, report
+from locust_fleet.locust_patches.upstream import report, upstream_of
 
 # Written for Locust 2.47.0, and for what its lock file has beside it.
 CONTRACT = (
-    Upstream(
-        "locust.env:Environment.create_master_runner",
+    *upstream_of(
         "locust_fleet/bootstrap.py",
-        "the runner listens as soon as it is made, before this master leads",
-        "be62291ef887",
+        {
+            "locust.env:Environment.create_master_runner": (
+                "be62291ef887",
+                "the runner listens as soon as it is made, before this master leads",
+            ),
+            "locust.env:Environment.create_worker_runner": (
+                "7e8478412bc7",
+                "it names the class of the runner",
+            ),
+            "locust.main:setup_logging": (
+                "24c160b16b05",
+                "it sets up handlers of its own after ours",
+            ),
+            "locust.rpc.zmqrpc:Client": (
+                "c05e2a1ae3d0",
+                "it stays with one address and obeys whoever speaks",
+            ),
+            "locust.runners:HEARTBEAT_INTERVAL": ("6b86b273ff34", "no option sets it"),
+            "locust.runners:HEARTBEAT_LIVENESS": ("4e07408562be", "no option sets it"),
+            "locust.runners:_aggregate_dispatched_users": (
+                "acc4848e3a77",
+                "it raises StopIteration where all workers are on their way out or back",
+            ),
+            "locust.stats:stats_history": (
+                "f4fb6370ab39",
+                "no chart is shown any more after one failure",
+            ),
+        },
     ),
-    Upstream(
-        "locust.env:Environment.create_worker_runner",
-        "locust_fleet/bootstrap.py",
-        "it names the class of the runner",
-        "7e8478412bc7",
-    ),
-    Upstream(
-        "locust.env:Environment._create_runner",
-        "locust_fleet/master/app.py",
-        "it is how a runner is made, with whatever class",
-        "6e8e23b6d62c",
-    ),
-    Upstream(
-        "locust.env:Environment.update_user_class",
-        "locust_fleet/master/workers/class_settings.py",
-        "it forgets what was set, and sets whatever it is given",
-        "6d564fb43aaa",
-    ),
-    Upstream(
-        "locust.main:setup_logging",
-        "locust_fleet/bootstrap.py",
-        "it sets up handlers of its own after ours",
-        "24c160b16b05",
-    ),
-    Upstream(
-        "locust.runners:HEARTBEAT_INTERVAL",
-        "locust_fleet/bootstrap.py",
-        "no option sets it",
-        "6b86b273ff34",
-    ),
-    Upstream(
-        "locust.runners:HEARTBEAT_LIVENESS",
-        "locust_fleet/bootstrap.py",
-        "no option sets it",
-        "4e07408562be",
-    ),
-    Upstream(
-        "locust.runners:_aggregate_dispatched_users",
-        "locust_fleet/master/dispatch/dispatcher.py",
-        "it raises StopIteration where all workers are on their way out or back",
-        "acc4848e3a77",
-    ),
-    Upstream(
-        "locust.rpc.zmqrpc:Client",
-        "locust_fleet/worker/leader_connection.py",
-        "it stays with one address and obeys whoever speaks",
-        "c05e2a1ae3d0",
-    ),
-    Upstream(
-        "locust.rpc.zmqrpc:BaseSocket.__init__",
-        "locust_fleet/master/server.py",
-        "it makes the socket whose options must be set before it listens",
-        "2edddab08bc8",
-    ),
-    Upstream(
-        "locust.rpc.zmqrpc:Server.__init__",
-        "locust_fleet/master/server.py",
-        "it listens before options can be set",
-        "02b856661102",
-    ),
-    Upstream(
-        "locust.rpc.zmqrpc:BaseSocket.recv_from_client",
-        "locust_fleet/master/server.py",
-        "it raises on what is no message",
-        "7abd06aed9b9",
-    ),
-    Upstream(
-        "locust.rpc.zmqrpc:BaseSocket.send_to_client",
-        "locust_fleet/master/server.py",
-        "each message says the epoch of its master",
-        "e5c741d24836",
-    ),
-    Upstream(
-        "locust.runners:MasterRunner.__init__",
-        "locust_fleet/master/runner.py",
-        "the parts of the fleet come later than its loops",
-        "a03c4cf8e643",
-    ),
-    Upstream(
-        "locust.runners:MasterRunner.client_listener",
-        "locust_fleet/master/runner.py",
-        "it listens before init, and its end ends nothing",
-        "f99a732d3595",
-    ),
-    Upstream(
-        "locust.runners:MasterRunner.heartbeat_worker",
-        "locust_fleet/master/runner.py",
-        "its end ends nothing",
-        "40826c648165",
-    ),
-    Upstream(
-        "locust.runners:MasterRunner.handle_message",
-        "locust_fleet/master/runner.py",
-        "messages of Locust's own types cannot be registered for",
-        "cf4db529aed3",
-    ),
-    Upstream(
-        "locust.runners:MasterRunner.start",
-        "locust_fleet/master/runner.py",
-        "no event comes before a start that could refuse it",
-        "4e8ae4842328",
-    ),
-    Upstream(
-        "locust.runners:MasterRunner.stop",
-        "locust_fleet/master/runner.py",
-        "it leaves the ramp-up on, and ends a run whose workers are late",
-        "13390a98fc27",
-    ),
-    Upstream(
-        "locust.runners:Runner.update_state",
-        "locust_fleet/master/runner.py",
-        "a spawn that is just finishing undoes a stop",
-        "9a30644c2b75",
-    ),
-    Upstream(
-        "locust.runners:MasterRunner.rebalancing_enabled",
-        "locust_fleet/master/runner.py",
-        "it would move users where messages are read",
-        "0ec2e2c4b4a1",
-    ),
-    Upstream(
-        "locust.runners:MasterRunner._wait_for_workers_report_after_ramp_up",
-        "locust_fleet/master/runner.py",
-        "a worker that comes or goes meanwhile is never rebalanced",
-        "561926baf2cd",
-    ),
-    Upstream(
-        "locust.runners:WorkerRunner.__init__",
-        "locust_fleet/worker/runner.py",
-        "messages come before init",
-        "1d876e9294b5",
-    ),
-    Upstream(
-        "locust.runners:WorkerRunner.worker",
-        "locust_fleet/worker/runner.py",
-        "its end ends nothing",
-        "71170667769c",
-    ),
-    Upstream(
-        "locust.runners:WorkerRunner.heartbeat",
-        "locust_fleet/worker/runner.py",
-        "its end ends nothing",
-        "b0aa7d8a9e63",
-    ),
-    Upstream(
-        "locust.runners:WorkerRunner.stats_reporter",
-        "locust_fleet/worker/runner.py",
-        "its end ends nothing",
-        "7fda1cd993b5",
-    ),
-    Upstream(
-        "locust.runners:WorkerRunner.heartbeat_timeout_checker",
-        "locust_fleet/worker/runner.py",
-        "it ends a worker that has no master, and its counts with it",
-        "f4161af03189",
-    ),
-    Upstream(
-        "locust.runners:WorkerRunner.handle_message",
-        "locust_fleet/worker/runner.py",
-        "messages of Locust's own types cannot be registered for",
-        "35cce2c6ddaa",
-    ),
-    Upstream(
-        "locust.runners:WorkerRunner.reset_connection",
-        "locust_fleet/worker/runner.py",
-        "it connects to the same address",
-        "6cc4213bebd6",
-    ),
-    Upstream(
-        "locust.runners:WorkerRunner._send_stats",
-        "locust_fleet/worker/runner.py",
-        "a report that cannot be sent ends the loop",
-        "edb2bc9d1bd5",
-    ),
-    Upstream(
-        "locust.dispatch:UsersDispatcher.__init__",
-        "locust_fleet/master/dispatch/dispatcher.py",
-        "it divides evenly, whatever a worker can bear",
-        "42f485d82649",
-    ),
-    Upstream(
-        "locust.dispatch:UsersDispatcher.__next__",
-        "locust_fleet/master/dispatch/dispatcher.py",
-        "ours is iterated anew for each target",
-        "d043f99d7d82",
-    ),
-    Upstream(
-        "locust.dispatch:UsersDispatcher.dispatch_in_progress",
-        "locust_fleet/master/dispatch/dispatcher.py",
-        "it stays set after a rebalance",
-        "c09dab902439",
-    ),
-    Upstream(
-        "locust.dispatch:UsersDispatcher.get_current_user_count",
-        "locust_fleet/master/dispatch/dispatcher.py",
-        "ours counts by its plan",
-        "6a1ca0da68f7",
-    ),
-    Upstream(
-        "locust.dispatch:UsersDispatcher.new_dispatch",
-        "locust_fleet/master/dispatch/dispatcher.py",
-        "ours plans for weights and limits",
-        "a6bf649f8139",
-    ),
-    Upstream(
-        "locust.dispatch:UsersDispatcher.add_worker",
-        "locust_fleet/master/dispatch/dispatcher.py",
-        "it takes in workers that are not ready for users",
-        "f6f95e3d8238",
-    ),
-    Upstream(
-        "locust.dispatch:UsersDispatcher.remove_worker",
-        "locust_fleet/master/dispatch/dispatcher.py",
-        "it starts all users of a lost worker at once",
-        "fe3f71669f9c",
-    ),
-    Upstream(
-        "locust.stats:stats_history",
-        "locust_fleet/bootstrap.py",
-        "no chart is shown any more after one failure",
-        "f4fb6370ab39",
-    ),
-    Upstream(
-        "locust.stats:StatsEntry.unserialize",
-        "locust_fleet/locust_patches/stats_rows.py",
-        "it makes an entry of each row of each report",
-        "b6799599a77d",
-    ),
-    Upstream(
-        "locust.stats:StatsEntry._cache_response_times",
-        "locust_fleet/locust_patches/stats_memory.py",
-        "it keeps a copy of all response times for each second",
-        "75f5517a19cc",
-    ),
-    Upstream(
-        "locust.stats:EntriesDict.__missing__",
-        "locust_fleet/locust_patches/stats_names.py",
-        "names of requests have no bound",
-        "600118dd96fb",
-    ),
-    Upstream(
-        "locust.stats:RequestStats.log_error",
-        "locust_fleet/locust_patches/stats_names.py",
-        "failures have no bound",
-        "25e6dca91226",
-    ),
-    Upstream(
-        "locust.stats:RequestStats.log_request",
-        "locust_fleet/locust_patches/stats_buckets.py",
-        "it rounds response times to two digits",
-        "35155cb9df85",
-    ),
-    Upstream(
-        "locust.stats:bucket_response_time",
-        "locust_fleet/locust_patches/stats_buckets.py",
-        "the same",
-        "e175a7d2fc0c",
-    ),
-    Upstream(
-        "locust.user.users:DefaultTaskSet",
-        "locust_fleet/users/arrival/task_set.py",
-        "users of an open model begin a task when it arrives",
-        "99793aafeaab",
-    ),
-    Upstream(
-        "locust.clients:HttpSession.request",
-        "locust_fleet/locust_patches/http_clients.py",
-        "it waits for ever by default, and nothing counts requests that wait",
-        "32c96e42d215",
-    ),
-    Upstream(
-        "locust.contrib.fasthttp:FastHttpSession.request",
-        "locust_fleet/locust_patches/http_clients.py",
-        "nothing counts requests that wait",
-        "1d81cbebfe92",
-    ),
-    Upstream(
-        "locust.contrib.fasthttp:FastHttpUser.connection_timeout",
-        "locust_fleet/locust_patches/http_clients.py",
-        "no option sets it for all users",
-        "db58b6c40698",
-    ),
-    Upstream(
-        "locust.contrib.fasthttp:FastHttpUser.network_timeout",
-        "locust_fleet/locust_patches/http_clients.py",
-        "no option sets it for all users",
-        "db58b6c40698",
-    ),
-    Upstream(
-        "requests.adapters:HTTPAdapter.send",
-        "locust_fleet/locust_patches/http_clients.py",
-        "each request of HttpUser passes here, also after a redirect",
-        "a8b4a1d8c114",
-    ),
-    Upstream(
-        "geventhttpclient.connectionpool:ConnectionPool._create_socket",
-        "locust_fleet/locust_patches/http_clients.py",
-        "each connection of FastHttpUser is opened here",
-        "3e708930d7a1",
-    ),
-    Upstream(
-        "gevent.resolver.thread:Resolver.getaddrinfo",
-        "locust_fleet/locust_patches/http_clients.py",
-        "each new connection asks the name server anew",
-        "775fb37ce8e0",
-    ),
-    Upstream(
-        "gevent.hub:Hub.print_exception",
-        "locust_fleet/logs.py",
-        "it writes to stderr past the log",
-        "9a16090ef1da",
-    ),
-    Upstream(
-        "certifi:where",
+    *upstream_of(
         "locust_fleet/cli/main.py",
-        "Locust's sessions do not look at SSL_CERT_FILE",
-        "36d5ec14074f",
+        {
+            "certifi:where": ("36d5ec14074f", "Locust's sessions do not look at SSL_CERT_FILE"),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/locust_patches/http_clients.py",
+        {
+            "gevent.resolver.thread:Resolver.getaddrinfo": (
+                "775fb37ce8e0",
+                "each new connection asks the name server anew",
+            ),
+            "geventhttpclient.connectionpool:ConnectionPool._create_socket": (
+                "3e708930d7a1",
+                "each connection of FastHttpUser is opened here",
+            ),
+            "locust.clients:HttpSession.request": (
+                "32c96e42d215",
+                "it waits for ever by default, and nothing counts requests that wait",
+            ),
+            "locust.contrib.fasthttp:FastHttpSession.request": (
+                "1d81cbebfe92",
+                "nothing counts requests that wait for a response",
+            ),
+            "locust.contrib.fasthttp:FastHttpUser.connection_timeout": (
+                "db58b6c40698",
+                "no option sets it for all users",
+            ),
+            "locust.contrib.fasthttp:FastHttpUser.network_timeout": (
+                "db58b6c40698",
+                "no option sets it for all users",
+            ),
+            "requests.adapters:HTTPAdapter.send": (
+                "a8b4a1d8c114",
+                "each request of HttpUser passes here, also after a redirect",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/locust_patches/stats_buckets.py",
+        {
+            "locust.stats:RequestStats.log_request": (
+                "35155cb9df85",
+                "it rounds response times to two digits",
+            ),
+            "locust.stats:bucket_response_time": ("e175a7d2fc0c", "the same"),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/locust_patches/stats_memory.py",
+        {
+            "locust.stats:StatsEntry._cache_response_times": (
+                "75f5517a19cc",
+                "it keeps a copy of all response times for each second",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/locust_patches/stats_names.py",
+        {
+            "locust.stats:EntriesDict.__missing__": (
+                "600118dd96fb",
+                "names of requests have no bound",
+            ),
+            "locust.stats:RequestStats.log_error": ("25e6dca91226", "failures have no bound"),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/locust_patches/stats_rows.py",
+        {
+            "locust.stats:StatsEntry.unserialize": (
+                "b6799599a77d",
+                "it makes an entry of each row of each report",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/logs.py",
+        {
+            "gevent.hub:Hub.print_exception": ("9a16090ef1da", "it writes to stderr past the log"),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/master/app.py",
+        {
+            "locust.env:Environment._create_runner": (
+                "6e8e23b6d62c",
+                "it is how a runner is made, with whatever class",
+            ),
+            "locust.rpc.zmqrpc:Server": ("0f21778958fd", "the runner makes it by this name"),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/master/dispatch/dispatcher.py",
+        {
+            "locust.dispatch:UsersDispatcher.__init__": (
+                "42f485d82649",
+                "it divides evenly, whatever a worker can bear",
+            ),
+            "locust.dispatch:UsersDispatcher.__next__": (
+                "d043f99d7d82",
+                "ours is iterated anew for each target",
+            ),
+            "locust.dispatch:UsersDispatcher.add_worker": (
+                "f6f95e3d8238",
+                "it takes in workers that are not ready for users",
+            ),
+            "locust.dispatch:UsersDispatcher.dispatch_in_progress": (
+                "c09dab902439",
+                "it stays set after a rebalance",
+            ),
+            "locust.dispatch:UsersDispatcher.get_current_user_count": (
+                "6a1ca0da68f7",
+                "ours counts by its plan",
+            ),
+            "locust.dispatch:UsersDispatcher.new_dispatch": (
+                "a6bf649f8139",
+                "ours plans for weights and limits",
+            ),
+            "locust.dispatch:UsersDispatcher.remove_worker": (
+                "fe3f71669f9c",
+                "it starts all users of a lost worker at once",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/master/runner.py",
+        {
+            "locust.runners:MasterRunner.__init__": (
+                "a03c4cf8e643",
+                "the parts of the fleet come later than its loops",
+            ),
+            "locust.runners:MasterRunner._wait_for_workers_report_after_ramp_up": (
+                "561926baf2cd",
+                "a worker that comes or goes meanwhile is never rebalanced",
+            ),
+            "locust.runners:MasterRunner.client_listener": (
+                "f99a732d3595",
+                "it listens before init, and its end ends nothing",
+            ),
+            "locust.runners:MasterRunner.handle_message": (
+                "cf4db529aed3",
+                "messages of Locust's own types cannot be registered for",
+            ),
+            "locust.runners:MasterRunner.heartbeat_worker": (
+                "40826c648165",
+                "its end ends nothing",
+            ),
+            "locust.runners:MasterRunner.rebalancing_enabled": (
+                "0ec2e2c4b4a1",
+                "it would move users where messages are read",
+            ),
+            "locust.runners:MasterRunner.start": (
+                "4e8ae4842328",
+                "no event comes before a start that could refuse it",
+            ),
+            "locust.runners:MasterRunner.stop": (
+                "13390a98fc27",
+                "it leaves the ramp-up on, and ends a run whose workers are late",
+            ),
+            "locust.runners:Runner.update_state": (
+                "9a30644c2b75",
+                "a spawn that is just finishing undoes a stop",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/master/server.py",
+        {
+            "locust.rpc.zmqrpc:BaseSocket.__init__": (
+                "2edddab08bc8",
+                "it makes the socket whose options must be set before it listens",
+            ),
+            "locust.rpc.zmqrpc:BaseSocket.recv_from_client": (
+                "7abd06aed9b9",
+                "it raises on what is no message",
+            ),
+            "locust.rpc.zmqrpc:BaseSocket.send_to_client": (
+                "e5c741d24836",
+                "each message says the epoch of its master",
+            ),
+            "locust.rpc.zmqrpc:Server.__init__": (
+                "02b856661102",
+                "it listens before options can be set",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/master/workers/class_settings.py",
+        {
+            "locust.env:Environment.update_user_class": (
+                "6d564fb43aaa",
+                "it forgets what was set, and sets whatever it is given",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/protocol/epoch.py",
+        {
+            "locust.rpc.protocol:Message.__init__": (
+                "337055f700bf",
+                "a message that is to be sent says its epoch besides",
+            ),
+            "locust.rpc.protocol:Message.serialize": (
+                "4ce6debee565",
+                "the epoch stands with the name of the worker",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/users/arrival/task_set.py",
+        {
+            "locust.user.task:DefaultTaskSet.execute_task": (
+                "1373dab8ac86",
+                "response times count from the intended start as well",
+            ),
+            "locust.user.task:DefaultTaskSet.get_next_task": (
+                "c7697bf822a5",
+                "the task begins with an arrival",
+            ),
+            "locust.user.task:TaskSet.__init__": (
+                "005f46996440",
+                "it knows the arrivals of its class of users",
+            ),
+            "locust.user.task:TaskSet.wait": (
+                "6eb57b4538d9",
+                "a user of an open model waits for an arrival",
+            ),
+            "locust.user.users:DefaultTaskSet": (
+                "99793aafeaab",
+                "users of an open model begin a task when it arrives",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/users/http.py",
+        {
+            "locust.user.users:User.__init__": (
+                "2a3353c9f24b",
+                "each user has a client of its own",
+            ),
+            "locust.user.users:User.start": (
+                "11d099324dfe",
+                "the connections of a user that has ended are closed",
+            ),
+            "locust.user.users:User.stop": (
+                "96dfa1ff9c78",
+                "a user that is about to end sends no request that nobody counts",
+            ),
+        },
+    ),
+    *upstream_of(
+        "locust_fleet/worker/runner.py",
+        {
+            "locust.runners:WorkerRunner.__init__": ("1d876e9294b5", "messages come before init"),
+            "locust.runners:WorkerRunner._send_stats": (
+                "edb2bc9d1bd5",
+                "a report that cannot be sent ends the loop",
+            ),
+            "locust.runners:WorkerRunner.handle_message": (
+                "35cce2c6ddaa",
+                "messages of Locust's own types cannot be registered for",
+            ),
+            "locust.runners:WorkerRunner.heartbeat": ("b0aa7d8a9e63", "its end ends nothing"),
+            "locust.runners:WorkerRunner.heartbeat_timeout_checker": (
+                "f4161af03189",
+                "it ends a worker that has no master, and its counts with it",
+            ),
+            "locust.runners:WorkerRunner.reset_connection": (
+                "6cc4213bebd6",
+                "it connects to the same address",
+            ),
+            "locust.runners:WorkerRunner.stats_reporter": ("7fda1cd993b5", "its end ends nothing"),
+            "locust.runners:WorkerRunner.worker": ("71170667769c", "its end ends nothing"),
+        },
     ),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 # Enough to tell one source from another.
@@ -23,6 +23,11 @@ class Upstream:
     # Why no event, option or argument of the library serves.
     why: str
     digest: str
+
+
+def upstream_of(ours: str, pieces: Mapping[str, tuple[str, str]]) -> tuple[Upstream, ...]:
+    """Return the pieces that a module of ours stands in for: by name, the digest and the reason."""
+    return tuple(Upstream(name, ours, why, digest) for name, (digest, why) in pieces.items())
 
 
 def source_of(name: str) -> str:

@@ -20,7 +20,7 @@ SRC = Path(__file__).parents[3] / "src"
 # Only the console image has what these need, and they know nothing of Locust.
 WITHOUT_LOCUST = ("locust_fleet.console", "locust_fleet.notify", "locust_fleet.cli")
 # What is replaced by a name, where another piece of source is what ours depends on.
-READ_INSTEAD = {"WorkerRunner": "create_worker_runner", "Server": "__init__"}
+READ_INSTEAD = {"WorkerRunner": "create_worker_runner"}
 
 
 def listed(ours: str) -> set[str]:

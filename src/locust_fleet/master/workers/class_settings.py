@@ -37,7 +37,7 @@ class ClassSettings:
 
     def attach(self) -> None:
         """From now on, keep what is set, and tell it to workers that come."""
-        replace(self._environment, UPDATE, self._set)
+        replace(self._environment, "update_user_class", self._set)
         self._environment.events.worker_connect.add_listener(
             safe_listener(lambda client_id, **_: self.tell(client_id))
         )
