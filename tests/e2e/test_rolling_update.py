@@ -33,7 +33,7 @@ CLOSED = "http://localhost:9"
 CANNOT_LEAD = """
 from locust_fleet.master.failover.takeover import Takeover
 
-wait = Takeover._wait
+wait = Takeover.wait
 
 
 def lead(self, *arguments):
@@ -41,7 +41,7 @@ def lead(self, *arguments):
     raise RuntimeError("unfit to lead")
 
 
-Takeover._wait = lead
+Takeover.wait = lead
 """
 
 
