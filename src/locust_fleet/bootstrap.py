@@ -28,7 +28,7 @@ from locust_fleet.locust_patches.stats_memory import keep_snapshots_small
 from locust_fleet.locust_patches.stats_names import bound_names
 from locust_fleet.locust_patches.stats_rows import read_rows_plainly
 from locust_fleet.master.app import MasterApp
-from locust_fleet.master.dispatch.dispatcher import added_up
+from locust_fleet.master.dispatch.dispatcher import users_by_class
 from locust_fleet.runtime import exposition, health
 from locust_fleet.runtime.loops import persistent
 from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
@@ -57,7 +57,7 @@ def attach_worker(settings: WorkerSettings) -> None:
     )
     replace(zmqrpc, "Client", connection)
     make_runner = functools.partial(
-        FleetWorkerRunner, drops=worker.drops, ends_in_order=worker.ends
+        FleetWorkerRunner, drops=worker.drops, ends_in_order=worker.is_ending
     )
     replace(locust.env, "WorkerRunner", make_runner)
     health.serve(settings.health_port, worker.readiness)
@@ -71,7 +71,7 @@ def attach_master(settings: MasterSettings) -> None:
     bound_names(settings.max_names)
     keep_snapshots_small()
     read_rows_plainly()
-    replace(runners, "_aggregate_dispatched_users", added_up)
+    replace(runners, "_aggregate_dispatched_users", users_by_class)
     # Locust 2.47.0 would show no chart any more after one failure.
     replace(locust.stats, "stats_history", persistent("charts", locust.stats.stats_history))
     standalone.in_fleet = True

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from locust_fleet.master.failover.checkpoint import MOST_BYTES, freeze, pack
-from locust_fleet.master.failover.locust_state import restore_statistics, statistics_of
+from locust_fleet.master.failover.locust_state import dump_statistics, restore_statistics
 from locust_fleet.protocol.histogram import response_time_of, step_of
 from tests.bench import table
 
@@ -37,7 +37,7 @@ def measure(names: int) -> tuple[table.Cell, ...]:
     """Return a line of the table."""
     stats = statistics(names)
     began = time.process_time()
-    state = {"statistics": statistics_of(stats)}
+    state = {"statistics": dump_statistics(stats)}
     parts = freeze(state)
     collected = time.process_time()
     packed = pack(parts, MOST_BYTES)

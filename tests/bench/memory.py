@@ -20,7 +20,7 @@ from typing import cast
 import psutil
 
 from locust_fleet.locust_patches.stats_buckets import count_in_steps
-from locust_fleet.locust_patches.stats_memory import forget_the_past, keep_snapshots_small
+from locust_fleet.locust_patches.stats_memory import keep_snapshots_small, trim_stats
 from locust_fleet.locust_patches.stats_names import bound_names
 from tests.bench import table
 from tests.bench.clock import simulated_clock
@@ -55,7 +55,7 @@ def simulate(names: int, minutes: int, *, stock: bool) -> list[table.Cell]:
             if second % HISTORY_INTERVAL_S == 0:
                 update_stats_history(runner, format_utc_timestamp(clock.now))
                 if not stock:
-                    forget_the_past(master.stats)
+                    trim_stats(master.stats)
             busy += time.process_time() - took
             if second % 600 == 599:
                 gc.collect()

@@ -28,8 +28,10 @@ def measured(action: Callable[[], object]) -> float:
 def ramp_up(workers: int, users: int) -> tuple[Plan, float]:
     """Plan all users at once; returns the plan and its CPU seconds."""
     plan = Plan(KINDS)
-    plan.staff({f"host{n % 50}_{n:04}": Share(1 + n % 3, 500_000) for n in range(workers)}, {})
-    plan.aim(users, KINDS)
+    plan.set_workers(
+        {f"host{n % 50}_{n:04}": Share(1 + n % 3, 500_000) for n in range(workers)}, {}
+    )
+    plan.set_target(users, KINDS)
     seconds = measured(lambda: plan.advance(users))
     assert plan.count == users
     return plan, seconds
@@ -40,7 +42,7 @@ def lose_one(plan: Plan) -> float:
     _, *rest = plan.shares
 
     def leave() -> None:
-        plan.staff({worker: plan.shares[worker] for worker in rest}, {})
+        plan.set_workers({worker: plan.shares[worker] for worker in rest}, {})
         while plan.advance(plan.target):
             pass
 

@@ -24,9 +24,9 @@ import zmq.green as zmq
 from locust_fleet.locust_patches.stats_buckets import count_in_steps
 from locust_fleet.protocol.epoch import stamp
 from locust_fleet.protocol.messages import (
+    ACKNOWLEDGED,
     CAPACITY,
     HERE,
-    KEPT,
     NUMBER,
     OLDEST,
     RUN,
@@ -109,7 +109,7 @@ class Worker:
             self._users, self._state = {}, "ready"
             self._send("client_stopped", {RUN: self._run, NUMBER: self._number})
             self._send("client_ready", __version__)
-        elif message.type == KEPT and data[RUN] == self._run:
+        elif message.type == ACKNOWLEDGED and data[RUN] == self._run:
             self._kept = data[NUMBER]
         elif message.type == WHO:
             here = {"state": self._state, "users": self._users, "user_classes_count": self._users}

@@ -90,7 +90,7 @@ def record_all(spool: Spool) -> None:
             *(report(text=text) for text in TEXTS),
         ]:
             recorder.count("w1", extreme)
-            recorder.cut(users=2**64 - 1, target_users=2**63, workers=["w1"])
+            recorder.close_sample(users=2**64 - 1, target_users=2**63, workers=["w1"])
         recorder.event("target refused", {"worker": text, text: [{text: TIMES + COUNTS}]})
         recorder.event(LEADER_CHANGED, {"leader": text})
         recorder.audit(text, text, text, text)

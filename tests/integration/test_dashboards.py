@@ -60,7 +60,7 @@ def record(recorder: Recorder, slowness: int) -> Run:
     for number in range(SAMPLES):
         recorder.count("w1", report(slowness + number))
         workers = ["w1", "w2"] if number < SAMPLES / 2 else ["w1"]
-        recorder.cut(users=10, target_users=10, workers=workers)
+        recorder.close_sample(users=10, target_users=10, workers=workers)
     return run
 
 

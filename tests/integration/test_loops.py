@@ -54,7 +54,7 @@ def break_later(runner, what):
         Leadership._beat = fail
     elif what == "samples":
         from locust_fleet.master.results import sampler
-        sampler.cut = fail
+        sampler.close_sample = fail
     elif what == "reports":
         runner._send_stats = fail
 

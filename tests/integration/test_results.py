@@ -78,17 +78,17 @@ def shipper(spool: Spool, settings: MasterSettings) -> Iterator[Shipper]:
     shipper.close()
 
 
-def cut(recorder: Recorder) -> None:
-    recorder.cut(users=10, target_users=10, workers=["w1"])
+def close_sample(recorder: Recorder) -> None:
+    recorder.close_sample(users=10, target_users=10, workers=["w1"])
 
 
 def test_a_run_its_samples_and_totals_are_in_postgres(
     recorder: Recorder, shipper: Shipper, connection: psycopg.Connection
 ) -> None:
     recorder.count("w1", report(5, failures=1))
-    cut(recorder)
+    close_sample(recorder)
     recorder.count("w1", report(7, failures=2))
-    cut(recorder)
+    close_sample(recorder)
     recorder.stop()
 
     shipper.ship()
@@ -108,7 +108,7 @@ def test_times_from_the_intended_start_and_arrivals_are_in_postgres(
     for _ in range(2):
         arrived = {"Shopper": [4, 1]}
         recorder.count("w1", {**report(3), "fleet_twins": twins, "fleet_arrived": arrived})
-        cut(recorder)
+        close_sample(recorder)
     recorder.stop()
 
     shipper.ship()
@@ -123,7 +123,7 @@ def test_a_record_of_a_version_that_knew_no_arrivals_is_written(
     recorder: Recorder, spool: Spool, connection: psycopg.Connection
 ) -> None:
     recorder.count("w1", report(5))
-    cut(recorder)
+    close_sample(recorder)
     recorder.stop()
 
     for path in spool.pending():
@@ -141,7 +141,7 @@ def test_writing_everything_twice_changes_nothing(
     recorder: Recorder, spool: Spool, connection: psycopg.Connection
 ) -> None:
     recorder.count("w1", report(5, failures=1))
-    cut(recorder)
+    close_sample(recorder)
     recorder.audit("alice", "", "start", "no")
     recorder.stop()
 
@@ -160,7 +160,7 @@ def test_writing_everything_twice_changes_nothing(
 def test_a_leader_of_an_earlier_epoch_writes_nothing_and_learns_of_the_later_one(
     recorder: Recorder, spool: Spool, settings: MasterSettings, connection: psycopg.Connection
 ) -> None:
-    cut(recorder)
+    close_sample(recorder)
     before = spool.pending()
     database.write(connection, spool.read(before[0]), 8)
     shipper = Shipper(spool, settings, Leadership(None, 7, 1))
@@ -177,7 +177,7 @@ def test_results_wait_while_postgres_is_away(
     recorder: Recorder, spool: Spool, settings: MasterSettings
 ) -> None:
     away = replace(settings, postgres=replace(settings.postgres, port=1))
-    cut(recorder)
+    close_sample(recorder)
     before = spool.pending()
 
     with pytest.raises(StoreUnavailable, match="does not answer"):
@@ -217,7 +217,7 @@ def test_a_run_that_its_master_left_open_is_lost_with_its_totals(
     recorder: Recorder, spool: Spool, shipper: Shipper, connection: psycopg.Connection
 ) -> None:
     recorder.count("w1", report(5))
-    cut(recorder)
+    close_sample(recorder)
 
     Recorder(spool, "v1")
     shipper.ship()
@@ -232,7 +232,7 @@ def test_old_runs_go_with_everything_that_belongs_to_them(
     settings: MasterSettings,
     connection: psycopg.Connection,
 ) -> None:
-    cut(recorder)
+    close_sample(recorder)
     recorder.stop()
     shipper.ship()
     assert recorder.run is not None

@@ -8,7 +8,7 @@ from locust.stats import RequestStats, setup_distributed_stats_event_listeners
 
 from typing import Any
 
-from locust_fleet.master.reports.decode import ReportDecoder, set_twins_aside
+from locust_fleet.master.reports.decode import ReportDecoder, split_twins
 from locust_fleet.master.reports.validate import read_report
 from locust_fleet.protocol.report_codec import shorten
 
@@ -41,7 +41,7 @@ class Master:
             events.worker_report.add_listener(lambda data, **_: self.seen.append(data))
         setup_distributed_stats_event_listeners(events, self.stats)
         self.decoder = ReportDecoder(self.stats, most_names)
-        events.worker_report.add_listener(lambda client_id, data: set_twins_aside(client_id, data))
+        events.worker_report.add_listener(lambda client_id, data: split_twins(client_id, data))
         self._events = events
 
     def take(self, report: bytes) -> None:
@@ -52,5 +52,5 @@ class Master:
 
     def add(self, report: dict[str, Any]) -> None:
         """Add a report that was read."""
-        self.decoder.take(report)
+        self.decoder.decode(report)
         self._events.worker_report.fire(client_id="w1", data=report)

@@ -66,7 +66,7 @@ def keep_snapshots_small() -> None:
     replace(stats.StatsEntry, "_cache_response_times", keep_small)
 
 
-def forget_the_past(statistics: RequestStats) -> None:
+def trim_stats(statistics: RequestStats) -> None:
     """Drop what nobody reads any more; call it every few seconds."""
     for entry in [statistics.total, *statistics.entries.values()]:
         entry.num_reqs_per_sec = latest(entry.num_reqs_per_sec)

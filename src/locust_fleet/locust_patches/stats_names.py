@@ -33,7 +33,7 @@ def bound_names(most: int) -> None:
 
     def add_bounded(entries: EntriesDict, key: Key) -> StatsEntry:
         twins = vars(entries).get(TWINS, 0)
-        kept = kept_key(entries, (told(key[0]), told(key[1])), most + twins)
+        kept = bounded_key(entries, (as_text(key[0]), as_text(key[1])), most + twins)
         if kept == key:
             vars(entries)[TWINS] = twins + key[0].endswith(TWIN)
             return add(entries, key)
@@ -48,20 +48,20 @@ def bound_names(most: int) -> None:
         if full and StatsError.create_key(entry.method, entry.name, error) not in errors:
             error = OTHER
         elif isinstance(error, str):
-            error = told(error)
+            error = as_text(error)
         log_error(statistics, entry.method, entry.name, error)
 
     replace(stats.EntriesDict, "__missing__", add_bounded)
     replace(stats.RequestStats, "log_error", log_bounded)
 
 
-def told(part: object) -> str:
+def as_text(part: object) -> str:
     """Return a name, a method or a message as text that can be sent and sorted."""
     text = "" if part is None else str(part)
     return text.encode("utf-8", "replace").decode()
 
 
-def kept_key(known: Collection[Key], key: Key, most: int) -> Key:
+def bounded_key(known: Collection[Key], key: Key, most: int) -> Key:
     """Return the key that a request is counted under, so that not many more than most are known."""
     if key in known or len(known) < most:
         return key

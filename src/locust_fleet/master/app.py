@@ -33,11 +33,11 @@ from locust_fleet.master.dispatch.arrivals import ArrivalPlanner
 from locust_fleet.master.dispatch.rebalancer import Rebalancer
 from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.master.failover.checkpointer import Checkpointer
+from locust_fleet.master.failover.parts import Failover
 from locust_fleet.master.failover.resume import Resume
-from locust_fleet.master.failover.room import Failover
 from locust_fleet.master.failover.stepdown import StepDown
 from locust_fleet.master.failover.takeover import Takeover
-from locust_fleet.master.lifecycle import Lifecycle
+from locust_fleet.master.lifecycle import MasterLifecycle
 from locust_fleet.master.metrics.arrivals import ArrivalMetrics
 from locust_fleet.master.metrics.counters import EndpointCounters
 from locust_fleet.master.metrics.exporter import MasterMetrics, standby_metrics
@@ -47,10 +47,10 @@ from locust_fleet.master.reports.decode import ReportDecoder
 from locust_fleet.master.reports.sequence import ReportSequence
 from locust_fleet.master.results.dead_letters import DeadLetters
 from locust_fleet.master.results.recorder import Recorder
-from locust_fleet.master.results.sampler import cut_forever
+from locust_fleet.master.results.sampler import close_samples_forever
 from locust_fleet.master.results.shipper import Shipper
 from locust_fleet.master.results.spool import Spool
-from locust_fleet.master.runner import FleetMasterRunner, RunnerParts
+from locust_fleet.master.runner import FleetMasterRunner, MasterRunnerParts
 from locust_fleet.master.server import FleetServer
 from locust_fleet.master.stop_sequence import StopSequence
 from locust_fleet.master.web import MasterWeb
@@ -69,7 +69,7 @@ from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.settings.master import MasterSettings
 
 # The event of a run that says what may be lost with a worker (workers/loss_bound.py).
-LOST = "worker lost"
+WORKER_LOST = "worker lost"
 # The same for a report that cannot be read.
 REPORT_LOST = "report lost"
 
@@ -95,7 +95,7 @@ class MasterApp:
     def log_context(self) -> Mapping[str, str]:
         """Return what each line of the log says of the run and of who asks."""
         run = self._results.recorder.active if self._results else None
-        return {**(run.known() if run else {}), **log_context()}
+        return {**(run.log_context() if run else {}), **log_context()}
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say whether this master leads or stands by."""
@@ -103,7 +103,7 @@ class MasterApp:
             return self.takeover.readiness()
         return True, {"role": "leader", "workers": self._runner.worker_count}
 
-    def ends(self) -> bool:
+    def is_ending(self) -> bool:
         """Whether this process ends in order."""
         return self._ending.is_set()
 
@@ -112,12 +112,12 @@ class MasterApp:
         self.takeover.wait(host, port)
         server = functools.partial(
             FleetServer,
-            leadership=self.takeover.reign,
+            leadership=self.takeover.leadership,
             drops=self._drops,
             in_a_run=lambda: _is_in_a_run(environment.runner),
         )
         replace(zmqrpc, "Server", server)
-        make_runner = functools.partial(FleetMasterRunner, ends_in_order=self.ends)
+        make_runner = functools.partial(FleetMasterRunner, ends_in_order=self.is_ending)
         return cast(MasterRunner, environment._create_runner(cast(Any, make_runner), host, port))
 
     def init(
@@ -128,15 +128,17 @@ class MasterApp:
         self._runner = runner
         locust = Locust(environment, runner, web_ui)
         self._results = results = _results(settings, takeover)
-        reports = _reports(settings, locust, self._lose_report)
+        reports = _reports(settings, locust, self._record_lost_report)
         workers = _workers(settings, locust, results, reports)
         dispatch = _dispatch(settings, locust, results)
         counts = _counts(settings, locust)
         failover = _failover(settings, takeover, locust, results, reports, workers, dispatch)
         control = _control(settings, locust, results, failover)
-        runner.take_in(_runner_parts(self._drops, reports, workers, dispatch, failover, control))
+        runner.attach_parts(
+            _runner_parts(self._drops, reports, workers, dispatch, failover, control)
+        )
         RemoteStoreServer(runner, self._store).attach()
-        Lifecycle(
+        MasterLifecycle(
             locust,
             results,
             reports,
@@ -149,19 +151,19 @@ class MasterApp:
             settings.reports_dir,
         ).attach()
         diagnostics = self._diagnostics(results, reports, dispatch, counts)
-        _open_web(settings, locust, results, workers, dispatch, failover, diagnostics)
+        _attach_web(settings, locust, results, workers, dispatch, failover, diagnostics)
         metrics = self._metrics(locust, results, reports, workers, dispatch, counts)
         self.render = metrics.render
         environment.events.quitting.add_listener(lambda **_: self._ending.set())
         for name, loop in (
             ("workers", dispatch.rebalancer.watch),
             ("users", dispatch.rebalancer.move),
-            ("attendance", lambda: _look(metrics, dispatch, workers)),
-            ("samples", lambda: cut_forever(runner, results.recorder, diagnostics)),
+            ("roster", lambda: _update_roster_forever(metrics, dispatch, workers)),
+            ("samples", lambda: close_samples_forever(runner, results.recorder, diagnostics)),
             ("results", results.shipper.run_forever),
             ("checkpoints", failover.checkpointer.run_forever),
         ):
-            gevent.spawn(vital(name, loop, self.ends))
+            gevent.spawn(vital(name, loop, self.is_ending))
         takeover.resume(failover.resume, results.recorder.active)
         settle()
         runner.listen()
@@ -171,11 +173,11 @@ class MasterApp:
     ) -> Diagnostics:
         return Diagnostics(
             self._settings.spool_dir,
-            reports.decoder.problems,
-            dispatch.rebalancer.problems,
-            results.spool.problems,
-            counts.arrivals.problems,
-            self._letters.problems,
+            reports.decoder.diagnostics,
+            dispatch.rebalancer.diagnostics,
+            results.spool.diagnostics,
+            counts.arrivals.diagnostics,
+            self._letters.diagnostics,
         )
 
     def _metrics(
@@ -201,7 +203,9 @@ class MasterApp:
             self._drops,
         )
 
-    def _lose_report(self, worker: str, report: Mapping[str, Any], error: Unreadable) -> None:
+    def _record_lost_report(
+        self, worker: str, report: Mapping[str, Any], error: Unreadable
+    ) -> None:
         """Count, keep and tell of a report that cannot be read: what it counted is lost."""
         self._drops.note(error.cause, f"a report of {worker}: {error}")
         # One that has no number is of no run.
@@ -216,25 +220,25 @@ class MasterApp:
 
 def _results(settings: MasterSettings, takeover: Takeover) -> Results:
     spool = Spool(settings.spool_dir)
-    with takeover.reading() as state:
+    with takeover.reading_checkpoint() as state:
         recorder = Recorder(
             spool,
             settings.version,
             state["recorder"] if state else None,
             hold=takeover.checkpoints is not None,
         )
-    return Results(spool, recorder, Shipper(spool, settings, takeover.reign))
+    return Results(spool, recorder, Shipper(spool, settings, takeover.leadership))
 
 
 def _reports(
     settings: MasterSettings,
     locust: Locust,
-    lose_report: Callable[[str, Mapping[str, Any], Unreadable], None],
+    record_lost_report: Callable[[str, Mapping[str, Any], Unreadable], None],
 ) -> Reports:
     sequence = ReportSequence()
     return Reports(
         sequence,
-        Acknowledger(locust.runner, sequence, lose_report),
+        Acknowledger(locust.runner, sequence, record_lost_report),
         ReportDecoder(locust.runner.stats, settings.max_names),
     )
 
@@ -243,11 +247,15 @@ def _workers(
     settings: MasterSettings, locust: Locust, results: Results, reports: Reports
 ) -> Workers:
     loss_bound = LossBound(WORKER_REPORT_INTERVAL, settings.heartbeat.timeout_s)
-    roster = Roster(lambda worker: results.recorder.event(LOST, loss_bound.bound(worker)))
+    roster = Roster(lambda worker: results.recorder.event(WORKER_LOST, loss_bound.bound(worker)))
     class_settings = ClassSettings(locust.environment, locust.runner)
     class_settings.attach()
     registry = WorkerRegistry(
-        locust.runner, roster, results.run_id, reports.acknowledger.want, class_settings.tell
+        locust.runner,
+        roster,
+        results.run_id,
+        reports.acknowledger.request_missing,
+        class_settings.send_to,
     )
     registry.attach()
     return Workers(roster, registry, class_settings, loss_bound, WorkerTotals())
@@ -258,7 +266,7 @@ def _dispatch(settings: MasterSettings, locust: Locust, results: Results) -> Dis
     rebalancer = Rebalancer(locust.runner, weights, settings.dispatch.rebalance_interval_s)
     rebalancer.attach(locust.environment)
     arrivals = ArrivalPlanner(
-        locust.environment, locust.runner, results.run_id, rebalancer.told_of_classes
+        locust.environment, locust.runner, results.run_id, rebalancer.assigned_by_class
     )
     arrivals.attach()
     return Dispatch(weights, rebalancer, arrivals)
@@ -285,13 +293,13 @@ def _failover(
     )
     checkpointer = Checkpointer(
         takeover.checkpoints,
-        resume.state,
+        resume.dump,
         results.recorder,
         reports.sequence,
         reports.acknowledger,
     )
-    takeover.reign.on_rise = checkpointer.touch
-    stepdown = StepDown(locust.runner, results.recorder, checkpointer, takeover.reign)
+    takeover.leadership.on_rise = checkpointer.mark_dirty
+    stepdown = StepDown(locust.runner, results.recorder, checkpointer, takeover.leadership)
     return Failover(resume, checkpointer, stepdown)
 
 
@@ -303,7 +311,7 @@ def _control(
         locust.runner,
         results.recorder,
         settings.targets,
-        failover.checkpointer.touch_at_once,
+        failover.checkpointer.mark_urgent,
     )
     gate.attach()
     return Control(gate, StopSequence(locust.runner, locust.web_ui))
@@ -316,8 +324,8 @@ def _runner_parts(
     dispatch: Dispatch,
     failover: Failover,
     control: Control,
-) -> RunnerParts:
-    return RunnerParts(
+) -> MasterRunnerParts:
+    return MasterRunnerParts(
         drops,
         dispatch.rebalancer,
         workers.registry,
@@ -329,7 +337,7 @@ def _runner_parts(
     )
 
 
-def _open_web(
+def _attach_web(
     settings: MasterSettings,
     locust: Locust,
     results: Results,
@@ -341,7 +349,7 @@ def _open_web(
     if locust.web_ui is None or locust.web_ui.app is None:
         return
 
-    def work_of(worker: str) -> dict[str, int]:
+    def totals_of(worker: str) -> dict[str, int]:
         requests, failures = workers.totals.of(worker)
         planned = dispatch.rebalancer.planned(worker)
         return {"planned": planned, "requests": requests, "failures": failures}
@@ -354,7 +362,7 @@ def _open_web(
         diagnostics,
         results.spool,
         failover.resume,
-        work_of,
+        totals_of,
     ).attach(locust.web_ui.app)
 
 
@@ -362,9 +370,9 @@ def _is_in_a_run(runner: Runner | None) -> bool:
     return runner is not None and runner.state in (STATE_RUNNING, STATE_SPAWNING)
 
 
-def _look(metrics: MasterMetrics, dispatch: Dispatch, workers: Workers) -> None:
+def _update_roster_forever(metrics: MasterMetrics, dispatch: Dispatch, workers: Workers) -> None:
     """See each heartbeat which workers are there, and what they have to do."""
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
-        safe_listener(workers.loss_bound.tell)(dispatch.rebalancer.told())
-        safe_listener(metrics.look)()
+        safe_listener(workers.loss_bound.assign)(dispatch.rebalancer.assigned())
+        safe_listener(metrics.update_roster)()

@@ -42,10 +42,10 @@ class Diagnostics:
         self._logged = text
 
 
-def note(folder: Path, problem: str | None) -> None:
+def note(folder: Path, finding: str | None) -> None:
     """Leave a finding for the master, or take it back."""
     file = folder / FILE
-    if problem is None:
+    if finding is None:
         file.unlink(missing_ok=True)
     else:
-        file.write_text(problem, encoding="utf-8")
+        file.write_text(finding, encoding="utf-8")

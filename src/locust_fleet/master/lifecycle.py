@@ -13,9 +13,9 @@ import gevent
 
 from locust_fleet.data.client import DataClient
 from locust_fleet.data.summary import summed_up
-from locust_fleet.master.admission.gate import tell_end
+from locust_fleet.master.admission.gate import set_run_end
 from locust_fleet.master.admission.hosts import hosts_of_users
-from locust_fleet.master.failover.room import Failover
+from locust_fleet.master.failover.parts import Failover
 from locust_fleet.master.parts import (
     Control,
     Counts,
@@ -25,10 +25,10 @@ from locust_fleet.master.parts import (
     Results,
     Workers,
 )
-from locust_fleet.master.reports.decode import set_twins_aside
+from locust_fleet.master.reports.decode import split_twins
 from locust_fleet.master.results.artifacts import write_reports
 from locust_fleet.master.results.run import Run, utc_now
-from locust_fleet.master.results.sampler import cut
+from locust_fleet.master.results.sampler import close_sample
 from locust_fleet.policy.allowlist import without_credentials
 from locust_fleet.protocol.messages import RUN_OPTION
 from locust_fleet.runtime.hooks import in_order
@@ -37,12 +37,12 @@ from locust_fleet.runtime.safe_listener import safe_listener
 # How long the last results may take to reach Postgres at the end; what is left stays spooled.
 LAST_SHIPMENT_S = 5.0
 
-Report = dict[str, Any]
+ReportData = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
 
-class Lifecycle:
+class MasterLifecycle:
     """Tells the parts of a master of its runs."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Lifecycle:
         events.test_stopping.add_listener(in_order(self.at_stopping))
         events.test_stop.add_listener(in_order(self.at_stop))
         # Called before Locust's own listener, which tells the workers to quit.
-        events.quitting.add_listener(in_order((self._leave,)))
+        events.quitting.add_listener(in_order((self._quit,)))
 
     @property
     def at_start(self) -> tuple[Callable[[], None], ...]:
@@ -95,23 +95,23 @@ class Lifecycle:
         )
 
     @property
-    def report_sinks(self) -> tuple[Callable[[str, Report], None], ...]:
+    def report_sinks(self) -> tuple[Callable[[str, ReportData], None], ...]:
         """Who gets the report of a worker, after Locust and the locustfile."""
         return (
-            set_twins_aside,
-            _at_once(self._counts.arrivals.add),
-            _at_once(self._counts.endpoints.add),
-            self._workers.loss_bound.hear,
+            split_twins,
+            _with_clock(self._counts.arrivals.add),
+            _with_clock(self._counts.endpoints.add),
+            self._workers.loss_bound.note_report,
             self._workers.totals.add,
-            self._dispatch.rebalancer.hear_report,
+            self._dispatch.rebalancer.note_report,
             self._results.recorder.count,
-            lambda *_: self._checkpointer.touch(),
+            lambda *_: self._checkpointer.mark_dirty(),
         )
 
     @property
     def at_stopping(self) -> tuple[Callable[[], None], ...]:
         """What happens when a run is about to stop."""
-        return (self._name_loss, self._checkpointer.touch_at_once)
+        return (self._note_worker_loss, self._checkpointer.mark_urgent)
 
     @property
     def at_stop(self) -> tuple[Callable[[], None], ...]:
@@ -120,7 +120,7 @@ class Lifecycle:
             self._workers.roster.forget_missing,
             self._dispatch.weights.end_run,
             self._close_run,
-            self._checkpointer.touch_at_once,
+            self._checkpointer.mark_urgent,
         )
 
     def _open_run(self) -> None:
@@ -135,8 +135,8 @@ class Lifecycle:
             run_time_s=options.run_time if options else None,
             now=utc_now(),
         )
-        setattr(options, RUN_OPTION, run.known())
-        tell_end(environment, run)
+        setattr(options, RUN_OPTION, run.log_context())
+        set_run_end(environment, run)
         safe_listener(self._data_client.open)(run.id)
 
     def _save_start(self) -> None:
@@ -147,7 +147,7 @@ class Lifecycle:
             # Before there are any users, so that none can be without a run.
             self._checkpointer.save_now()
 
-    def _name_loss(self) -> None:
+    def _note_worker_loss(self) -> None:
         recorder = self._results.recorder
         if self._runner.worker_count == 0 and recorder.stopped_by is None:
             recorder.stopped_by = "loss of every worker"
@@ -161,21 +161,21 @@ class Lifecycle:
         # A master that was away, and is not the one any more, ends here and takes nothing along.
         safe_listener(self._checkpointer.save_now)()
         # Before the last sample: while Redis is asked, reports may come.
-        safe_listener(self._sum_up)(run)
+        safe_listener(self._record_data_summary)(run)
         # Whatever becomes of the last sample, the run is closed.
-        safe_listener(cut)(self._runner, recorder)
+        safe_listener(close_sample)(self._runner, recorder)
         recorder.stop()
         write_reports(self._environment, self._artifacts_dir / run.id)
 
-    def _sum_up(self, run: Run) -> None:
+    def _record_data_summary(self, run: Run) -> None:
         """Note what became of the shared data, where somebody used any."""
         closed: Mapping[str, Any] = self._data_client.store.close(run.id)
         if lines := summed_up(closed):
             logger.info("shared data of run %s: %s", run.id, json.dumps(closed))
             self._results.recorder.event("shared data", lines)
 
-    def _leave(self) -> None:
-        self._stepdown.leave()
+    def _quit(self) -> None:
+        self._stepdown.hand_over()
         recorder = self._results.recorder
         if recorder.active:
             recorder.stopped_by = recorder.stopped_by or "shutdown of the master"
@@ -184,6 +184,6 @@ class Lifecycle:
         gevent.with_timeout(LAST_SHIPMENT_S, self._results.shipper.ship, timeout_value=None)
 
 
-def _at_once(add: Callable[[str, Report, float], None]) -> Callable[[str, Report], None]:
+def _with_clock(add: Callable[[str, ReportData, float], None]) -> Callable[[str, ReportData], None]:
     """Return a sink that adds a report at the present time, monotonic."""
     return lambda worker, report: add(worker, report, time.monotonic())

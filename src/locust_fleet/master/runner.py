@@ -18,7 +18,7 @@ import gevent
 from gevent.event import Event
 
 from locust_fleet.master.admission.gate import StartGate
-from locust_fleet.master.dispatch.rebalancer import ALONE_BEATS, Rebalancer
+from locust_fleet.master.dispatch.rebalancer import NO_WORKER_BEATS, Rebalancer
 from locust_fleet.master.failover.resume import Resume
 from locust_fleet.master.reports.acknowledge import Acknowledger
 from locust_fleet.master.reports.decode import ReportDecoder
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RunnerParts:
+class MasterRunnerParts:
     """What the runner asks."""
 
     drops: DropCounter
@@ -72,12 +72,12 @@ class FleetMasterRunner(MasterRunner):
         ends_in_order: Callable[[], bool],
     ) -> None:
         self._ends_in_order = ends_in_order
-        self._parts: RunnerParts | None = None
+        self._parts: MasterRunnerParts | None = None
         self._receive: Forward = self._handle_as_locust
         self._listens = Event()
         super().__init__(environment, master_bind_host, master_bind_port)
 
-    def take_in(self, parts: RunnerParts) -> None:
+    def attach_parts(self, parts: MasterRunnerParts) -> None:
         """Ask these parts from now on."""
         self._parts = parts
         self._receive = chain(parts.stages, self._handle_as_locust)
@@ -117,7 +117,9 @@ class FleetMasterRunner(MasterRunner):
             self.heartbeat_worker,
             self.client_listener,
         ):
-            logger.warning("no worker is there; the run waits %d heartbeats for one", ALONE_BEATS)
+            logger.warning(
+                "no worker is there; the run waits %d heartbeats for one", NO_WORKER_BEATS
+            )
             return
         self._parts.stop_sequence.stop(super().stop, send_stop_to_client)
 

@@ -33,7 +33,7 @@ from locust_fleet.protocol.stages import Forward
 
 # How long a stop waits for workers beyond the stop timeout; as Locust itself does.
 WORKERS_TIMEOUT_S = 60
-LOOK_EVERY_S = 0.02
+POLL_INTERVAL_S = 0.02
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +48,15 @@ class StopSequence:
         self._runner = runner
         self._web_ui = web_ui
         # Those that were told and have not said that their users stopped.
-        self._told: set[str] = set()
+        self._awaited: set[str] = set()
         # Who was missing since.
-        self._missed: set[str] = set()
+        self._was_missing: set[str] = set()
         self._under_way = False
 
     def handle(self, message: Message, forward: Forward) -> None:
         """Note who says that it has stopped, or that it leaves."""
         if message.type in GOODBYES:
-            self._told.discard(message.node_id)
+            self._awaited.discard(message.node_id)
         forward(message)
 
     def stop(self, locust_stop: Callable[[bool], None], send_stop_to_client: bool) -> None:
@@ -69,8 +69,8 @@ class StopSequence:
             ramp_up.kill(block=True)
         if runner.state not in (STATE_RUNNING, STATE_SPAWNING):
             return
-        self._told = set(runner.clients) if send_stop_to_client else set()
-        self._missed.clear()
+        self._awaited = set(runner.clients) if send_stop_to_client else set()
+        self._was_missing.clear()
         self._under_way = True
         try:
             locust_stop(send_stop_to_client)
@@ -92,20 +92,22 @@ class StopSequence:
         """Wait until each worker that was told to stop its users says so, or cannot any more."""
         began = time.monotonic()
         while True:
-            self._missed.update(worker.id for worker in self._runner.clients.missing)
+            self._was_missing.update(worker.id for worker in self._runner.clients.missing)
             left_s = began + 2 * runners.HEARTBEAT_INTERVAL - time.monotonic()
             if not any(
-                self._owes_an_answer(worker, even_if_idle=worker in self._missed or left_s > 0)
-                for worker in self._told
+                self._may_still_answer(
+                    worker, even_if_idle=worker in self._was_missing or left_s > 0
+                )
+                for worker in self._awaited
             ):
                 break
             limit_s = self._runner.environment.stop_timeout + WORKERS_TIMEOUT_S
             if time.monotonic() - began > limit_s:
                 logger.error("some workers did not say that their users have stopped")
                 break
-            gevent.sleep(LOOK_EVERY_S)
+            gevent.sleep(POLL_INTERVAL_S)
 
-    def _owes_an_answer(self, worker: str, *, even_if_idle: bool) -> bool:
+    def _may_still_answer(self, worker: str, *, even_if_idle: bool) -> bool:
         """Whether a worker that has not answered a stop still may.
 
         One that is missing may come back with its reports, until it is forgotten. One that is

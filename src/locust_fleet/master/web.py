@@ -26,7 +26,11 @@ from locust_fleet.master.failover.resume import Resume
 from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.master.results.run import utc_now
 from locust_fleet.master.results.spool import Spool
-from locust_fleet.master.workers.class_settings import classes_of, judged, running_classes
+from locust_fleet.master.workers.class_settings import (
+    classes_of,
+    read_class_setting,
+    running_classes,
+)
 from locust_fleet.policy.limits import LONGEST_NAME
 from locust_fleet.policy.thresholds import Thresholds, read_thresholds
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION
@@ -63,20 +67,20 @@ class MasterWeb:
         runner: MasterRunner,
         recorder: Recorder,
         settings: MasterSettings,
-        problems: Diagnostics,
+        diagnostics: Diagnostics,
         spool: Spool,
         resume: Resume,
-        work_of: Callable[[str], Mapping[str, int]],
+        totals_of: Callable[[str], Mapping[str, int]],
     ) -> None:
         self._environment = environment
         self._runner = runner
         self._recorder = recorder
-        self._targets = settings.targets
+        self._allowlist = settings.targets
         self._secret = settings.front_secret
-        self._problems = problems
+        self._diagnostics = diagnostics
         self._spool = spool
         self._resume = resume
-        self._work_of = work_of
+        self._totals_of = totals_of
         # What TARGET_HOST says; the UI overwrites it in the environment with what a run asks for.
         self._default_host = environment.host
 
@@ -84,24 +88,24 @@ class MasterWeb:
         """Put the hooks on; the application must not serve yet."""
         app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
         for status in SENTENCES:
-            app.register_error_handler(status, _say)
-        app.before_request(self._let_in)
-        app.before_request(self._judge)
-        app.after_request(self._name_run)
+            app.register_error_handler(status, _error_answer)
+        app.before_request(self._check_front_secret)
+        app.before_request(self._check_request)
+        app.after_request(self._add_run_id)
         app.after_request(_finish_page)
         app.add_url_rule("/fleet/run", view_func=self._run)
 
-    def _let_in(self) -> Answer:
+    def _check_front_secret(self) -> Answer:
         given = request.headers.get("X-Fleet-Front", "")
         if hmac.compare_digest(given.encode(), self._secret.encode()):
             return None
         return jsonify({"error": "requests come through the front (nginx) only"}), 403
 
-    def _judge(self) -> Answer:
+    def _check_request(self) -> Answer:
         user = request.headers.get("X-Fleet-User", "unknown")
         match request.method, request.path:
             case "POST", "/swarm":
-                return self._judge_start(user)
+                return self._check_start(user)
             case "POST", "/user":
                 return self._set_for_class(user)
             case "POST", "/stop" if self._recorder.active:
@@ -110,7 +114,7 @@ class MasterWeb:
                 self._recorder.event("statistics reset in the UI", {"by": user})
         return None
 
-    def _judge_start(self, user: str) -> Answer:
+    def _check_start(self, user: str) -> Answer:
         host = request.form.get("host")
         try:
             form = read_form(request.form.to_dict(flat=False), self._choices())
@@ -127,7 +131,7 @@ class MasterWeb:
             stopping=self._runner.state == STATE_STOPPING,
             only_new="X-Fleet-New-Run" in request.headers,
             workers=self._runner.worker_count,
-            targets=self._targets,
+            allowlist=self._allowlist,
         )
         if refusal:
             return self._refuse(user, f"start a run against {host}", refusal)
@@ -165,7 +169,7 @@ class MasterWeb:
     def _set_for_class(self, user: str) -> Answer:
         """Set something for a class of users, in place of Locust, which would read it once more."""
         try:
-            settings = judged(self._environment, read_json(request.get_data()))
+            settings = read_class_setting(self._environment, read_json(request.get_data()))
         except BadInput as error:
             refusal: rules.Refusal | None = rules.Refusal("bad_input", str(error))
         else:
@@ -174,7 +178,7 @@ class MasterWeb:
                 settings.get("host", present),
                 present,
                 self._recorder.active,
-                self._targets,
+                self._allowlist,
             )
         if refusal:
             answer = self._refuse(user, "set something for a class of users", refusal)
@@ -190,13 +194,13 @@ class MasterWeb:
         # Locust's UI shows the message of an answer with status 200 and nothing of any other.
         return jsonify({"success": False, "code": refusal.code, "message": refusal.message})
 
-    def _name_run(self, response: Response) -> Response:
+    def _add_run_id(self, response: Response) -> Response:
         """Add the run's id to the answer of a start, and a code to what Locust itself refuses."""
         if request.path != "/swarm":
             return response
         body = response.get_json(silent=True)
         if not isinstance(body, dict):
-            self._recorder.expect_nothing()
+            self._recorder.forget_request()
             return response
         if body.get("success"):
             body["run_id"] = self._recorder.expected_run_id
@@ -205,7 +209,7 @@ class MasterWeb:
                 self._recorder.replan(g.replan, utc_now())
         else:
             body.setdefault("code", "bad_input")
-            self._recorder.expect_nothing()
+            self._recorder.forget_request()
         response.set_data(json.dumps(body))
         return response
 
@@ -227,7 +231,7 @@ class MasterWeb:
                     "state": client.state,
                     "users": client.user_count,
                     "cpu_percent": client.cpu_usage,
-                    **self._work_of(client.id),
+                    **self._totals_of(client.id),
                 }
                 for client in runner.clients.values()
             ],
@@ -240,7 +244,7 @@ class MasterWeb:
                 "p50_ms": _percentile(total, 0.5),
                 "p95_ms": _percentile(total, 0.95),
             },
-            "problems": self._problems.current(),
+            "problems": self._diagnostics.current(),
             "spool_files": len(self._spool.pending()),
         }
 
@@ -256,7 +260,7 @@ def _finish_page(response: Response) -> Response:
     return response
 
 
-def _say(error: HTTPException) -> tuple[Response, int]:
+def _error_answer(error: HTTPException) -> tuple[Response, int]:
     """Answer a request that cannot be read with one sentence."""
     status = error.code or 500
     answer = jsonify({"error": SENTENCES[status], "code": "bad_input"})

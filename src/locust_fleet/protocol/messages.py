@@ -4,7 +4,7 @@
 RUN, NUMBER, OLDEST = "fleet_run", "fleet_number", "fleet_oldest"
 # Messages to a worker about a run's reports: up to a number they may be forgotten, or after a
 # number they are wanted once more.
-KEPT, WANTED = "fleet_kept", "fleet_wanted"
+ACKNOWLEDGED, RESEND = "fleet_kept", "fleet_wanted"
 # The question to a worker that a master does not know, and its answer.
 WHO, HERE = "fleet_who", "fleet_here"
 # A worker asks where the arrivals of a run are; the answer, which also comes unasked.

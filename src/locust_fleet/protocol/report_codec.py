@@ -21,7 +21,7 @@ from locust_fleet.protocol.histogram import response_time_of
 
 # The key of the short form in a report. A report without it is one of Locust's own.
 SHORT = "fleet_stats"
-VALUES = (
+ROW_FIELDS = (
     "name",
     "method",
     "last_request_timestamp",
@@ -35,7 +35,7 @@ VALUES = (
     "total_content_length",
 )
 # The level of zlib that takes the least time.
-QUICK = 1
+FASTEST_LEVEL = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
 # Of a report that is unpacked: ten thousand names with two hundred steps each take half of it. One
 # byte may become an object of seventy, so this bounds what a report takes of the master's memory.
@@ -50,7 +50,7 @@ def shorten(report: dict[str, Any]) -> None:
     # With one entry the total counts the same.
     totals = {**total, "response_times": {}} if len(entries) == 1 else total
     rows = [_row(entry) for entry in [*entries, totals]]
-    report[SHORT] = zlib.compress(Message(SHORT, rows, "").serialize(), QUICK)
+    report[SHORT] = zlib.compress(Message(SHORT, rows, "").serialize(), FASTEST_LEVEL)
     del report["stats"], report["stats_total"]
 
 
@@ -79,7 +79,7 @@ def _row(entry: Mapping[str, Any]) -> Row:
     start, counts = int(entry["start_time"]), entry["response_times"]
     steps = sorted(counts)
     return [
-        *(entry[field] for field in VALUES),
+        *(entry[field] for field in ROW_FIELDS),
         # Nearly all gaps are small, so little is left of their four bytes.
         array("I", map(sub, steps, [0, *steps])).tobytes(),
         [counts[step] for step in steps],
@@ -88,8 +88,8 @@ def _row(entry: Mapping[str, Any]) -> Row:
 
 
 def _entry(row: Row) -> dict[str, Any]:
-    gaps, counts, requests, failures = row[len(VALUES) :]
-    entry = dict(zip(VALUES, row, strict=False))
+    gaps, counts, requests, failures = row[len(ROW_FIELDS) :]
+    entry = dict(zip(ROW_FIELDS, row, strict=False))
     times = map(response_time_of, accumulate(array("I", gaps)))
     entry["response_times"] = dict(zip(times, counts, strict=True))
     start = int(entry["start_time"])

@@ -15,17 +15,17 @@ from enum import StrEnum
 from locust_fleet.errors import FleetError
 from locust_fleet.policy.limits import MOST_USERS, shown
 from locust_fleet.protocol.messages import (
+    ACKNOWLEDGED,
     ARRIVALS,
     ASK_DATA,
     CAPACITY,
     DATA,
     HERE,
-    KEPT,
     NUMBER,
     OLDEST,
+    RESEND,
     RUN,
     TARGET_REFUSED,
-    WANTED,
 )
 
 # What 64 bits hold with a sign; Redis and Postgres keep epochs in them.
@@ -298,8 +298,8 @@ TO_WORKER: Mapping[str, Check] = {
     ),
     "update_user_class": fields({"user_class_name": wrong_text}),
     "spawning_complete": fields({"user_count": wrong_users}),
-    KEPT: numbered,
-    WANTED: numbered,
+    ACKNOWLEDGED: numbered,
+    RESEND: numbered,
     ARRIVALS: lambda data: (
         arrivals_doubt if isinstance(data, dict) and "doubted" in data else arrivals_answer
     )(data),

@@ -25,11 +25,11 @@ from locust_fleet.worker.allowlist import AllowlistGuard
 from locust_fleet.worker.arrivals import WorkerArrivals
 from locust_fleet.worker.capacity import Capacity
 from locust_fleet.worker.drain import Drain
-from locust_fleet.worker.lifecycle import Lifecycle
+from locust_fleet.worker.lifecycle import WorkerLifecycle
 from locust_fleet.worker.metrics import WorkerMetrics
 from locust_fleet.worker.orphan import OrphanWatch
 from locust_fleet.worker.resend_buffer import ResendBuffer
-from locust_fleet.worker.runner import FleetWorkerRunner, RunnerParts
+from locust_fleet.worker.runner import FleetWorkerRunner, WorkerRunnerParts
 from locust_fleet.worker.stall import StallDetector
 
 
@@ -71,7 +71,7 @@ class WorkerApp:
             "leader": None if connection.lost else leader,
         }
 
-    def ends(self) -> bool:
+    def is_ending(self) -> bool:
         """Whether this process ends in order."""
         return self._ending.is_set()
 
@@ -94,10 +94,10 @@ class WorkerApp:
             settings.targets,
             lambda target: runner.send_message(TARGET_REFUSED, {"target": target}),
         )
-        runner.take_in(RunnerParts(self.drops, drain, resend_buffer, self._remote))
+        runner.attach_parts(WorkerRunnerParts(self.drops, drain, resend_buffer, self._remote))
         if self._remote:
             self._remote.attach(runner)
-        Lifecycle(
+        WorkerLifecycle(
             environment,
             runner,
             capacity,
@@ -115,7 +115,7 @@ class WorkerApp:
             ("stall", stall.watch),
             ("shared data", self.data_client.watch),
         ):
-            gevent.spawn(vital(name, loop, self.ends, self.last_report))
+            gevent.spawn(vital(name, loop, self.is_ending, self.last_report))
         _serve_metrics(settings, runner, self.drops)
         guard.install()
         # The locustfile is imported by now.

@@ -29,7 +29,7 @@ from locust_fleet.users.arrival.schedule import Part
 from locust_fleet.users.arrival.shape import Ramp
 
 ANSWERS_KEPT = 8
-HAND_OVER_S, LOOK_S = 3.0, 0.05
+HAND_OVER_S, POLL_INTERVAL_S = 3.0, 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -55,14 +55,14 @@ class WorkerArrivals:
             return
         count = count_from_intended(self._environment.stats)
         self._environment.events.request.add_listener(count)
-        self._runner.register_message(ARRIVALS, self._hear)
+        self._runner.register_message(ARRIVALS, self._on_answer)
         gevent.spawn(vital("arrivals", self._watch))
 
     def hand_over(self) -> None:
         """Wait until others have this worker's part, which they are told soon, or nobody does."""
         deadline = time.monotonic() + HAND_OVER_S
         while self._engine.has_part and time.monotonic() < deadline:
-            gevent.sleep(LOOK_S)
+            gevent.sleep(POLL_INTERVAL_S)
 
     def _watch(self) -> None:
         while True:
@@ -85,25 +85,27 @@ class WorkerArrivals:
         except RPCError as error:
             logger.debug("nobody can be asked: %s", error)
 
-    def _hear(self, msg: Any, **_: Any) -> None:
-        now, says = time.monotonic(), msg.data
-        if says[RUN] != self._run_id():
+    def _on_answer(self, msg: Any, **_: Any) -> None:
+        now, answer = time.monotonic(), msg.data
+        if answer[RUN] != self._run_id():
             return
-        if "doubted" in says:
+        if "doubted" in answer:
             if self._engine.runs:
-                self._ask(says["doubted"])
+                self._ask(answer["doubted"])
             return
-        if says["asked"] is not None:
-            way_s = now - says["asked"]
-            self._answers.append((way_s, now - way_s / 2 - says["position"]))
+        if answer["asked"] is not None:
+            way_s = now - answer["asked"]
+            self._answers.append((way_s, now - way_s / 2 - answer["position"]))
         elif not self._answers:
             self._ask()
         if not self._answers or not self._has_users:
             return
         if not self._engine.runs:
-            ramps = {name: tuple(Ramp(*ramp) for ramp in of) for name, of in says["ramps"].items()}
+            ramps = {
+                name: tuple(Ramp(*ramp) for ramp in of) for name, of in answer["ramps"].items()
+            }
             self._engine.begin(ramps, self._began, now - self._began())
-        self._engine.change({name: Part(*part) for name, part in says["parts"].items()})
+        self._engine.change({name: Part(*part) for name, part in answer["parts"].items()})
 
     def _began(self) -> float:
         """Return when the timeline began, by the clock of this process."""

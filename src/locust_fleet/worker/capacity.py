@@ -18,15 +18,18 @@ class Capacity:
     """Says it at once, and with each report: the master may be another one by then."""
 
     def __init__(self, settings: CapacitySettings) -> None:
-        self._says = {"weight": settings.weight or usable_cpus(), "max_users": settings.max_users}
+        self._capacity = {
+            "weight": settings.weight or usable_cpus(),
+            "max_users": settings.max_users,
+        }
 
     def announce(self, runner: WorkerRunner) -> None:
         """Send it in a message of its own."""
-        runner.send_message(CAPACITY, self._says)
+        runner.send_message(CAPACITY, self._capacity)
 
     def report(self, data: dict[str, Any]) -> None:
         """Add it to a report."""
-        data[CAPACITY] = self._says
+        data[CAPACITY] = self._capacity
 
 
 def usable_cpus(cgroups: Path = CGROUPS) -> float:

@@ -14,7 +14,7 @@ from locust_fleet.election.lease import read_lease
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
 
-PATIENCE_S = 1.0
+ANSWER_TIMEOUT_S = 1.0
 
 Address = tuple[str, int]
 
@@ -25,27 +25,27 @@ class LeaderDiscovery:
     """Where the leader may be."""
 
     def __init__(self, redis: RedisSettings | None, host: str, port: int) -> None:
-        self._redis = redis_client(redis, PATIENCE_S) if redis else None
+        self._redis = redis_client(redis, ANSWER_TIMEOUT_S) if redis else None
         self._host = host
         self._port = port
 
-    def find(self, silent: Address | None, *, but_not_there: bool = False) -> Address | None:
+    def find(self, silent: Address | None, *, exclude_silent: bool = False) -> Address | None:
         """Return the address of a master that listens, None if there is none now.
 
         ``silent`` is where a master was not heard any more: a paused one still takes connections.
         """
         lease = self._in_lease()
-        if but_not_there and lease == silent:
+        if exclude_silent and lease == silent:
             return None
-        for address in in_order(lease, self._resolved(), silent):
-            if not (but_not_there and address == silent) and listens(address):
+        for address in candidates(lease, self._resolved(), silent):
+            if not (exclude_silent and address == silent) and listens(address):
                 return address
         return None
 
     def _in_lease(self) -> Address | None:
         address = read_lease(self._redis, "address") if self._redis else None
         try:
-            return parse(address) if address else None
+            return parse_address(address) if address else None
         except ValueError:
             logger.debug("the lease has no address, but %s", address)
             return None
@@ -59,7 +59,7 @@ class LeaderDiscovery:
         return [(str(where[0]), int(where[1])) for *_, where in found]
 
 
-def in_order(
+def candidates(
     lease: Address | None, resolved: Iterable[Address], silent: Address | None
 ) -> list[Address]:
     """Return where to look first; pure. Only the lease may know better than silence."""
@@ -69,13 +69,13 @@ def in_order(
     return list(dict.fromkeys([*([lease] if lease else []), *others, *again]))
 
 
-def parse(address: str) -> Address:
+def parse_address(address: str) -> Address:
     """Return the host and port of a text such as 10.0.0.7:5557 or [fd00::7]:5557."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
 
-def written(address: Address) -> str:
+def format_address(address: Address) -> str:
     """Return an address as people and leases write it."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -84,7 +84,7 @@ def written(address: Address) -> str:
 def listens(address: Address) -> bool:
     """Whether somebody takes a connection there."""
     try:
-        socket.create_connection(address, timeout=PATIENCE_S).close()
+        socket.create_connection(address, timeout=ANSWER_TIMEOUT_S).close()
     except OSError:
         return False
     return True

@@ -20,45 +20,48 @@ from collections.abc import Callable
 
 import gevent
 
-from locust_fleet.protocol.messages import ARRIVALS, KEPT, LEAVING, WANTED, WHO
+from locust_fleet.protocol.messages import ACKNOWLEDGED, ARRIVALS, LEAVING, RESEND, WHO
 from locust_fleet.protocol.stages import Forward
 from locust_fleet.worker.resend_buffer import ResendBuffer
 
 # What does not touch the users, so that it need not wait until they have stopped.
-WHILE_STOPPING = ("heartbeat", "ack", WHO, KEPT, WANTED, ARRIVALS)
+WHILE_STOPPING = ("heartbeat", "ack", WHO, ACKNOWLEDGED, RESEND, ARRIVALS)
 
 
 class Drain:
     """How a worker stops its users: report first, and then say so."""
 
     def __init__(
-        self, runner: WorkerRunner, kept: ResendBuffer, hand_over: Callable[[], None] = lambda: None
+        self,
+        runner: WorkerRunner,
+        resend_buffer: ResendBuffer,
+        hand_over: Callable[[], None] = lambda: None,
     ) -> None:
         """``hand_over`` returns when others do what this worker's users have done."""
         self._runner = runner
-        self._kept = kept
+        self._resend_buffer = resend_buffer
         self._hand_over = hand_over
-        self._leaving = False
+        self._draining = False
         self._stopping: gevent.Greenlet[..., None] = gevent.Greenlet()
 
     @property
-    def leaving(self) -> bool:
+    def draining(self) -> bool:
         """Whether this worker has begun to leave."""
-        return self._leaving
+        return self._draining
 
     def stop_run(self) -> None:
         """End the run here: stop the users, report, and be ready for the next one."""
         if not self._stopping:
             self._stopping = gevent.spawn(self._stop)
 
-    def leave(self) -> None:
+    def drain(self) -> None:
         """Stop the users and report, before the master hears a goodbye."""
-        self._leaving = True
+        self._draining = True
         self._runner.send_message(LEAVING)
         self._hand_over()
         if self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
             self._runner.stop()
-        self._kept.hand_over()
+        self._resend_buffer.flush()
 
     def handle(self, message: Message, forward: Forward) -> None:
         """Carry out a stop; forward the rest once the users have stopped, where it touches them."""
@@ -68,7 +71,7 @@ class Drain:
         if self._stopping and message.type not in WHILE_STOPPING:
             self._stopping.join()
         if message.type == "spawn":
-            if self._leaving:
+            if self._draining:
                 return
             # Whoever asks now is told what will be, though the users are still to start.
             self._runner.target_user_classes_count = message.data["user_classes_count"]
@@ -80,7 +83,7 @@ class Drain:
         runner = self._runner
         if runner.worker_state in (STATE_RUNNING, STATE_SPAWNING):
             runner.stop()
-        runner.client.send(Message("client_stopped", self._kept.last(), runner.client_id))
-        if not self._leaving:
+        runner.client.send(Message("client_stopped", self._resend_buffer.last(), runner.client_id))
+        if not self._draining:
             runner.client.send(Message("client_ready", __version__, runner.client_id))
             runner.worker_state = STATE_INIT

@@ -9,40 +9,40 @@ from __future__ import annotations
 import math
 
 # A look that is a little late is no hanging process.
-LATENESS = 2
+MOST_TICKS_AT_ONCE = 2
 
 
 class FailureDetector:
     """Seconds since the leader was heard, and since there is a fresh connection to it."""
 
-    def __init__(self, look_s: float, now: float) -> None:
-        self._look_s = look_s
-        self._looked = now
+    def __init__(self, tick_s: float, now: float) -> None:
+        self._tick_s = tick_s
+        self._ticked = now
         self.since_heard_s = 0.0
         self.since_fresh_s = 0.0
-        self._left = False
+        self._said_farewell = False
 
-    def lasts(self, patience_s: float) -> bool:
+    def suspects(self, timeout_s: float) -> bool:
         """Whether nothing is to be expected any more from the leader that was heard last."""
-        return self._left or self.since_heard_s > patience_s
+        return self._said_farewell or self.since_heard_s > timeout_s
 
-    def look(self, now: float) -> None:
+    def tick(self, now: float) -> None:
         """Let the time pass since the look before; to be called every ``look_s`` seconds."""
-        passed_s = min(now - self._looked, LATENESS * self._look_s)
-        self._looked = now
+        passed_s = min(now - self._ticked, MOST_TICKS_AT_ONCE * self._tick_s)
+        self._ticked = now
         self.since_heard_s += passed_s
         self.since_fresh_s += passed_s
 
-    def hear(self) -> None:
+    def note_message(self) -> None:
         """Note that the leader said something."""
         self.since_heard_s = self.since_fresh_s = 0.0
-        self._left = False
+        self._said_farewell = False
 
-    def leave(self) -> None:
+    def note_farewell(self) -> None:
         """Note that the leader has said goodbye, so there is nothing to wait for."""
         self.since_fresh_s = math.inf
-        self._left = True
+        self._said_farewell = True
 
-    def renew(self) -> None:
+    def note_reconnect(self) -> None:
         """Note that the connection is a new one, so nothing could be heard on it yet."""
         self.since_fresh_s = 0.0

@@ -26,14 +26,14 @@ from locust_fleet.protocol.messages import FAREWELL, WHO
 from locust_fleet.protocol.validation import TO_WORKER, Cause, Unreadable, judge, parse
 from locust_fleet.runtime.loops import Farewell, vital
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.worker.discovery import Address, LeaderDiscovery, written
+from locust_fleet.worker.discovery import Address, LeaderDiscovery, format_address
 from locust_fleet.worker.failure_detector import FailureDetector
 
 # Two that did not come, and half of one for those that come a little late.
 BEATS_MISSED = 2.5
 # Looks per heartbeat.
-LOOKS = 4
-NOBODY_PAUSE_S = 0.5
+CHECKS_PER_BEAT = 4
+NO_MASTER_RETRY_S = 0.5
 
 logger = logging.getLogger(__name__)
 # Connects one socket, once; Locust's own.
@@ -54,7 +54,7 @@ class LeaderConnection:
         farewell: Farewell,
     ) -> None:
         """``farewell`` is called before this process ends, for want of a loop of this one."""
-        self._whereabouts = LeaderDiscovery(redis, host, port)
+        self._discovery = LeaderDiscovery(redis, host, port)
         self._identity = identity
         self._inbox: Queue[tuple[int, Message]] = Queue()
         self._first: Message | None = None
@@ -67,10 +67,10 @@ class LeaderConnection:
         self.epoch = 0
         self.reconnects = 0
         beat_s = runners.HEARTBEAT_INTERVAL
-        self._patience_s = BEATS_MISSED * beat_s
-        self._look_s = beat_s / LOOKS
+        self._silence_timeout_s = BEATS_MISSED * beat_s
+        self._check_interval_s = beat_s / CHECKS_PER_BEAT
         self._address = self._find_first(f"{host}:{port}")
-        self._silence = FailureDetector(self._look_s, time.monotonic())
+        self._failure_detector = FailureDetector(self._check_interval_s, time.monotonic())
         self._client = self._connect()
         self._renewal: gevent.Greenlet[..., None] = gevent.Greenlet()
         self._watch = gevent.spawn(
@@ -80,17 +80,17 @@ class LeaderConnection:
     @property
     def leader(self) -> str:
         """Where the leader is, or was heard last."""
-        return written(self._address)
+        return format_address(self._address)
 
     @property
     def silent_s(self) -> float:
         """How long nothing was heard of any leader, in seconds in which this process was awake."""
-        return self._silence.since_heard_s
+        return self._failure_detector.since_heard_s
 
     @property
     def lost(self) -> bool:
         """Whether there is no leader, as far as this worker can tell."""
-        return not self._heard or self._silence.lasts(self._patience_s)
+        return not self._heard or self._failure_detector.suspects(self._silence_timeout_s)
 
     def send(self, message: Message) -> None:
         """Send a message, or drop it where nobody takes any; Locust would let users wait."""
@@ -114,32 +114,32 @@ class LeaderConnection:
         """Let go of the leader; for good."""
         self._closed = True
         self._watch.kill(block=False)
-        end(self._client)
+        close_client(self._client)
 
     def watch(self) -> None:
         """Look forever whether the leader is there, and for another one if not."""
         while True:
-            gevent.sleep(self._look_s)
-            self._silence.look(time.monotonic())
-            if self._silence.lasts(self._patience_s) and not self._renewal:
-                fresh = self._silence.since_fresh_s <= self._patience_s
-                self._renewal = gevent.spawn(self.renew, but_not_here=fresh)
+            gevent.sleep(self._check_interval_s)
+            self._failure_detector.tick(time.monotonic())
+            if self._failure_detector.suspects(self._silence_timeout_s) and not self._renewal:
+                fresh = self._failure_detector.since_fresh_s <= self._silence_timeout_s
+                self._renewal = gevent.spawn(self.renew, exclude_current=fresh)
 
-    def renew(self, *, but_not_here: bool = False) -> None:
+    def renew(self, *, exclude_current: bool = False) -> None:
         """Connect anew, if there is anybody; who answers is asked nothing that was said before."""
-        address = self._whereabouts.find(self._address, but_not_there=but_not_here)
+        address = self._discovery.find(self._address, exclude_silent=exclude_current)
         if address is None:
             return
-        self._silence.renew()
+        self._failure_detector.note_reconnect()
         logger.warning(
             "nothing heard from %s for %.1f s; connects to %s",
-            *(self.leader, self.silent_s, written(address)),
+            *(self.leader, self.silent_s, format_address(address)),
         )
         self.reconnects += 1
         old, self._address = self._client, address
         self._client = self._connect()
         # Who is waiting for messages of the old one sees that it is no more.
-        end(old)
+        close_client(old)
         while not self._inbox.empty():
             self._inbox.get()
         if self._heard:
@@ -151,13 +151,13 @@ class LeaderConnection:
     def _find_first(self, given: str) -> Address:
         warned = False
         while True:
-            address = self._whereabouts.find(None)
+            address = self._discovery.find(None)
             if address:
                 return address
             if not warned:
                 logger.warning("no master listens at %s yet; waiting for one", given)
             warned = True
-            gevent.sleep(NOBODY_PAUSE_S)
+            gevent.sleep(NO_MASTER_RETRY_S)
 
     def _connect(self) -> zmqrpc.Client:
         host, port = self._address
@@ -175,14 +175,14 @@ class LeaderConnection:
                 if client.socket.closed:
                     return
                 logger.error("nothing can be received from %s: %s", self.leader, error)
-                gevent.sleep(self._look_s)
+                gevent.sleep(self._check_interval_s)
                 continue
             try:
-                self._take(*read(frames))
+                self._receive(*read(frames))
             except Unreadable as error:
                 self._drops.note(error.cause, f"from {self.leader}: {error}")
 
-    def _take(self, message: Message, epoch: int) -> None:
+    def _receive(self, message: Message, epoch: int) -> None:
         if epoch < self.epoch:
             if epoch != self._refused:
                 logger.warning(
@@ -192,13 +192,13 @@ class LeaderConnection:
             return
         if message.type == FAREWELL:
             logger.info("the leader at %s hands over", self.leader)
-            self._silence.leave()
+            self._failure_detector.note_farewell()
             return
         if epoch > self.epoch:
             logger.info("obeys the leader at %s, epoch %d", self.leader, epoch)
         self.epoch = epoch
         self._heard = True
-        self._silence.hear()
+        self._failure_detector.note_message()
         self._inbox.put((epoch, message))
 
 
@@ -211,7 +211,7 @@ def read(frames: list[bytes]) -> tuple[Message, int]:
     return message, epoch
 
 
-def end(client: zmqrpc.Client) -> None:
+def close_client(client: zmqrpc.Client) -> None:
     """End a connection with all that is its own; what nobody took yet is dropped."""
     context = client.socket.context
     client.close(linger=0)

@@ -20,7 +20,7 @@ from locust_fleet.worker.resend_buffer import ResendBuffer
 from locust_fleet.worker.runner import FleetWorkerRunner
 
 
-class Lifecycle:
+class WorkerLifecycle:
     """Tells the parts of a worker of its runs."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Lifecycle:
         events.test_stopping.add_listener(in_order(self.at_stopping))
         events.test_stop.add_listener(in_order(self.at_stop))
         # Called before Locust's own listener, which says goodbye to the leader.
-        events.quitting.add_listener(in_order((self._drain.leave,)))
+        events.quitting.add_listener(in_order((self._drain.drain,)))
 
     @property
     def report_steps(self) -> tuple[Callable[[dict[str, Any]], None], ...]:
@@ -61,7 +61,7 @@ class Lifecycle:
             shorten,
             self._capacity.report,
             self._arrivals.report,
-            self._resend_buffer.keep,
+            self._resend_buffer.add,
         )
 
     @property

@@ -32,12 +32,12 @@ class WorkerMetrics:
         self,
         runner: WorkerRunner,
         identity: IdentitySettings,
-        link: LeaderConnection,
+        connection: LeaderConnection,
         drops: DropCounter,
     ) -> None:
         self._runner = runner
         self._identity = identity
-        self._link = link
+        self._connection = connection
         self._drops = drops
         self._process = process_metrics()
         self._memory = psutil.Process().memory_info
@@ -68,7 +68,7 @@ class WorkerMetrics:
             ),
             "locust_worker_leader_silence_seconds": (
                 "Time since the leader was heard.",
-                self._link.silent_s,
+                self._connection.silent_s,
             ),
         }
         for name, (about, value) in gauges.items():
@@ -76,7 +76,7 @@ class WorkerMetrics:
         counters = {
             "locust_worker_reconnects_total": (
                 "How often it connected anew, to the same leader or another.",
-                self._link.reconnects,
+                self._connection.reconnects,
             ),
             "locust_worker_http_retries_total": (
                 "Requests of FleetHttpUser sent again: the target had closed a kept connection.",

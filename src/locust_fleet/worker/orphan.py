@@ -31,20 +31,20 @@ class OrphanWatch:
     def __init__(
         self,
         runner: WorkerRunner,
-        leave: Drain,
+        drain: Drain,
         run_id: Callable[[], str | None],
         ends_at: Callable[[], float | None],
         ghost_limit_s: float,
-        link: LeaderConnection,
-        kept: ResendBuffer,
+        connection: LeaderConnection,
+        resend_buffer: ResendBuffer,
     ) -> None:
         self._runner = runner
-        self._leave = leave
-        self._kept = kept
+        self._drain = drain
+        self._resend_buffer = resend_buffer
         self._run_id = run_id
         self._ends_at = ends_at
         self._ghost_limit_s = ghost_limit_s
-        self._link = link
+        self._connection = connection
 
     def attach(self) -> None:
         """From now on, answer; ``watch`` must run as well."""
@@ -54,38 +54,39 @@ class OrphanWatch:
         """Look once per heartbeat, forever, whether users go on that should not."""
         while True:
             gevent.sleep(runners.HEARTBEAT_INTERVAL)
-            self.look(time.time())
+            self.check(time.time())
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Stop the users if no master is there and their time, or the one without one, is over.
 
         ``now`` is in seconds since 1970. What was counted is kept until a master asks for it.
         """
         # A master that is there ends the run by itself.
-        if not self._has_users() or not self._link.lost:
+        if not self._has_users() or not self._connection.lost:
             return
         ends_at = self._ends_at()
         if ends_at is not None and now > ends_at:
             logger.warning("the time of the run is over, and no master is there to say so")
-            self._leave.stop_run()
-        elif self._link.silent_s > self._ghost_limit_s:
+            self._drain.stop_run()
+        elif self._connection.silent_s > self._ghost_limit_s:
             logger.error(
-                "no master for %d s; the users are stopped until one comes", self._link.silent_s
+                "no master for %d s; the users are stopped until one comes",
+                self._connection.silent_s,
             )
-            self._leave.stop_run()
+            self._drain.stop_run()
 
     def _has_users(self) -> bool:
         return self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING)
 
     def _answer(self, **_: Any) -> None:
-        if self._leave.leaving:
+        if self._drain.draining:
             return
         runner = self._runner
         self._runner.send_message(
             HERE,
             {
                 # Once its users have stopped by themselves, that of which it has reports.
-                RUN: self._run_id() or self._kept.run,
+                RUN: self._run_id() or self._resend_buffer.run,
                 "state": runner.worker_state,
                 # What it was told to have, for some may be starting just now.
                 "users": dict(runner.target_user_classes_count) if self._has_users() else {},

@@ -19,7 +19,7 @@ from typing import Any
 
 import gevent
 
-from locust_fleet.protocol.messages import KEPT, NUMBER, OLDEST, RUN, WANTED
+from locust_fleet.protocol.messages import ACKNOWLEDGED, NUMBER, OLDEST, RESEND, RUN
 from locust_fleet.protocol.report_codec import SHORT
 
 # A worker's memory is not for reports: beyond this the oldest go, which a leader has in its own.
@@ -27,8 +27,8 @@ MOST_BYTES = 64 << 20
 # Of a report besides its statistics, roughly.
 REPORT_BYTES = 1000
 # How long a worker that leaves waits until its reports are safe, and how often it offers them.
-LAST_WORD_S = 10.0
-OFFER_EVERY_S = 1.0
+FLUSH_TIMEOUT_S = 10.0
+RESEND_INTERVAL_S = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -64,32 +64,32 @@ class ResendBuffer:
 
     def attach(self) -> None:
         """From now on, hear which reports the leader has, and which it wants."""
-        self._runner.register_message(KEPT, self._forget)
-        self._runner.register_message(WANTED, self._send_again)
+        self._runner.register_message(ACKNOWLEDGED, self._on_acknowledged)
+        self._runner.register_message(RESEND, self._on_resend)
 
     def last(self) -> dict[str, Any]:
         """Return the run and number of the last report, for the word that users have stopped."""
         return {RUN: self._run, NUMBER: self._number}
 
-    def take_back(self) -> None:
+    def unreserve(self) -> None:
         """Forget the last report, which cannot be sent; the next one gets its number."""
         self._size -= self._reports.pop().size
         self._number -= 1
 
-    def hand_over(self) -> None:
+    def flush(self) -> None:
         """Wait until a leader has every report, for a while; offer them again meanwhile."""
         now = time.monotonic()
-        deadline, offer = now + LAST_WORD_S, now + OFFER_EVERY_S
+        deadline, offer = now + FLUSH_TIMEOUT_S, now + RESEND_INTERVAL_S
         while self._reports and now < deadline:
             if now > offer:
-                offer = now + OFFER_EVERY_S
+                offer = now + RESEND_INTERVAL_S
                 self.send_after(self._reports[0].run, 0)
             gevent.sleep(0.02)
             now = time.monotonic()
         if self._reports:
             logger.error("%d reports reached no leader and are lost", len(self._reports))
 
-    def keep(self, data: dict[str, Any]) -> None:
+    def add(self, data: dict[str, Any]) -> None:
         """Number a report and keep it; whatever else changes it has done so."""
         run = self._run_id()
         # Without a run nothing is counted.
@@ -106,12 +106,12 @@ class ResendBuffer:
             logger.warning("report %d of run %s is not kept any longer", lost.number, lost.run)
         data |= {RUN: run, NUMBER: self._number, OLDEST: self._oldest_of(run)}
 
-    def _forget(self, msg: Message, **_: Any) -> None:
+    def _on_acknowledged(self, msg: Message, **_: Any) -> None:
         run, number = msg.data[RUN], msg.data[NUMBER]
         while self._reports and _is_covered(self._reports[0], run, number):
             self._drop()
 
-    def _send_again(self, msg: Message, **_: Any) -> None:
+    def _on_resend(self, msg: Message, **_: Any) -> None:
         self.send_after(msg.data[RUN], msg.data[NUMBER])
 
     def send_after(self, run: str, number: int) -> None:

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RunnerParts:
+class WorkerRunnerParts:
     """What the runner asks; without a remote store, shared data is in Redis."""
 
     drops: DropCounter
@@ -62,7 +62,7 @@ class FleetWorkerRunner(WorkerRunner):
         ends_in_order: Callable[[], bool],
     ) -> None:
         self._ends_in_order = ends_in_order
-        self._parts: RunnerParts | None = None
+        self._parts: WorkerRunnerParts | None = None
         # From the first message on, which comes before ``init``.
         self._receive: Forward = chain((drops,), super().handle_message)
         super().__init__(environment, master_host, master_port)
@@ -73,7 +73,7 @@ class FleetWorkerRunner(WorkerRunner):
         assert isinstance(self.client, LeaderConnection), "bootstrap.py has replaced Locust's"
         return self.client
 
-    def take_in(self, parts: RunnerParts) -> None:
+    def attach_parts(self, parts: WorkerRunnerParts) -> None:
         """Ask these parts from now on."""
         self._parts = parts
         self._receive = chain(parts.stages, super().handle_message)
@@ -116,15 +116,15 @@ class FleetWorkerRunner(WorkerRunner):
 
         The users would go on, and nothing of what they do would be counted any more.
         """
-        kept = self._parts.resend_buffer if self._parts else None
-        before = len(kept) if kept is not None else 0
+        resend_buffer = self._parts.resend_buffer if self._parts else None
+        before = len(resend_buffer) if resend_buffer is not None else 0
         try:
             super()._send_stats()
         except RPCError:
             raise
         except Exception:  # whatever a scenario put into it; logged below
-            if kept is not None and len(kept) > before:
-                kept.take_back()
+            if resend_buffer is not None and len(resend_buffer) > before:
+                resend_buffer.unreserve()
             logger.exception("a report could not be sent; what it counted is lost")
 
     def _vital(self, name: str, loop: Callable[[], object]) -> None:

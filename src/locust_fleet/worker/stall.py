@@ -18,7 +18,7 @@ import gevent
 
 from locust_fleet.protocol.messages import AWOKE, GAVE_UP, GIVE_UP
 
-LOOK_S = 0.5
+POLL_INTERVAL_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ class StallDetector:
         """Look forever whether this process was asleep."""
         while True:
             before = time.monotonic()
-            gevent.sleep(LOOK_S)
-            slept_s = time.monotonic() - before - LOOK_S
+            gevent.sleep(POLL_INTERVAL_S)
+            slept_s = time.monotonic() - before - POLL_INTERVAL_S
             if slept_s >= self._asleep_s and self._runs:
                 logger.warning("asleep for %.0f s; other workers have this one's users", slept_s)
                 self._give_up(AWOKE)

@@ -70,15 +70,15 @@ def report(requests: int, failures: int) -> Any:
     }
 
 
-def cut(recorder: Recorder) -> None:
-    recorder.cut(users=10, target_users=10, workers=["w1"])
+def close_sample(recorder: Recorder) -> None:
+    recorder.close_sample(users=10, target_users=10, workers=["w1"])
 
 
 def test_a_run_that_started_and_finished_is_told_with_its_numbers(
     recorder: Recorder, told: Told
 ) -> None:
     recorder.count("w1", report(40, 10))
-    cut(recorder)
+    close_sample(recorder)
     recorder.stop()
 
     started, finished = told()

@@ -15,9 +15,9 @@ from tests.bench.clock import Clock, simulated_clock
 from locust_fleet.locust_patches.stats_memory import (
     HISTORY_ROWS,
     SECONDS_KEPT,
-    forget_the_past,
     keep_snapshots_small,
     thinned,
+    trim_stats,
 )
 
 
@@ -32,7 +32,7 @@ def run(seconds: int, *, small: bool) -> list[tuple[Any, ...]]:
         for second in range(seconds):
             log_a_second(statistics, clock, chance, slower=second)
             if small:
-                forget_the_past(statistics)
+                trim_stats(statistics)
             entry = statistics.entries["/", "GET"]
             shown.append((entry.current_rps, entry.current_fail_per_sec, *percentiles(entry)))
     return shown
@@ -63,7 +63,7 @@ def test_an_hour_takes_no_more_than_some_minutes() -> None:
     with simulated_clock() as clock:
         for _ in range(3600):
             log_a_second(statistics, clock, chance, slower=0)
-            forget_the_past(statistics)
+            trim_stats(statistics)
 
     for entry in (statistics.total, statistics.entries["/", "GET"]):
         assert len(entry.num_reqs_per_sec) <= 2 * SECONDS_KEPT
@@ -77,7 +77,7 @@ def test_the_charts_of_a_long_run_cover_all_of_it() -> None:
 
     for timestamp in day:
         update_stats_history(runner, timestamp)
-        forget_the_past(statistics)
+        trim_stats(statistics)
 
     times = [row["time"] for row in statistics.history]
     assert HISTORY_ROWS / 2 <= len(times) <= HISTORY_ROWS

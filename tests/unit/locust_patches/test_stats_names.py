@@ -8,7 +8,7 @@ import pytest
 from tests.unit.fleet import Master, Worker
 
 from locust_fleet.locust_patches import stats_names
-from locust_fleet.locust_patches.stats_names import MOST_FAILURES, bound_names, kept_key
+from locust_fleet.locust_patches.stats_names import MOST_FAILURES, bound_names, bounded_key
 from locust_fleet.protocol.histogram import OTHER, TWIN
 
 
@@ -79,14 +79,14 @@ def test_the_master_bounds_what_many_workers_bring() -> None:
 def test_the_master_says_so_until_the_next_run() -> None:
     master, worker = Master(3), Worker()
     assert not master.decoder.over_limit
-    assert master.decoder.problems() == []
+    assert master.decoder.diagnostics() == []
 
     for number in range(4):
         worker.stats.log_request("GET", f"/{number}", 5, 1)
     master.take(worker.report())
 
     assert master.decoder.over_limit
-    assert "MAX_NAMES" in master.decoder.problems()[0]
+    assert "MAX_NAMES" in master.decoder.diagnostics()[0]
     master.stats.clear_all()
     assert not master.decoder.over_limit
 
@@ -96,8 +96,8 @@ def test_methods_without_end_end_in_one_entry() -> None:
         (OTHER, str(number)) for number in range(stats_names.MOST_METHODS_BEYOND)
     }
 
-    assert kept_key(known, ("/new", "NEW"), 1) == (OTHER, "")
-    assert kept_key(known, ("/new", "7"), 1) == (OTHER, "7")
+    assert bounded_key(known, ("/new", "NEW"), 1) == (OTHER, "")
+    assert bounded_key(known, ("/new", "7"), 1) == (OTHER, "7")
 
 
 def test_failures_with_ever_new_messages_end_in_one_per_name() -> None:

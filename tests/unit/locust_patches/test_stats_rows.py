@@ -32,7 +32,7 @@ def reports(clock: Clock) -> list[dict[str, Any]]:
     return made
 
 
-def added_up(plainly: bool) -> list[Any]:
+def users_by_class(plainly: bool) -> list[Any]:
     with simulated_clock() as clock, pytest.MonkeyPatch.context() as patch:
         patch.setattr(StatsEntry, "unserialize", StatsEntry.unserialize)
         made = reports(clock)
@@ -46,4 +46,4 @@ def added_up(plainly: bool) -> list[Any]:
 
 
 def test_rows_add_up_to_what_entries_do() -> None:
-    assert added_up(plainly=True) == added_up(plainly=False)
+    assert users_by_class(plainly=True) == users_by_class(plainly=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import MagicMock
 
-from locust_fleet.master.lifecycle import Lifecycle
+from locust_fleet.master.lifecycle import MasterLifecycle
 from locust_fleet.master.parts import Workers
 from locust_fleet.master.workers.loss_bound import LossBound
 from locust_fleet.master.workers.roster import Roster
@@ -17,11 +17,11 @@ def test_a_run_does_not_miss_a_worker_that_vanished_before_it_began() -> None:
     environment, roster, other = Environment(), Roster(), cast(Any, MagicMock())
     locust = MagicMock(environment=environment)
     workers = Workers(roster, other, other, LossBound(3.0, 5.0), WorkerTotals())
-    Lifecycle(
+    MasterLifecycle(
         locust, other, other, workers, other, other, other, other, other, Path("reports")
     ).attach()
-    roster.look({"a", "b"})
-    roster.look({"a"})
+    roster.update({"a", "b"})
+    roster.update({"a"})
 
     environment.events.test_start.fire(environment=environment)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locust_fleet.protocol.messages import ARRIVALS, HERE, KEPT, NUMBER, OLDEST, RUN
+from locust_fleet.protocol.messages import ACKNOWLEDGED, ARRIVALS, HERE, NUMBER, OLDEST, RUN
 from locust_fleet.protocol.validation import TO_MASTER, TO_WORKER, Cause, Unreadable, judge, parse
 
 HELLO = bytes.fromhex("93a568656c6c6f")
@@ -66,7 +66,7 @@ FIELDS = [
     (TO_WORKER, "spawn", JOB, "parsed_options"),
     (TO_WORKER, "update_user_class", {"user_class_name": "Shopper"}, "user_class_name"),
     (TO_WORKER, "spawning_complete", {"user_count": 3}, "user_count"),
-    (TO_WORKER, KEPT, {RUN: "r", NUMBER: 1}, NUMBER),
+    (TO_WORKER, ACKNOWLEDGED, {RUN: "r", NUMBER: 1}, NUMBER),
     (TO_WORKER, "data_answer", {"number": 1, "error": "", "is": None}, "number"),
     (TO_WORKER, ARRIVALS, {RUN: "r", "doubted": 1.0}, "doubted"),
 ]

@@ -51,7 +51,7 @@ class Worker:
         asked = None if way_s is None else time.monotonic() - way_s
         parts = {"Shopper": part}
         says = {"asked": asked, "position": position, "ramps": SHAPE, "parts": parts}
-        self.arrivals._hear(SimpleNamespace(data={**says, "fleet_run": run}))
+        self.arrivals._on_answer(SimpleNamespace(data={**says, "fleet_run": run}))
 
     def position(self) -> float:
         return time.monotonic() - self.arrivals._began()
@@ -104,9 +104,9 @@ def test_it_says_where_it_is_to_a_leader_that_may_not_know(worker: Worker) -> No
 
 def test_it_says_so_at_once_to_a_leader_that_doubts(worker: Worker) -> None:
     doubt = SimpleNamespace(data={"fleet_run": "run-1", "doubted": 7.0})
-    worker.arrivals._hear(doubt)
+    worker.arrivals._on_answer(doubt)
     worker.hear(50.0, 0.0, NOTHING)
-    worker.arrivals._hear(doubt)
+    worker.arrivals._on_answer(doubt)
     [said] = worker.asked
     assert said["doubted"] == 7.0
     assert said["position"] == pytest.approx(50.0, abs=0.1)

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from locust_fleet.settings.stores import RedisSettings
-from locust_fleet.worker.discovery import Address, LeaderDiscovery, in_order, parse, written
+from locust_fleet.worker.discovery import (
+    Address,
+    LeaderDiscovery,
+    candidates,
+    format_address,
+    parse_address,
+)
 
 LEADER, STANDBY, PAUSED = ("10.0.0.1", 5557), ("10.0.0.2", 5557), ("10.0.0.3", 5557)
 NO_REDIS = RedisSettings("127.0.0.1", 1, "")
@@ -43,21 +49,21 @@ def find(port: int, redis: RedisSettings | None = None, silent: Address | None =
 
 
 def test_the_address_in_the_lease_comes_first() -> None:
-    assert in_order(LEADER, [STANDBY, LEADER], None) == [LEADER, STANDBY]
+    assert candidates(LEADER, [STANDBY, LEADER], None) == [LEADER, STANDBY]
 
 
 def test_a_leader_that_was_not_heard_comes_last_unless_the_lease_knows_better() -> None:
-    assert in_order(None, [PAUSED, LEADER, STANDBY], PAUSED) == [LEADER, STANDBY, PAUSED]
-    assert in_order(PAUSED, [PAUSED, LEADER], PAUSED) == [PAUSED, LEADER]
+    assert candidates(None, [PAUSED, LEADER, STANDBY], PAUSED) == [LEADER, STANDBY, PAUSED]
+    assert candidates(PAUSED, [PAUSED, LEADER], PAUSED) == [PAUSED, LEADER]
 
 
 def test_an_address_is_tried_once() -> None:
-    assert in_order(None, [LEADER, LEADER], None) == [LEADER]
+    assert candidates(None, [LEADER, LEADER], None) == [LEADER]
 
 
 @pytest.mark.parametrize("address", [LEADER, ("fd00::7", 5557)])
 def test_an_address_is_read_as_it_is_written(address: Address) -> None:
-    assert parse(written(address)) == address
+    assert parse_address(format_address(address)) == address
 
 
 @pytest.mark.parametrize("redis", [None, NO_REDIS])

@@ -9,7 +9,7 @@ from typing import Any, cast
 import gevent
 import pytest
 
-from locust_fleet.protocol.messages import ARRIVALS, KEPT, WHO
+from locust_fleet.protocol.messages import ACKNOWLEDGED, ARRIVALS, WHO
 from locust_fleet.protocol.stages import Forward, chain
 from locust_fleet.worker.drain import Drain
 from locust_fleet.worker.resend_buffer import ResendBuffer
@@ -63,7 +63,7 @@ def runner(events: Events) -> Any:
     drain = Drain(cast(WorkerRunner, runner), kept)
     runner.receive = chain((drain,), runner.receive)
     events.test_stop.add_listener(lambda **_: runner._send_stats())
-    events.quitting.add_listener(lambda **_: drain.leave())
+    events.quitting.add_listener(lambda **_: drain.drain())
     return runner
 
 
@@ -120,13 +120,13 @@ def test_everything_else_is_handled_as_ever(runner: Any) -> None:
 def test_a_worker_whose_users_stop_hears_a_new_leader(runner: Any) -> None:
     runner.takes_s = 0.1
 
-    for kind in ("stop", ARRIVALS, WHO, KEPT, "spawn"):
+    for kind in ("stop", ARRIVALS, WHO, ACKNOWLEDGED, "spawn"):
         runner.handle_message(message(kind))
 
     assert runner.happened == [
         f"handled {ARRIVALS}",
         f"handled {WHO}",
-        f"handled {KEPT}",
+        f"handled {ACKNOWLEDGED}",
         "users stopped",
         "report sent",
         "client_stopped sent",

@@ -22,7 +22,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.stops = 0
-        self.leaving = False
+        self.draining = False
         self.lost = False
         self.silent_s = 0.0
         self.ends_at: float | None = None
@@ -35,7 +35,7 @@ class Worker:
             register_message=self.listeners.__setitem__,
             send_message=lambda kind, data: self.sent.append((kind, data)),
         )
-        self.present = OrphanWatch(
+        self.orphan = OrphanWatch(
             cast(WorkerRunner, self.runner),
             cast(Drain, self),
             lambda: "r1",
@@ -44,7 +44,7 @@ class Worker:
             cast(LeaderConnection, self),
             cast(ResendBuffer, SimpleNamespace(run=None)),
         )
-        self.present.attach()
+        self.orphan.attach()
 
     def stop_run(self) -> None:
         self.stops += 1
@@ -79,7 +79,7 @@ def test_a_worker_without_a_run_says_that_it_has_nothing(worker: Worker) -> None
 
 
 def test_a_worker_that_leaves_is_not_taken_over(worker: Worker) -> None:
-    worker.leaving = True
+    worker.draining = True
 
     worker.listeners[WHO]()
 
@@ -89,7 +89,7 @@ def test_a_worker_that_leaves_is_not_taken_over(worker: Worker) -> None:
 def test_users_go_on_without_a_master_for_a_while(worker: Worker) -> None:
     worker.lose_leader(GHOST_LIMIT_S)
 
-    worker.present.look(NOW)
+    worker.orphan.check(NOW)
 
     assert worker.stops == 0
 
@@ -97,7 +97,7 @@ def test_users_go_on_without_a_master_for_a_while(worker: Worker) -> None:
 def test_users_do_not_go_on_without_a_master_for_ever(worker: Worker) -> None:
     worker.lose_leader(GHOST_LIMIT_S + 1)
 
-    worker.present.look(NOW)
+    worker.orphan.check(NOW)
 
     assert worker.stops == 1
 
@@ -106,15 +106,15 @@ def test_users_do_not_go_on_beyond_the_end_of_the_run_without_a_master(worker: W
     worker.ends_at = NOW + 10
     worker.lose_leader(5)
 
-    worker.present.look(NOW + 9)
+    worker.orphan.check(NOW + 9)
     assert worker.stops == 0
-    worker.present.look(NOW + 11)
+    worker.orphan.check(NOW + 11)
     assert worker.stops == 1
 
 
 def test_a_master_that_is_there_ends_the_run_itself(worker: Worker) -> None:
     worker.ends_at = NOW - 1
 
-    worker.present.look(NOW + 1)
+    worker.orphan.check(NOW + 1)
 
     assert worker.stops == 0

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from locust_fleet.protocol.messages import KEPT, NUMBER, OLDEST, RUN, WANTED
+from locust_fleet.protocol.messages import ACKNOWLEDGED, NUMBER, OLDEST, RESEND, RUN
 from locust_fleet.worker import resend_buffer as module
 from locust_fleet.worker.resend_buffer import ResendBuffer
 
@@ -43,7 +43,7 @@ class Worker:
 
     def report(self) -> dict[str, Any]:
         data: dict[str, Any] = {"errors": {}, "user_classes_count": {}, "user_count": 0}
-        self.kept.keep(data)
+        self.kept.add(data)
         return data
 
 
@@ -73,7 +73,7 @@ def test_what_is_acknowledged_is_forgotten(worker: Worker) -> None:
     for _ in range(3):
         worker.report()
 
-    worker.runner.hear(KEPT, "r1", 2)
+    worker.runner.hear(ACKNOWLEDGED, "r1", 2)
 
     assert len(worker.kept) == 1
     assert worker.report()[OLDEST] == 3
@@ -83,7 +83,7 @@ def test_what_is_wanted_is_sent_again_with_the_users_of_now(worker: Worker) -> N
     for _ in range(3):
         worker.report()
 
-    worker.runner.hear(WANTED, "r1", 1)
+    worker.runner.hear(RESEND, "r1", 1)
 
     assert [data[NUMBER] for data in worker.runner.sent] == [2, 3]
     assert worker.runner.sent[0]["user_count"] == 3
@@ -92,8 +92,8 @@ def test_what_is_wanted_is_sent_again_with_the_users_of_now(worker: Worker) -> N
 def test_an_answer_about_another_run_changes_nothing(worker: Worker) -> None:
     worker.report()
 
-    worker.runner.hear(KEPT, "r0", 9)
-    worker.runner.hear(WANTED, "r0", 0)
+    worker.runner.hear(ACKNOWLEDGED, "r0", 9)
+    worker.runner.hear(RESEND, "r0", 0)
 
     assert len(worker.kept) == 1
     assert worker.runner.sent == []

@@ -58,7 +58,7 @@ def test_a_report_that_cannot_be_sent_leaves_its_number_to_the_next() -> None:
     numbers: list[int] = []
 
     def report_to_master(data: dict[str, Any], **_: Any) -> None:
-        kept.keep(data)
+        kept.add(data)
         numbers.append(data[NUMBER])
 
     runner.environment.events.report_to_master.add_listener(report_to_master)

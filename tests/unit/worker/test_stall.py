@@ -94,7 +94,7 @@ def test_a_worker_without_users_says_so_at_once() -> None:
 
 
 def test_a_worker_that_was_asleep_notices_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stall, "LOOK_S", 0.01)
+    monkeypatch.setattr(stall, "POLL_INTERVAL_S", 0.01)
     runner, absent = away(asleep_s=0.2)
     runner.ended.set()
     watch = gevent.spawn(absent.watch)

@@ -67,7 +67,7 @@ class StartGate:
             recorder.audit("autostart", "", "start a run", refusal.message)
             return
         if recorder.active:
-            tell_end(self._environment, recorder.active)
+            set_run_end(self._environment, recorder.active)
             # Written as soon as Locust's start first waits.
             self._note_change()
         try:
@@ -87,7 +87,7 @@ class StartGate:
         self._recorder.event("target refused", {"worker": msg.node_id, "target": target})
 
 
-def tell_end(environment: Environment, run: Run) -> None:
+def set_run_end(environment: Environment, run: Run) -> None:
     """Let the workers know, with the next message to spawn users, when the run is due to end."""
     ends_at = run.ends_at.timestamp() if run.ends_at else None
     setattr(environment.parsed_options, RUN_ENDS, ends_at)

@@ -27,7 +27,7 @@ def refuse_start(
     stopping: bool,
     only_new: bool,
     workers: int,
-    targets: Allowlist,
+    allowlist: Allowlist,
 ) -> Refusal | None:
     """Judge a start, which during a run is a change of its users; None when it may be done.
 
@@ -44,7 +44,7 @@ def refuse_start(
         return None
     if workers == 0:
         return Refusal("no_workers", "no worker is connected; wait a moment or add workers")
-    return refuse_hosts(hosts, targets)
+    return refuse_hosts(hosts, allowlist)
 
 
 def refuse_numbers(users: float, spawn_rate: float) -> Refusal | None:
@@ -59,19 +59,19 @@ def refuse_numbers(users: float, spawn_rate: float) -> Refusal | None:
 
 
 def refuse_host_of_class(
-    host: str | None, present: str | None, active: Run | None, targets: Allowlist
+    host: str | None, present: str | None, active: Run | None, allowlist: Allowlist
 ) -> Refusal | None:
     """Judge the host that a class of users is to have; None when it may."""
     if host == present:
         return None
     if active is not None:
         return Refusal("run_active", "the host cannot change in a run; stop the run first")
-    return refuse_hosts([host], targets)
+    return refuse_hosts([host], allowlist)
 
 
-def refuse_hosts(hosts: Iterable[str | None], targets: Allowlist) -> Refusal | None:
+def refuse_hosts(hosts: Iterable[str | None], allowlist: Allowlist) -> Refusal | None:
     """Judge the hosts that the users of a run have; users without one open no HTTP connection."""
     for host in hosts:
-        if host is not None and not targets.allows_url(host):
-            return Refusal("target_refused", targets.refusal(host))
+        if host is not None and not allowlist.allows_url(host):
+            return Refusal("target_refused", allowlist.refusal(host))
     return None

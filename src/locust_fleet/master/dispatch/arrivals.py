@@ -27,18 +27,18 @@ from locust_fleet.users.arrival.schedule import Timeline
 from locust_fleet.users.arrival.shape import Ramp, plain
 from locust_fleet.users.arrival.standalone import end_run
 
-LOOK_S = 0.25
+POLL_INTERVAL_S = 0.25
 # From an announcement until it is valid: what workers have worked out by then is done, and it has
 # reached them.
-LEAD_S = AHEAD_S + 0.8
+ANNOUNCE_AHEAD_S = AHEAD_S + 0.8
 # While users move, their numbers change often.
 CHANGE_EVERY_S = 1.0
 # How long a leader that takes over waits for a worker that knows where the timeline is. There is
 # none when all have stopped their users, or come only now.
-DOUBT_S = 5.0
+CONFIRM_TIMEOUT_S = 5.0
 
 # Of each class each worker's part: the first and the last of so many, as in schedule.Part.
-Parts = dict[str, dict[str, tuple[int, int, int]]]
+WorkerParts = dict[str, dict[str, tuple[int, int, int]]]
 
 logger = logging.getLogger(__name__)
 
@@ -51,18 +51,18 @@ class ArrivalPlanner:
         environment: Environment,
         runner: MasterRunner,
         active_run: Callable[[], str | None],
-        told: Callable[[], Users],
+        assigned: Callable[[], Users],
     ) -> None:
         self._environment = environment
         self._runner = runner
         self._active_run = active_run
-        self._told = told
+        self._assigned = assigned
         self._run: str | None = None
         self._began: float | None = None
         # Until when the clock of another host is not believed that said when it began.
-        self._doubt_until = -math.inf
+        self._unconfirmed_until = -math.inf
         self._ramps: dict[str, list[tuple[float, float, float]]] = {}
-        self._parts: Parts = {}
+        self._parts: WorkerParts = {}
         self._since = self._change_at = 0.0
 
     def attach(self) -> None:
@@ -70,7 +70,7 @@ class ArrivalPlanner:
         self._runner.register_message(ARRIVALS, self._answer)
         gevent.spawn(self._watch)
 
-    def remember(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, Any]:
         """Return what a leader needs that takes over; the start is in seconds since 1970."""
         began = self._began
         return {
@@ -79,20 +79,20 @@ class ArrivalPlanner:
             "ramps": self._ramps,
         }
 
-    def recall(self, known: Mapping[str, Any]) -> None:
+    def load(self, known: Mapping[str, Any]) -> None:
         """Go on from what the leader before knew, by a clock that may be another one."""
-        self._forget(known["run"])
+        self._reset(known["run"])
         self._ramps = known["ramps"]
         if known["began"] is not None:
             self._began = known["began"] - time.time() + time.monotonic()
-            self._doubt_until = time.monotonic() + DOUBT_S
+            self._unconfirmed_until = time.monotonic() + CONFIRM_TIMEOUT_S
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Begin, change parts or end, where it is time for that; ``now`` is monotonic."""
         run = self._active_run()
         if run != self._run:
-            self._forget(run)
-        if now < self._doubt_until:
+            self._reset(run)
+        if now < self._unconfirmed_until:
             return
         runner, classes = self._runner, open_classes(self._environment)
         if run is None or not classes or runner.state not in (STATE_RUNNING, STATE_SPAWNING):
@@ -100,15 +100,15 @@ class ArrivalPlanner:
         if self._began is None:
             if not runner.spawning_completed:
                 return
-            self._began = now + LEAD_S
+            self._began = now + ANNOUNCE_AHEAD_S
             self._ramps = {user.__name__: plain(each.ramps) for user, each in classes.items()}
             logger.info("arrivals of %s begin", ", ".join(self._ramps))
-        parts = parts_of(self._told(), self._ramps)
+        parts = parts_of(self._assigned(), self._ramps)
         if any(parts.values()) and parts != self._parts and now >= self._change_at:
-            self._parts, self._since = parts, now + LEAD_S - self._began
+            self._parts, self._since = parts, now + ANNOUNCE_AHEAD_S - self._began
             self._change_at = now + CHANGE_EVERY_S
             for worker in list(runner.clients):
-                self._tell(worker, None)
+                self._send_parts(worker, None)
         if now > self._end and len(classes) == len(self._environment.user_classes):
             logger.info("all arrivals are over")
             end_run(self._environment)
@@ -119,13 +119,13 @@ class ArrivalPlanner:
         ends = [
             Timeline(tuple(Ramp(*each) for each in ramps)).end for ramps in self._ramps.values()
         ]
-        return (self._began or math.inf) + max(ends) + LATE_S + LOOK_S
+        return (self._began or math.inf) + max(ends) + LATE_S + POLL_INTERVAL_S
 
     def _watch(self) -> None:
         while True:
-            gevent.sleep(LOOK_S)
+            gevent.sleep(POLL_INTERVAL_S)
             try:
-                self.look(time.monotonic())
+                self.check(time.monotonic())
             except Exception:  # a look that fails must not be the last; logged below
                 logger.exception("arrivals are not led; trying again")
 
@@ -134,17 +134,17 @@ class ArrivalPlanner:
         if self._began is None or says[RUN] != self._run:
             return
         now = time.monotonic()
-        if now >= self._doubt_until:
+        if now >= self._unconfirmed_until:
             if self._parts:
-                self._tell(msg.node_id, says["asked"])
+                self._send_parts(msg.node_id, says["asked"])
         elif says["doubted"] is not None:
             self._began = (says["doubted"] + now) / 2 - says["position"]
-            self._doubt_until = -math.inf
+            self._unconfirmed_until = -math.inf
         elif says["position"] is not None:
             # What it said may have waited long for somebody to hear it.
             self._runner.send_message(ARRIVALS, {RUN: self._run, "doubted": now}, msg.node_id)
 
-    def _tell(self, worker: str, asked: float | None) -> None:
+    def _send_parts(self, worker: str, asked: float | None) -> None:
         assert self._began is not None, "there is nothing to tell before"
         parts = {
             name: (self._since, *workers.get(worker, (0, 0, 1)))
@@ -154,16 +154,17 @@ class ArrivalPlanner:
         position = time.monotonic() - self._began
         self._runner.send_message(ARRIVALS, {**said, "position": position}, worker)
 
-    def _forget(self, run: str | None) -> None:
-        self._run, self._began, self._doubt_until = run, None, -math.inf
+    def _reset(self, run: str | None) -> None:
+        self._run, self._began, self._unconfirmed_until = run, None, -math.inf
         self._ramps, self._parts = {}, {}
         self._since = self._change_at = 0.0
 
 
-def parts_of(told: Users, classes: Iterable[str]) -> Parts:
+def parts_of(assigned: Users, classes: Iterable[str]) -> WorkerParts:
     """Return the parts of workers for what they were told to run; pure."""
     return {
-        name: _parts({who: users.get(name, 0) for who, users in told.items()}) for name in classes
+        name: _parts({who: users.get(name, 0) for who, users in assigned.items()})
+        for name in classes
     }
 
 

@@ -22,7 +22,7 @@ import gevent
 from locust_fleet.master.dispatch.planner import Kind, Plan, Share, Users
 
 # How soon to look again where a step waits for a report.
-GLANCE_S = 0.1
+STEP_POLL_S = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class PacedDispatcher(UsersDispatcher):
         self._closed = False
         self._dispatches = 0
         self._due = 0.0
-        self._told_at: dict[str, float] = {}
+        self._assigned_at: dict[str, float] = {}
         self._batch, self._interval_s = 1, 1.0
         self._nodes: list[WorkerNode] = []
         self.follow(worker_nodes)
@@ -74,7 +74,7 @@ class PacedDispatcher(UsersDispatcher):
         self._batch = max(1, math.floor(spawn_rate))
         self._interval_s = self._batch / spawn_rate
         self._dispatches += 1
-        self.plan.aim(target_user_count, kinds_of(self._classes))
+        self.plan.set_target(target_user_count, kinds_of(self._classes))
 
     def __iter__(self) -> Iterator[Users]:
         """Yield what every worker is to run, step by step, until the target is reached."""
@@ -84,7 +84,7 @@ class PacedDispatcher(UsersDispatcher):
             yield self.users()
             if self._closed or mine != self._dispatches or self.plan.count == self.plan.goal:
                 return
-            gevent.sleep(max(GLANCE_S, self._due - time.monotonic()))
+            gevent.sleep(max(STEP_POLL_S, self._due - time.monotonic()))
             if self._closed or mine != self._dispatches:
                 return
 
@@ -98,7 +98,7 @@ class PacedDispatcher(UsersDispatcher):
         changed = self.plan.advance(self._batch, self._lingering(), self._behind(now))
         for worker, size in self._sizes().items():
             if size != sizes[worker]:
-                self._told_at[worker] = now
+                self._assigned_at[worker] = now
         # Users that are stopped to be moved start again as soon as they have ended.
         if changed and not moving:
             self._due = now + self._interval_s
@@ -107,26 +107,30 @@ class PacedDispatcher(UsersDispatcher):
     def users(self) -> Users:
         """Return a copy of what every worker is to run, with all classes."""
         zero = {user_class.__name__: 0 for user_class in self._original_user_classes}
-        return {worker: {**zero, **users} for worker, users in self.plan.told.items()}
+        return {worker: {**zero, **users} for worker, users in self.plan.assigned.items()}
 
     def follow(self, present: Sequence[WorkerNode]) -> None:
         """Take in workers that are there, and leave out those that are not."""
         self._nodes = list(present)
         there = {worker.id for worker in present}
-        self._told_at = {worker: at for worker, at in self._told_at.items() if worker in there}
+        self._assigned_at = {
+            worker: at for worker, at in self._assigned_at.items() if worker in there
+        }
         for worker in present:
             if worker.id not in self.plan.shares and self._dispatches:
                 logger.info("worker %s takes part", worker.id)
-        self.plan.staff(self._shares(), {node.id: node.user_classes_count for node in present})
+        self.plan.set_workers(
+            self._shares(), {node.id: node.user_classes_count for node in present}
+        )
 
     def adopt(
         self,
-        told: Mapping[str, Mapping[str, int]],
+        assigned: Mapping[str, Mapping[str, int]],
         target_user_count: int,
         spawn_rate: float,
     ) -> None:
         """Go on from what workers were told by the master before, without moving any user."""
-        self.plan.adopt(told)
+        self.plan.adopt(assigned)
         self.new_dispatch(target_user_count, spawn_rate)
 
     def reweigh(self, most_moved: int) -> None:
@@ -148,17 +152,17 @@ class PacedDispatcher(UsersDispatcher):
         return {node.id: self._share_of(node.id) for node in self._nodes}
 
     def _sizes(self) -> dict[str, int]:
-        return {worker: sum(users.values()) for worker, users in self.plan.told.items()}
+        return {worker: sum(users.values()) for worker, users in self.plan.assigned.items()}
 
     def _behind(self, now: float) -> set[str]:
         """Return who does not run yet what it was told just now; whoever hangs is missed soon."""
-        sizes, told_at = self._sizes(), self._told_at
-        patience_s = runners.HEARTBEAT_INTERVAL * (runners.HEARTBEAT_LIVENESS + 2)
+        sizes, assigned_at = self._sizes(), self._assigned_at
+        catch_up_timeout_s = runners.HEARTBEAT_INTERVAL * (runners.HEARTBEAT_LIVENESS + 2)
         return {
             node.id
             for node in self._nodes
             if node.user_count != sizes[node.id]
-            and now - told_at.get(node.id, -patience_s) < patience_s
+            and now - assigned_at.get(node.id, -catch_up_timeout_s) < catch_up_timeout_s
         }
 
     def _lingering(self) -> dict[str, int]:
@@ -172,7 +176,7 @@ def kinds_of(user_classes: Sequence[type[User]]) -> list[Kind]:
     return [Kind(each.__name__, each.weight, each.fixed_count) for each in user_classes]
 
 
-def added_up(users: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+def users_by_class(users: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """Return how many users of each class all workers are to run together."""
     total: Counter[str] = Counter()
     for of_worker in users.values():

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 # Weights count in parts of the largest one, so that dividing is exact.
-PARTS = 10**9
+WEIGHT_SCALE = 10**9
 # Of all users, so many percent are on the way from one worker to another at most.
 MOST_MOVED_PERCENT = 10
 
@@ -46,7 +46,7 @@ def apportion(
     held = held or {}
     largest = max((share.weight for share in shares.values()), default=0)
     weights = {
-        name: max(1, round(share.weight / largest * PARTS)) for name, share in shares.items()
+        name: max(1, round(share.weight / largest * WEIGHT_SCALE)) for name, share in shares.items()
     }
     parts = dict.fromkeys(shares, 0)
     left, weight_left = total, sum(weights.values())
@@ -71,7 +71,7 @@ def apportion(
             parts[name], rest = divmod(left * weights[name], weight_left)
             open_to_more -= parts[name]
             if rest:
-                rests.append((held.get(name, 0) <= parts[name], -rest, _order(name), name))
+                rests.append((held.get(name, 0) <= parts[name], -rest, _sort_key(name), name))
     if len(full) < len(shares):
         for *_, name in sorted(rests)[:open_to_more]:
             parts[name] += 1
@@ -85,7 +85,7 @@ class Plan:
     """
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
-        self.told: Users = {}
+        self.assigned: Users = {}
         self.shares: dict[str, Share] = {}
         self.target = 0
         self._kinds = tuple(kinds)
@@ -95,7 +95,7 @@ class Plan:
     @property
     def count(self) -> int:
         """Users that workers were told to run."""
-        return sum(sum(users.values()) for users in self.told.values())
+        return sum(sum(users.values()) for users in self.assigned.values())
 
     @property
     def capacity(self) -> int | None:
@@ -125,34 +125,42 @@ class Plan:
     def settled(self) -> bool:
         """Whether nothing is left to do."""
         if not self._settled:
-            self._settled = self.count == self.goal and not self._surplus() and not self._odd()
+            self._settled = (
+                self.count == self.goal and not self._surplus() and not self._wrong_class()
+            )
         return self._settled
 
-    def aim(self, target: int, kinds: Sequence[Kind]) -> None:
+    def set_target(self, target: int, kinds: Sequence[Kind]) -> None:
         """Set how many users there are to be, of which classes."""
         self.target = target
         self._kinds = tuple(kinds)
         self._change()
 
-    def staff(self, shares: Mapping[str, Share], running: Mapping[str, Mapping[str, int]]) -> None:
+    def set_workers(
+        self, shares: Mapping[str, Share], running: Mapping[str, Mapping[str, int]]
+    ) -> None:
         """Set who is there; who is new runs what ``running`` says of it, or nothing."""
         if shares == self.shares:
             return
         self.shares = dict(shares)
-        self.told = {
-            worker: self.told[worker] if worker in self.told else dict(running.get(worker, {}))
+        self.assigned = {
+            worker: self.assigned[worker]
+            if worker in self.assigned
+            else dict(running.get(worker, {}))
             for worker in shares
         }
         self._change()
 
-    def adopt(self, told: Mapping[str, Mapping[str, int]]) -> None:
+    def adopt(self, assigned: Mapping[str, Mapping[str, int]]) -> None:
         """Go on from what workers were told by the master before."""
-        self.told |= {worker: dict(users) for worker, users in told.items() if worker in self.told}
+        self.assigned |= {
+            worker: dict(users) for worker, users in assigned.items() if worker in self.assigned
+        }
         self._change()
 
     def reweigh(self, shares: Mapping[str, Share], most_moved: int) -> None:
         """Set other weights for the same workers, and move so many users at most towards them."""
-        self.staff(shares, {})
+        self.set_workers(shares, {})
         goals = self._settle_goals()
         held = self._totals()
         surplus = {name: held[name] - goals[name] for name in goals if held[name] > goals[name]}
@@ -167,8 +175,8 @@ class Plan:
 
     def forget(self, worker: str) -> None:
         """Take note that a worker runs nothing, whatever it was told."""
-        if self.told.get(worker):
-            self.told[worker] = {}
+        if self.assigned.get(worker):
+            self.assigned[worker] = {}
             self._change()
 
     def advance(
@@ -196,7 +204,7 @@ class Plan:
         size = min(batch, max(1, self.count * MOST_MOVED_PERCENT // 100))
         if surplus := self._surplus():
             return self._remove(min(size, surplus), behind)
-        return self._remove_odd(min(size, self._odd()), behind)
+        return self._remove_wrong_class(min(size, self._wrong_class()), behind)
 
     @property
     def _wanted(self) -> int:
@@ -213,26 +221,26 @@ class Plan:
         return self._goals
 
     def _totals(self) -> dict[str, int]:
-        return {worker: sum(users.values()) for worker, users in self.told.items()}
+        return {worker: sum(users.values()) for worker, users in self.assigned.items()}
 
     def _surplus(self) -> int:
         goals = self._settle_goals()
         return sum(max(0, size - goals[worker]) for worker, size in self._totals().items())
 
-    def _odd(self) -> int:
-        have, want = self._by_kind(), self._mix(self.goal)
+    def _wrong_class(self) -> int:
+        have, want = self._count_by_kind(), self._class_mix(self.goal)
         return sum(max(0, size - want.get(name, 0)) for name, size in have.items())
 
-    def _by_kind(self) -> dict[str, int]:
+    def _count_by_kind(self) -> dict[str, int]:
         have = {kind.name: 0 for kind in self._kinds}
-        for users in self.told.values():
+        for users in self.assigned.values():
             for name, size in users.items():
                 have[name] = have.get(name, 0) + size
         return have
 
-    def _mix(self, total: int) -> dict[str, int]:
+    def _class_mix(self, total: int) -> dict[str, int]:
         """Return how many of each class there are among so many: fixed ones first."""
-        have = self._by_kind()
+        have = self._count_by_kind()
         fixed = {k.name: Share(k.fixed, k.fixed) for k in self._kinds if k.fixed}
         free = {k.name: Share(k.weight) for k in self._kinds if not k.fixed and k.weight > 0}
         first = apportion(min(total, sum(k.fixed for k in self._kinds)), fixed, have)
@@ -240,11 +248,11 @@ class Plan:
         return {**first, **rest}
 
     def _add(self, count: int, lingering: Mapping[str, int]) -> bool:
-        goals, have = self._settle_goals(), self._by_kind()
-        want = self._mix(self.count + count)
+        goals, have = self._settle_goals(), self._count_by_kind()
+        want = self._class_mix(self.count + count)
         missing = {name: size - have[name] for name, size in want.items() if size > have[name]}
         heap = [
-            ((size + 0.5) / goals[worker], _order(worker), worker, size)
+            ((size + 0.5) / goals[worker], _sort_key(worker), worker, size)
             for worker, size in self._totals().items()
             if size < goals[worker] and worker not in lingering
         ]
@@ -253,7 +261,7 @@ class Plan:
         while heap and count > 0:
             count -= 1
             _, order, worker, size = heap[0]
-            users = self.told[worker]
+            users = self.assigned[worker]
             # What the worker has least of, so that every worker runs the mix.
             name = min(missing, key=lambda kind: ((users.get(kind, 0) + 1) / want[kind], kind))
             users[name] = users.get(name, 0) + 1
@@ -268,9 +276,13 @@ class Plan:
         return count < before
 
     def _remove(self, count: int, behind: Collection[str] = ()) -> bool:
-        goals, have, want = self._settle_goals(), self._by_kind(), self._mix(self.count - count)
+        goals, have, want = (
+            self._settle_goals(),
+            self._count_by_kind(),
+            self._class_mix(self.count - count),
+        )
         heap = [
-            (-(size - goals[worker]) / size, _order(worker), worker, size)
+            (-(size - goals[worker]) / size, _sort_key(worker), worker, size)
             for worker, size in self._totals().items()
             if size > goals[worker] and worker not in behind
         ]
@@ -279,7 +291,7 @@ class Plan:
         while heap and count > 0:
             count -= 1
             _, order, worker, size = heapq.heappop(heap)
-            users = self.told[worker]
+            users = self.assigned[worker]
             name = max(
                 (kind for kind, number in users.items() if number),
                 key=lambda kind: (have[kind] - want.get(kind, 0), users[kind], kind),
@@ -291,21 +303,23 @@ class Plan:
                 heapq.heappush(heap, (-(size - goals[worker]) / size, order, worker, size))
         return count < before
 
-    def _remove_odd(self, count: int, behind: Collection[str]) -> bool:
+    def _remove_wrong_class(self, count: int, behind: Collection[str]) -> bool:
         """Stop users of classes of which there are too many; others start in their place."""
-        have, want, before = self._by_kind(), self._mix(self.goal), count
-        ready = [worker for worker in self.told if worker not in behind]
+        have, want, before = self._count_by_kind(), self._class_mix(self.goal), count
+        ready = [worker for worker in self.assigned if worker not in behind]
         for name in have:
-            for worker in sorted(ready, key=lambda w: -self.told[w].get(name, 0)):
-                size = min(count, have[name] - want.get(name, 0), self.told[worker].get(name, 0))
+            for worker in sorted(ready, key=lambda w: -self.assigned[w].get(name, 0)):
+                size = min(
+                    count, have[name] - want.get(name, 0), self.assigned[worker].get(name, 0)
+                )
                 if size > 0:
-                    self.told[worker][name] -= size
+                    self.assigned[worker][name] -= size
                     have[name] -= size
                     count -= size
         return count < before
 
 
-def _order(worker: str) -> tuple[str, str]:
+def _sort_key(worker: str) -> tuple[str, str]:
     """Sort by the random end of a worker's id, so that few users spread over the hosts."""
     host, _, end = worker.rpartition("_")
     return end, host

@@ -36,7 +36,7 @@ from typing import Any, cast
 
 import gevent
 
-from locust_fleet.master.dispatch.dispatcher import GLANCE_S, PacedDispatcher, added_up
+from locust_fleet.master.dispatch.dispatcher import STEP_POLL_S, PacedDispatcher, users_by_class
 from locust_fleet.master.dispatch.planner import MOST_MOVED_PERCENT, Users
 from locust_fleet.master.dispatch.reconciler import Reconciler
 from locust_fleet.master.dispatch.weights import Weights
@@ -46,7 +46,7 @@ from locust_fleet.protocol.stages import Forward
 # Before Locust itself does it at HEARTBEAT_DEAD_INTERNAL, with room for a delayed look.
 FORGET_AFTER_BEATS = runners.HEARTBEAT_DEAD_INTERNAL // 2
 # How long a run waits for a worker when there is none: a restart of all takes half of it.
-ALONE_BEATS = 30
+NO_WORKER_BEATS = 30
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ class Rebalancer:
         self._reweigh_at = 0.0
         self._leaving: set[str] = set()
         self._returning: set[str] = set()
-        self._doubts = Reconciler()
-        self._alone_beats = 0
+        self._reconciler = Reconciler()
+        self._beats_without_worker = 0
 
     def attach(self, environment: Environment) -> None:
         """Plan for this environment; ``watch`` and ``move`` must run as well."""
@@ -86,61 +86,61 @@ class Rebalancer:
         dispatcher = self._dispatcher
         return dispatcher.plan.goals.get(worker, 0) if dispatcher else 0
 
-    def told(self) -> dict[str, int]:
+    def assigned(self) -> dict[str, int]:
         """Return how many users each worker was told to run."""
-        return {worker: sum(users.values()) for worker, users in self.told_of_classes().items()}
+        return {worker: sum(users.values()) for worker, users in self.assigned_by_class().items()}
 
-    def told_of_classes(self) -> Users:
+    def assigned_by_class(self) -> Users:
         """Return how many users of which class each worker was told to run."""
         dispatcher = self._dispatcher
-        return dispatcher.plan.told if dispatcher else {}
+        return dispatcher.plan.assigned if dispatcher else {}
 
-    def problems(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         """Return what an operator should know about the users."""
         dispatcher = self._dispatcher
         if dispatcher is None or not dispatcher.plan.over_capacity:
             return []
         plan = dispatcher.plan
-        problem = (
+        finding = (
             f"{plan.over_capacity} of {plan.target} users do not run: {len(plan.shares)} workers"
             f" may run {plan.capacity} at most. Start more workers, or raise MAX_USERS_PER_WORKER"
         )
-        return [problem]
+        return [finding]
 
     def watch(self) -> None:
         """Look once per heartbeat, forever."""
         while True:
             gevent.sleep(runners.HEARTBEAT_INTERVAL)
-            self._survive(self.look)
+            self._run_guarded(self.check)
 
     def move(self) -> None:
         """Move users where it is due, forever."""
         while True:
-            gevent.sleep(GLANCE_S)
-            self._survive(self.step)
+            gevent.sleep(STEP_POLL_S)
+            self._run_guarded(self.step)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Forget lost workers, see who is there, end a run that nobody carries."""
         runner = self._runner
         self._forget_lost_workers()
-        present = frozenset(runner.clients)
-        self._leaving &= present
-        self._returning &= present
+        available = frozenset(runner.clients)
+        self._leaving &= available
+        self._returning &= available
         if runner.state not in (STATE_RUNNING, STATE_SPAWNING):
             self._returning.clear()
             return
-        self._alone_beats = 0 if runner.worker_count else self._alone_beats + 1
-        if self._alone_beats > ALONE_BEATS:
+        self._beats_without_worker = 0 if runner.worker_count else self._beats_without_worker + 1
+        if self._beats_without_worker > NO_WORKER_BEATS:
             logger.error("no worker came back, stopping the run")
             runner.stop()
             return
         self._follow()
-        self._tell_again()
+        self._resend_lost_spawns()
         if self._weights.follows_load and time.monotonic() >= self._reweigh_at:
             self._reweigh_at = time.monotonic() + self._reweigh_interval_s
             self._reweigh()
 
-    def present(self) -> list[WorkerNode]:
+    def available(self) -> list[WorkerNode]:
         """Return the workers that may have users."""
         clients = self._runner.clients
         there = clients.ready + clients.spawning + clients.running
@@ -158,8 +158,8 @@ class Rebalancer:
             for worker, users in after.items():
                 # Sending lets others run, who may stop the run.
                 if users != before[worker] and self._runner.state == STATE_RUNNING:
-                    self._tell(worker, users)
-            self._runner.target_user_classes_count = added_up(after)
+                    self._send_spawn(worker, users)
+            self._runner.target_user_classes_count = users_by_class(after)
 
     @property
     def _dispatcher(self) -> PacedDispatcher | None:
@@ -169,15 +169,15 @@ class Rebalancer:
         self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]
     ) -> PacedDispatcher:
         self._reweigh_at = time.monotonic() + self._reweigh_interval_s
-        return PacedDispatcher(self.present(), user_classes, self._weights.share_of)
+        return PacedDispatcher(self.available(), user_classes, self._weights.share_of)
 
-    def _survive(self, action: Callable[[], None]) -> None:
+    def _run_guarded(self, action: Callable[[], None]) -> None:
         try:
             action()
         except Exception:  # a look that fails must not be the last; logged below
             logger.exception("users were not moved; trying again")
 
-    def _tell(self, worker: str, users: Mapping[str, int]) -> None:
+    def _send_spawn(self, worker: str, users: Mapping[str, int]) -> None:
         """Tell a worker what to run, as ``MasterRunner.start`` does."""
         environment = self._runner.environment
         options = environment.parsed_options
@@ -193,32 +193,32 @@ class Rebalancer:
     def _follow(self) -> None:
         dispatcher = self._dispatcher
         if dispatcher is not None:
-            dispatcher.follow(self.present())
+            dispatcher.follow(self.available())
 
-    def _tell_again(self) -> None:
+    def _resend_lost_spawns(self) -> None:
         """Repeat what a worker seems not to have heard; a ramp-up repeats everything by itself."""
         dispatcher = self._dispatcher
         if dispatcher is None or self._runner.state != STATE_RUNNING:
             return
         users = dispatcher.users()
-        present = [worker for worker in self.present() if worker.id in users]
-        again = self._doubts.look(
-            {worker.id: sum(users[worker.id].values()) for worker in present},
-            {worker.id: worker.user_count for worker in present},
+        available = [worker for worker in self.available() if worker.id in users]
+        again = self._reconciler.check(
+            {worker.id: sum(users[worker.id].values()) for worker in available},
+            {worker.id: worker.user_count for worker in available},
             self._runner.environment.stop_timeout,
             time.monotonic(),
         )
         for worker in again:
             logger.info("worker %s runs not what it was told; telling it again", worker)
-            self._tell(worker, users[worker])
+            self._send_spawn(worker, users[worker])
 
     def _reweigh(self) -> None:
         dispatcher = self._dispatcher
         if dispatcher is None or not dispatcher.plan.settled:
             return
         plan = dispatcher.plan
-        users = {worker: sum(told.values()) for worker, told in plan.told.items()}
-        cpu = {worker.id: float(worker.cpu_usage) for worker in self.present()}
+        users = {worker: sum(assigned.values()) for worker, assigned in plan.assigned.items()}
+        cpu = {worker.id: float(worker.cpu_usage) for worker in self.available()}
         if self._weights.weigh_load(users, cpu):
             dispatcher.reweigh(max(1, plan.count * MOST_MOVED_PERCENT // 100))
 
@@ -234,7 +234,7 @@ class Rebalancer:
             if dispatcher is not None:
                 dispatcher.forget(node)
         elif (missing or unknown) and dispatcher is not None:
-            self._let_return(node)
+            self._start_return(node)
         forward(message)
         if message.type == "quit":
             self._weights.forget(node)
@@ -242,25 +242,25 @@ class Rebalancer:
         if node in self._returning and (worker := self._runner.clients.get(node)):
             worker.user_classes_count = {}
             if message.type == "heartbeat":
-                self._tell_to_give_up(node)
+                self._send_give_up(node)
 
-    def _let_return(self, node: str) -> None:
+    def _start_return(self, node: str) -> None:
         if node not in self._returning:
             logger.info("worker %s is back; its users stop before it gets others", node)
             self._returning.add(node)
             self._follow()
-            self._tell_to_give_up(node)
+            self._send_give_up(node)
 
-    def _tell_to_give_up(self, node: str) -> None:
+    def _send_give_up(self, node: str) -> None:
         self._runner.server.send_to_client(Message(GIVE_UP, None, node))
 
-    def hear_report(self, worker: str, report: Mapping[str, Any]) -> None:
+    def note_report(self, worker: str, report: Mapping[str, Any]) -> None:
         """Take the weight of a worker from its report, which each leader gets."""
         if capacity := report.get(CAPACITY):
-            self._weights.hear(worker, capacity)
+            self._weights.note_capacity(worker, capacity)
 
     def _on_capacity(self, msg: Any, **_: Any) -> None:
-        self._weights.hear(msg.node_id, msg.data)
+        self._weights.note_capacity(msg.node_id, msg.data)
 
     def _on_leaving(self, msg: Any, **_: Any) -> None:
         """Start a leaving worker's users elsewhere at once; it may take long to finish its own."""
@@ -270,7 +270,7 @@ class Rebalancer:
     def _on_awoke(self, msg: Any, **_: Any) -> None:
         """Note that a worker was asleep, also when it was not missed."""
         if self._dispatcher is not None and msg.node_id in self._runner.clients:
-            self._let_return(msg.node_id)
+            self._start_return(msg.node_id)
 
     def _on_gave_up(self, msg: Any, **_: Any) -> None:
         """Let a worker take part again that runs nothing any more."""
@@ -287,11 +287,11 @@ class Rebalancer:
         """
         runner = self._runner
         in_a_run = runner.state in (STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING)
-        patience = FORGET_AFTER_BEATS if in_a_run else 0
+        least_heartbeat = FORGET_AFTER_BEATS if in_a_run else 0
         lost = [
             client.id
             for client in runner.clients.values()
-            if client.state == STATE_MISSING and client.heartbeat <= patience
+            if client.state == STATE_MISSING and client.heartbeat <= least_heartbeat
         ]
         for worker in lost:
             del runner.clients[worker]

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 # Longer than the way of a message and the report that follows it.
-PATIENCE_S = 6.0
+REPORT_TIMEOUT_S = 6.0
 
 
 @dataclass
-class _Doubt:
-    told: int
+class _Mismatch:
+    assigned: int
     since: float
     repeated: bool = False
 
@@ -25,24 +25,30 @@ class Reconciler:
     """How long workers have run something else than they were told."""
 
     def __init__(self) -> None:
-        self._doubts: dict[str, _Doubt] = {}
+        self._mismatches: dict[str, _Mismatch] = {}
 
-    def look(
-        self, told: Mapping[str, int], running: Mapping[str, int], stop_timeout_s: float, now: float
+    def check(
+        self,
+        assigned: Mapping[str, int],
+        running: Mapping[str, int],
+        stop_timeout_s: float,
+        now: float,
     ) -> list[str]:
         """Return the workers that must be told again."""
-        self._doubts = {worker: doubt for worker, doubt in self._doubts.items() if worker in told}
+        self._mismatches = {
+            worker: mismatch for worker, mismatch in self._mismatches.items() if worker in assigned
+        }
         again = []
-        for worker, users in told.items():
-            doubt = self._doubts.setdefault(worker, _Doubt(users, now))
-            if doubt.told != users or running[worker] == users:
+        for worker, users in assigned.items():
+            mismatch = self._mismatches.setdefault(worker, _Mismatch(users, now))
+            if mismatch.assigned != users or running[worker] == users:
                 # Whether it was repeated matters for as long as the same is to run.
-                repeated = doubt.repeated and doubt.told == users
-                self._doubts[worker] = _Doubt(users, now, repeated)
+                repeated = mismatch.repeated and mismatch.assigned == users
+                self._mismatches[worker] = _Mismatch(users, now, repeated)
                 continue
             many = running[worker] > users
-            patience_s = PATIENCE_S + stop_timeout_s if many else PATIENCE_S
-            if now - doubt.since >= patience_s and (many or not doubt.repeated):
-                self._doubts[worker] = _Doubt(users, now, repeated=True)
+            grace_s = REPORT_TIMEOUT_S + stop_timeout_s if many else REPORT_TIMEOUT_S
+            if now - mismatch.since >= grace_s and (many or not mismatch.repeated):
+                self._mismatches[worker] = _Mismatch(users, now, repeated=True)
                 again.append(worker)
         return again

@@ -26,9 +26,9 @@ from locust_fleet.settings.stores import RedisSettings
 FORMAT = 1
 # Redis may use 256 MB by itself, and holds two of them while one is replaced.
 MOST_BYTES = 32 << 20
-PATIENCE_S = 2.0
+REDIS_TIMEOUT_S = 2.0
 # The level of zlib that takes the least time.
-QUICK = 1
+FASTEST_LEVEL = 1
 # What can be left out where it is too much, in this order: nothing of it is in the results.
 DISPENSABLE = ("history", "exceptions", "statistics")
 
@@ -41,7 +41,7 @@ return highest
 
 # ARGV: own epoch, how many masters a checkpoint may end. Returns the one that has ended so many; it
 # is kept under another name until the next one.
-BLAME = """
+NOTE_FAILURE = """
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return false end
 if redis.call('HINCRBY', KEYS[1], 'ended', 1) < tonumber(ARGV[2]) then return false end
 local data = redis.call('HGET', KEYS[1], 'data')
@@ -55,7 +55,7 @@ MOST_ENDED = 2
 KIND = "checkpoint"
 
 State = Mapping[str, Any]
-Parts = dict[str, bytes]
+PackedParts = dict[str, bytes]
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +66,12 @@ class CheckpointStore:
     def __init__(
         self,
         settings: RedisSettings,
-        reign: Leadership,
+        leadership: Leadership,
         set_aside: Callable[[str, bytes, str], None] = lambda *_: None,
     ) -> None:
         """``set_aside`` keeps what no master can use: its kind, the bytes, and why."""
-        self._redis: Redis = redis_client(settings, PATIENCE_S)
-        self._reign = reign
+        self._redis: Redis = redis_client(settings, REDIS_TIMEOUT_S)
+        self._leadership = leadership
         self._set_aside = set_aside
 
     def load(self) -> State | None:
@@ -87,14 +87,14 @@ class CheckpointStore:
             self._set_aside(KIND, packed, "it is damaged, or of another version")
         return state
 
-    def blame(self, error: BaseException) -> None:
+    def note_failure(self, error: BaseException) -> None:
         """Note that the last checkpoint ends this master; set it aside if it is not the first.
 
         Never raises.
         """
         try:
             packed: Any = self._redis.eval(
-                BLAME, 1, MEMORY, str(self._reign.epoch), str(MOST_ENDED)
+                NOTE_FAILURE, 1, MEMORY, str(self._leadership.epoch), str(MOST_ENDED)
             )
         except RedisError as failure:
             logger.error("Redis cannot be told that a checkpoint is of no use: %s", failure)
@@ -103,7 +103,7 @@ class CheckpointStore:
             why = f"it ended {MOST_ENDED} masters that took over its run: {error!r}"
             self._set_aside(KIND, packed, why)
 
-    def absolve(self) -> None:
+    def clear_failures(self) -> None:
         """Note that a master took over a run from the last checkpoint. Never raises."""
         try:
             self._redis.hdel(MEMORY, "ended")
@@ -119,23 +119,23 @@ class CheckpointStore:
         parts = freeze(state)
         # Large ones take long to compress; meanwhile Locust's loop goes on.
         packed = gevent.get_hub().threadpool.apply(pack, (parts, MOST_BYTES))
-        epoch = self._reign.epoch
+        epoch = self._leadership.epoch
         try:
             highest = int(self._redis.eval(SAVE, 1, MEMORY, str(epoch), packed))
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
-        if highest > max(epoch, self._reign.rising):
+        if highest > max(epoch, self._leadership.rising):
             raise LeadershipLost(f"epoch {epoch} is over since {highest}")
         if highest != epoch:
             raise StoreUnavailable(f"Redis has forgotten epoch {epoch}; it is told again")
 
 
-def freeze(state: State) -> Parts:
+def freeze(state: State) -> PackedParts:
     """Return the parts of a state as they are now, whatever changes later."""
     return {part: msgpack.packb(value) for part, value in state.items()}
 
 
-def pack(parts: Parts, most_bytes: int) -> bytes:
+def pack(parts: PackedParts, most_bytes: int) -> bytes:
     """Return a state in its stored form; what is dispensable is left out where it is too much."""
     packed = _pack(parts)
     for part in DISPENSABLE:
@@ -160,8 +160,8 @@ def unpack(packed: bytes) -> State | None:
         return None
 
 
-def _pack(parts: Parts) -> bytes:
-    return zlib.compress(msgpack.packb((FORMAT, parts)), QUICK)
+def _pack(parts: PackedParts) -> bytes:
+    return zlib.compress(msgpack.packb((FORMAT, parts)), FASTEST_LEVEL)
 
 
 def _unpacked(packed: bytes) -> Any:

@@ -25,7 +25,7 @@ from locust_fleet.master.results.recorder import Recorder
 PAUSE_S = 0.2
 # Of the time, at most this part is spent on checkpoints.
 LARGEST_SHARE = 0.1
-LOOK_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -36,73 +36,75 @@ class Checkpointer:
     def __init__(
         self,
         checkpoints: CheckpointStore | None,
-        collect: Callable[[], State],
+        dump: Callable[[], State],
         recorder: Recorder,
-        receipts: ReportSequence,
-        reception: Acknowledger,
+        sequence: ReportSequence,
+        acknowledger: Acknowledger,
     ) -> None:
         self._checkpoints = checkpoints
-        self._collect = collect
+        self._dump = dump
         self._recorder = recorder
-        self._receipts = receipts
-        self._reception = reception
+        self._sequence = sequence
+        self._acknowledger = acknowledger
         self._changed = Event()
-        self._decided = Event()
-        self._away = False
+        self._urgent = Event()
+        self._redis_is_away = False
         # An earlier state must not arrive after a later one.
-        self._one_at_a_time = RLock()
+        self._lock = RLock()
 
-    def touch(self) -> None:
+    def mark_dirty(self) -> None:
         """Note that something changed."""
         self._changed.set()
 
-    def touch_at_once(self) -> None:
+    def mark_urgent(self) -> None:
         """Note that somebody decided something, which should not wait for what is reported."""
-        self._decided.set()
+        self._urgent.set()
         self._changed.set()
 
     def run_forever(self) -> None:
         """Save after each change; never raises."""
         while True:
-            self._changed.wait(LOOK_EVERY_S)
-            if not (self._changed.is_set() or self._recorder.active or self._recorder.waits):
+            self._changed.wait(POLL_INTERVAL_S)
+            if not (
+                self._changed.is_set() or self._recorder.active or self._recorder.has_unreleased
+            ):
                 continue
             try:
                 busy_s = self.save()
             except StoreUnavailable as error:
-                self._lost(error)
-                gevent.sleep(LOOK_EVERY_S)
+                self._log_outage(error)
+                gevent.sleep(POLL_INTERVAL_S)
             except Exception:  # whatever it is, the next round tries again; logged below
                 logger.exception("saving a checkpoint failed; trying again")
-                gevent.sleep(LOOK_EVERY_S)
+                gevent.sleep(POLL_INTERVAL_S)
             else:
-                self._decided.wait(max(PAUSE_S, busy_s / LARGEST_SHARE))
+                self._urgent.wait(max(PAUSE_S, busy_s / LARGEST_SHARE))
 
     def save(self) -> float:
         """Save what is now; returns the seconds it took. Ends this process if another leads.
 
         Raises StoreUnavailable when Redis is away.
         """
-        with self._one_at_a_time:
+        with self._lock:
             return self._save()
 
     def _save(self) -> float:
         began = time.perf_counter()
         self._changed.clear()
-        self._decided.clear()
-        run, counted = self._receipts.run, self._receipts.counted()
+        self._urgent.clear()
+        run, counted = self._sequence.run, self._sequence.counted()
         noted = self._recorder.noted
         if self._checkpoints is not None:
-            state = self._collect()
+            state = self._dump()
             try:
                 self._checkpoints.save(state)
             except LeadershipLost as error:
                 step_down(error)
-            if self._away:
-                self._away = False
+            if self._redis_is_away:
+                self._redis_is_away = False
                 logger.info("Redis is back; the run is safe again")
         self._recorder.release(noted)
-        self._reception.keep(run, counted)
+        self._acknowledger.acknowledge(run, counted)
         return time.perf_counter() - began
 
     def save_now(self) -> None:
@@ -110,15 +112,15 @@ class Checkpointer:
         try:
             self.save()
         except StoreUnavailable as error:
-            self._lost(error)
+            self._log_outage(error)
 
     def save_last(self) -> None:
         """Save for the last time; if Redis is away, write the results all the same."""
         self.save_now()
-        self._recorder.let_go()
+        self._recorder.release_all()
 
-    def _lost(self, error: StoreUnavailable) -> None:
-        self.touch()
-        if not self._away:
-            self._away = True
+    def _log_outage(self, error: StoreUnavailable) -> None:
+        self.mark_dirty()
+        if not self._redis_is_away:
+            self._redis_is_away = True
             logger.warning("the run goes on, but no other master could take it over: %s", error)

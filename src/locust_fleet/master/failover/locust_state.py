@@ -14,7 +14,7 @@ from typing import Any
 EXCEPTIONS_KEPT = 100
 
 
-def load_of(environment: Environment, runner: MasterRunner) -> dict[str, Any]:
+def dump_target_load(environment: Environment, runner: MasterRunner) -> dict[str, Any]:
     """Return what the load should be, how far it is, and who carries it."""
     clients = runner.clients
     shape = environment.shape_class
@@ -38,7 +38,7 @@ def load_of(environment: Environment, runner: MasterRunner) -> dict[str, Any]:
     }
 
 
-def as_before(former: Mapping[str, Any], load: Mapping[str, Any]) -> dict[str, Any]:
+def with_former_workers(former: Mapping[str, Any], load: Mapping[str, Any]) -> dict[str, Any]:
     """Return a load whose workers are being taken over, so that the next leader knows them all."""
     workers = set(former["workers"]) | set(load["workers"])
     missing = set(former.get("missing", ())) | set(load["missing"])
@@ -46,7 +46,7 @@ def as_before(former: Mapping[str, Any], load: Mapping[str, Any]) -> dict[str, A
     return {**load, **kept, "workers": sorted(workers), "missing": sorted(missing - workers)}
 
 
-def statistics_of(stats: RequestStats) -> dict[str, Any]:
+def dump_statistics(stats: RequestStats) -> dict[str, Any]:
     """Return what the UI shows of requests and failures."""
     return {
         "total": stats.total.serialize(),
@@ -64,7 +64,7 @@ def restore_statistics(stats: RequestStats, saved: Mapping[str, Any]) -> None:
     stats.errors = {key: StatsError.unserialize(error) for key, error in saved["errors"].items()}
 
 
-def exceptions_of(runner: MasterRunner) -> list[dict[str, Any]]:
+def dump_exceptions(runner: MasterRunner) -> list[dict[str, Any]]:
     """Return exceptions of users, as far as they are few."""
     rows = list(runner.exceptions.values())[:EXCEPTIONS_KEPT]
     return [{**row, "nodes": sorted(row["nodes"])} for row in rows]
@@ -77,7 +77,9 @@ def restore_exceptions(runner: MasterRunner, saved: Sequence[Mapping[str, Any]])
     runner.exceptions = {hash(row["traceback"]): row for row in rows}
 
 
-def restore_load(environment: Environment, runner: MasterRunner, saved: Mapping[str, Any]) -> None:
+def restore_target_load(
+    environment: Environment, runner: MasterRunner, saved: Mapping[str, Any]
+) -> None:
     """Ask for the same load as before; nothing is dispatched."""
     environment.host = saved["host"]
     environment.stop_timeout = saved["stop_timeout"]

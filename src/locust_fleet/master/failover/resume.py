@@ -24,8 +24,8 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, added_up
-from locust_fleet.master.dispatch.rebalancer import ALONE_BEATS
+from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, users_by_class
+from locust_fleet.master.dispatch.rebalancer import NO_WORKER_BEATS
 from locust_fleet.master.failover import locust_state
 from locust_fleet.master.failover.checkpoint import CheckpointStore, State
 from locust_fleet.master.parts import Dispatch, Locust, Reports, Results, Workers
@@ -33,7 +33,7 @@ from locust_fleet.master.results.recorder import LEADER_CHANGED
 from locust_fleet.master.results.run import Run, utc_now
 from locust_fleet.runtime.loops import vital
 
-LOOK_EVERY_S = 0.05
+POLL_INTERVAL_S = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -75,21 +75,21 @@ class Resume:
         """Wait until this master has what it needs to lead; whoever starts or stops a run does."""
         self._done.wait()
 
-    def state(self) -> State:
+    def dump(self) -> State:
         """Return all that is needed to go on; plain data."""
         environment, runner = self._environment, self._runner
-        load = locust_state.load_of(environment, runner)
+        load = locust_state.dump_target_load(environment, runner)
         return {
-            "load": load if self.done else locust_state.as_before(self._former, load),
-            "recorder": self._recorder.remember(),
+            "load": load if self.done else locust_state.with_former_workers(self._former, load),
+            "recorder": self._recorder.dump(),
             "receipts": self._sequence.counted(),
-            "weights": self._dispatch.weights.remember(),
-            "losses": self._workers.loss_bound.remember(),
-            "arrivals": self._dispatch.arrivals.remember(),
-            "user_settings": self._workers.class_settings.remember(),
-            "statistics": locust_state.statistics_of(runner.stats),
+            "weights": self._dispatch.weights.dump(),
+            "losses": self._workers.loss_bound.dump(),
+            "arrivals": self._dispatch.arrivals.dump(),
+            "user_settings": self._workers.class_settings.dump(),
+            "statistics": locust_state.dump_statistics(runner.stats),
             "history": runner.stats.history,
-            "exceptions": locust_state.exceptions_of(runner),
+            "exceptions": locust_state.dump_exceptions(runner),
         }
 
     def begin(self, run: Run, state: State) -> None:
@@ -97,38 +97,38 @@ class Resume:
         self._done.clear()
         runner, load = self._runner, state["load"]
         self._former = load
-        locust_state.restore_load(self._environment, runner, load)
+        locust_state.restore_target_load(self._environment, runner, load)
         if state["statistics"]:
             locust_state.restore_statistics(runner.stats, state["statistics"])
         runner.stats.history = state["history"] or []
         locust_state.restore_exceptions(runner, state["exceptions"] or [])
         self._sequence.begin(run.id, state["receipts"])
-        self._dispatch.weights.recall(state["weights"])
-        self._workers.loss_bound.recall(state["losses"])
+        self._dispatch.weights.load(state["weights"])
+        self._workers.loss_bound.load(state["losses"])
         # A version before this one had none of these.
         if "arrivals" in state:
-            self._dispatch.arrivals.recall(state["arrivals"])
-        self._workers.class_settings.recall(state.get("user_settings", {}))
+            self._dispatch.arrivals.load(state["arrivals"])
+        self._workers.class_settings.load(state.get("user_settings", {}))
         runner.spawning_completed = False
         runner.state = STATE_RUNNING
         self._recorder.event(LEADER_CHANGED, {"leader": self._name})
-        gevent.spawn(vital("takeover", self._go_on, lambda: True, self._blame), run, load)
+        gevent.spawn(vital("takeover", self._go_on, lambda: True, self._note_failure), run, load)
 
-    def _blame(self, error: BaseException | None) -> None:
+    def _note_failure(self, error: BaseException | None) -> None:
         if self._checkpoints is not None and error is not None:
-            self._checkpoints.blame(error)
+            self._checkpoints.note_failure(error)
 
     def _go_on(self, run: Run, load: Any) -> None:
         self._carry_on(run, load)
         if self._checkpoints is not None:
-            self._checkpoints.absolve()
+            self._checkpoints.clear_failures()
 
     def _carry_on(self, run: Run, load: Any) -> None:
         began, users = time.monotonic(), 0
         try:
             known, missing = set(load["workers"]), set(load.get("missing", ()))
             if self._wait_for_workers(known, missing):
-                self._miss(known | missing)
+                self._expect_missing(known | missing)
                 users = self._take_over_users(load)
             else:
                 self._recorder.stopped_by = self._recorder.stopped_by or "loss of every worker"
@@ -161,15 +161,18 @@ class Resume:
         """
         clients, beat_s = self._runner.clients, runners.HEARTBEAT_INTERVAL
         began = time.monotonic()
-        all_by, one_by = began + runners.HEARTBEAT_LIVENESS * beat_s, began + ALONE_BEATS * beat_s
+        all_by, one_by = (
+            began + runners.HEARTBEAT_LIVENESS * beat_s,
+            began + NO_WORKER_BEATS * beat_s,
+        )
         while not (known or missing) <= set(clients) and time.monotonic() < all_by:
-            gevent.sleep(LOOK_EVERY_S)
-        self._workers.roster.recall(known)
+            gevent.sleep(POLL_INTERVAL_S)
+        self._workers.roster.expect(known)
         while not (known | missing) & set(clients) and time.monotonic() < one_by:
-            gevent.sleep(LOOK_EVERY_S)
+            gevent.sleep(POLL_INTERVAL_S)
         return bool((known | missing) & set(clients))
 
-    def _miss(self, known: set[str]) -> None:
+    def _expect_missing(self, known: set[str]) -> None:
         """Expect those who are not there: they may come back with reports."""
         clients = self._runner.clients
         for worker in known - set(clients):
@@ -184,7 +187,7 @@ class Resume:
         assert isinstance(dispatcher, PacedDispatcher)
         dispatcher.adopt(self._workers.registry.users, load["users"], load["spawn_rate"])
         runner._users_dispatcher = dispatcher
-        runner.target_user_classes_count = added_up(dispatcher.users())
+        runner.target_user_classes_count = users_by_class(dispatcher.users())
         return dispatcher.get_current_user_count()
 
     def _plan_end(self, run: Run) -> None:

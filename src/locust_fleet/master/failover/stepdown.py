@@ -18,7 +18,7 @@ from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.protocol.messages import FAREWELL
 
 # How long what was said may take to be on its way.
-FAREWELL_MS = 200
+FAREWELL_TIMEOUT_MS = 200
 
 logger = logging.getLogger(__name__)
 
@@ -27,21 +27,25 @@ class StepDown:
     """The end of this master that is none of the run."""
 
     def __init__(
-        self, runner: MasterRunner, recorder: Recorder, keeper: Checkpointer, reign: Leadership
+        self,
+        runner: MasterRunner,
+        recorder: Recorder,
+        checkpointer: Checkpointer,
+        leadership: Leadership,
     ) -> None:
         self._runner = runner
         self._recorder = recorder
-        self._keeper = keeper
-        self._reign = reign
+        self._checkpointer = checkpointer
+        self._leadership = leadership
 
-    def leave(self) -> None:
+    def hand_over(self) -> None:
         """End this process if another one can go on; returns where the run has to end with it."""
         try:
-            if not self._has_heirs():
+            if not self._has_successor():
                 return
-            self._keeper.save()
+            self._checkpointer.save()
             # What comes in from here on is not acknowledged, so workers keep it.
-            self._reign.give_away()
+            self._leadership.give_away()
         except StoreUnavailable as error:
             logger.warning("nobody can take over: %s", error)
             return
@@ -55,16 +59,16 @@ class StepDown:
         server = self._runner.server
         for worker in self._runner.clients:
             server.send_to_client(Message(FAREWELL, None, worker))
-        server.socket.context.destroy(linger=FAREWELL_MS)
+        server.socket.context.destroy(linger=FAREWELL_TIMEOUT_MS)
 
-    def _has_heirs(self) -> bool:
+    def _has_successor(self) -> bool:
         """Whether there is anything to leave, and somebody to leave it to.
 
         Without a standby that is this master itself, when it starts again; but with all workers
         gone as well, the whole stack ends, and the run with it. Without a lease nobody knows.
         """
-        if not self._reign.has_lease:
+        if not self._leadership.has_lease:
             return False
         if self._recorder.active is not None:
-            return self._runner.worker_count > 0 or self._reign.has_living_standby()
-        return self._reign.has_standby()
+            return self._runner.worker_count > 0 or self._leadership.has_living_standby()
+        return self._leadership.has_standby()

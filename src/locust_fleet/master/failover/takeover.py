@@ -31,8 +31,8 @@ from locust_fleet.settings.stores import RedisSettings
 
 EVERYWHERE = ("*", "0.0.0.0", "")
 # Redis knows the same, unless it has lost it.
-POSTGRES_PATIENCE_S = 1.0
-REDIS_PAUSE_S = 0.5
+POSTGRES_TIMEOUT_S = 1.0
+REDIS_RETRY_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Takeover:
         self._settings = settings
         self._letters = letters
         self._candidate: Candidate | None = None
-        self.reign: Leadership
+        self.leadership: Leadership
         # Without Redis there are none.
         self.checkpoints: CheckpointStore | None = None
         self.state: State | None = None
@@ -56,28 +56,28 @@ class Takeover:
         return self._candidate.readiness()
 
     @contextmanager
-    def reading(self) -> Iterator[State | None]:
+    def reading_checkpoint(self) -> Iterator[State | None]:
         """Blame the checkpoint for what reading it raises, unless it is the disk that fails."""
         try:
             yield self.state
         except Exception as error:
             if self.state and self.checkpoints and not isinstance(error, OSError):
-                self.checkpoints.blame(error)
+                self.checkpoints.note_failure(error)
             raise
 
     def resume(self, resume: Resume, run: Run | None) -> None:
         """Go on with the run that the checkpoint tells of, if any."""
-        with self.reading() as state:
+        with self.reading_checkpoint() as state:
             if state and run:
                 resume.begin(run, state)
             elif self.checkpoints is not None:
-                self.checkpoints.absolve()
+                self.checkpoints.clear_failures()
 
     def wait(self, host: str, port: int) -> None:
         """Return once this master leads, and will listen at this address."""
         redis, heartbeat = self._settings.redis, self._settings.heartbeat
         if redis is None:
-            self.reign = Leadership(None, clock_ms(), heartbeat.interval_s)
+            self.leadership = Leadership(None, clock_ms(), heartbeat.interval_s)
             return
         lease = LeaderLease(
             redis,
@@ -86,18 +86,18 @@ class Takeover:
             self._settings.priority,
             heartbeat.timeout_s,
         )
-        known = self._known_to_postgres()
+        known = self._epoch_in_postgres()
         self._candidate = Candidate(lease, known, heartbeat.timeout_s, heartbeat.interval_s)
-        self.reign = Leadership(lease, self._candidate.wait(), heartbeat.interval_s)
-        gevent.spawn(vital("lease", self.reign.run_forever))
-        self.checkpoints = CheckpointStore(redis, self.reign, self._letters.put)
+        self.leadership = Leadership(lease, self._candidate.wait(), heartbeat.interval_s)
+        gevent.spawn(vital("lease", self.leadership.run_forever))
+        self.checkpoints = CheckpointStore(redis, self.leadership, self._letters.put)
         self.state = self._load(self.checkpoints)
-        logger.info("leads under epoch %d", self.reign.epoch)
+        logger.info("leads under epoch %d", self.leadership.epoch)
 
-    def _known_to_postgres(self) -> int:
+    def _epoch_in_postgres(self) -> int:
         try:
             with (
-                gevent.Timeout(POSTGRES_PATIENCE_S, StoreUnavailable("it takes too long")),
+                gevent.Timeout(POSTGRES_TIMEOUT_S, StoreUnavailable("it takes too long")),
                 postgres.connect(self._settings.postgres) as connection,
             ):
                 return database.highest_epoch(connection)
@@ -112,7 +112,7 @@ class Takeover:
                 return checkpoints.load()
             except StoreUnavailable as error:
                 logger.warning("waits for the checkpoint: %s", error)
-                gevent.sleep(REDIS_PAUSE_S)
+                gevent.sleep(REDIS_RETRY_S)
 
 
 def address(redis: RedisSettings, host: str, port: int) -> str:

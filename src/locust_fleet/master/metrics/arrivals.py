@@ -50,7 +50,7 @@ class ArrivalMetrics:
                 self._dropped_at[user_class] = now
                 show_dropped(self._stats, user_class, dropped)
 
-    def problems(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         """Return what an operator should know about the arrivals of the present run."""
         now = time.monotonic()
         return [

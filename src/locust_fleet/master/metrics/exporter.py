@@ -38,25 +38,25 @@ class MasterMetrics:
         runner: MasterRunner,
         recorder: Recorder,
         spool: Spool,
-        counts: EndpointCounters,
-        attendance: Roster,
+        counters: EndpointCounters,
+        roster: Roster,
         thresholds: Thresholds,
         version: str,
         names_over_limit: Callable[[], bool] = lambda: False,
         users_over_capacity: Callable[[], int] = lambda: 0,
-        arrived: Callable[[], Iterable[str]] = tuple,
+        render_arrivals: Callable[[], Iterable[str]] = tuple,
         dropped: DropCounter | None = None,
     ) -> None:
         self._runner = runner
         self._recorder = recorder
         self._spool = spool
-        self._counts = counts
-        self._attendance = attendance
+        self._counters = counters
+        self._roster = roster
         self._thresholds = thresholds
         self._version = version
         self._names_over_limit = names_over_limit
         self._users_over_capacity = users_over_capacity
-        self._arrived = arrived
+        self._render_arrivals = render_arrivals
         self._dropped = dropped or DropCounter()
         self._process = process_metrics()
         self._templates: dict[Endpoint, Template] = {}
@@ -69,17 +69,17 @@ class MasterMetrics:
         for part in (self._load, self._run, self._workers, self._results):
             yield "".join(part(now)).encode()
         yield self._process()
-        for text in chain(self._endpoints(now), self._arrived()):
+        for text in chain(self._endpoints(now), self._render_arrivals()):
             yield text.encode()
 
-    def look(self) -> None:
+    def update_roster(self) -> None:
         """See which workers are there; to be called at least once per heartbeat."""
         clients = self._runner.clients.values()
-        self._attendance.look([client.id for client in clients if client.state != STATE_MISSING])
+        self._roster.update([client.id for client in clients if client.state != STATE_MISSING])
 
     def _load(self, now: float) -> Iterator[str]:
         runner, active = self._runner, self._recorder.active is not None
-        recent, total = self._counts.recent_total(now), runner.stats.total
+        recent, total = self._counters.recent_total(now), runner.stats.total
         yield gauge("locust_current_users", "Users that run now.", runner.user_count)
         yield gauge(
             "locust_target_users",
@@ -94,7 +94,7 @@ class MasterMetrics:
         yield gauge(
             "locust_requests_per_second",
             "Requests per second of all endpoints, over ten seconds.",
-            self._counts.requests_per_second(now) if active else 0,
+            self._counters.requests_per_second(now) if active else 0,
         )
         yield gauge(
             "locust_error_rate_percent",
@@ -142,22 +142,20 @@ class MasterMetrics:
         yield master_info("leader", self._version)
 
     def _workers(self, _: float) -> Iterator[str]:
-        self.look()
-        attendance = self._attendance
-        yield gauge("locust_workers_connected", "Workers that are there.", attendance.connected)
+        self.update_roster()
+        roster = self._roster
+        yield gauge("locust_workers_connected", "Workers that are there.", roster.connected)
         yield gauge(
             "locust_workers_missing",
             "Workers that vanished and that nobody has replaced.",
-            attendance.missing,
+            roster.missing,
         )
-        yield gauge(
-            "locust_workers_expected", "Workers connected and missing.", attendance.expected
-        )
+        yield gauge("locust_workers_expected", "Workers connected and missing.", roster.expected)
         yield family(
             "locust_worker_disconnects_total",
             "counter",
             "Workers that vanished without saying goodbye.",
-            [({}, attendance.disconnects)],
+            [({}, roster.disconnects)],
         )
         yield self._dropped.render("locust_messages_dropped_total")
         yield family(
@@ -188,16 +186,16 @@ class MasterMetrics:
         yield gauge(
             "locust_names_over_limit",
             "1 when some requests are counted as (other), because of too many names.",
-            self._counts.over_limit or self._names_over_limit(),
+            self._counters.over_limit or self._names_over_limit(),
         )
 
     def _endpoints(self, now: float) -> Iterator[str]:
         """Return what there is of each endpoint; a metric's lines must stand together."""
-        endpoints = self._counts.endpoints()
+        endpoints = self._counters.endpoints()
         if len(self._templates) > len(endpoints):
             self._templates.clear()
         self._refresh_run_percentiles(endpoints)
-        recent = self._counts.recent_total(now).times
+        recent = self._counters.recent_total(now).times
         requests, durations, errors = [], [], []
         percentiles = [self._aggregated.run, self._aggregated.recent(recent)]
         turns = Turns()
@@ -210,7 +208,7 @@ class MasterMetrics:
                 template.error(error, occurrences) for error, occurrences in endpoint.errors.items()
             ]
             if (endpoint.method, endpoint.name) != AGGREGATED:
-                recent = self._counts.recent(endpoint, now).times
+                recent = self._counters.recent(endpoint, now).times
                 percentiles += [template.run, template.recent(recent)]
         yield head("locust_requests_total", "counter", "Requests that ended.")
         yield "".join(requests)
@@ -239,7 +237,7 @@ class MasterMetrics:
             template = self._template(endpoint)
             entry = stats.entries.get(endpoint.key_in_locust)
             # What is of an earlier run, or from before a reset, must not wait for its turn.
-            template.forget_all_but(entry.response_times if entry else None)
+            template.reset_unless(entry.response_times if entry else None)
             if entry is not None:
                 entries.append((template, entry))
         stale = [

@@ -26,7 +26,7 @@ class Template:
         self.refreshed = 0
         self._run_of: Times = {}
         self._run_requests = 0
-        self._order = SortedHistogram()
+        self._sorted = SortedHistogram()
         of = self._labels.replace("%", "%%")
         self.requests = "".join(
             f'locust_requests_total{{{of},status="{status}"}} %d\n'
@@ -68,10 +68,10 @@ class Template:
             return ""
         return self._percentiles["recent"] % tuple(percentiles(times, sorted(times)))
 
-    def forget_all_but(self, times: Times | None) -> None:
+    def reset_unless(self, times: Times | None) -> None:
         """Empty ``run`` if it is of another run: of a histogram that these times are not."""
         if self._run_of is not times:
-            self.run, self._run_of, self._run_requests, self._order = "", {}, 0, SortedHistogram()
+            self.run, self._run_of, self._run_requests, self._sorted = "", {}, 0, SortedHistogram()
 
     def is_stale(self, times: Times, requests: int) -> bool:
         """Whether ``run`` is not of these; the number of requests says whether there are more."""
@@ -80,9 +80,11 @@ class Template:
     def refresh(self, times: Times, requests: int) -> None:
         """Make ``run``: the percentiles since the run began."""
         self._run_of, self._run_requests = times, requests
-        self._order.follow(times)
+        self._sorted.update(times)
         self.run = (
-            self._percentiles["run"] % tuple(percentiles(times, self._order.times)) if times else ""
+            self._percentiles["run"] % tuple(percentiles(times, self._sorted.times))
+            if times
+            else ""
         )
 
 
@@ -96,7 +98,7 @@ class SortedHistogram:
         self.times: list[float] = []
         self._of: Times = {}
 
-    def follow(self, histogram: Times) -> None:
+    def update(self, histogram: Times) -> None:
         """Order the times of a histogram that may have grown, or be another one."""
         if histogram is not self._of or len(histogram) < len(self.times):
             self._of, self.times = histogram, sorted(histogram)

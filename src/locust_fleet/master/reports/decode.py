@@ -27,7 +27,7 @@ class ReportDecoder:
     def handle(self, message: Message, forward: Forward) -> None:
         """Prepare a report, and forward every message."""
         if message.type == "stats":
-            self.take(message.data)
+            self.decode(message.data)
         forward(message)
 
     @property
@@ -35,17 +35,17 @@ class ReportDecoder:
         """Whether the present run has more names than are told apart."""
         return any(name == OTHER for name, _ in list(self._stats.entries))
 
-    def problems(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         """Return what an operator should know about the names of the present run."""
         if not self.over_limit:
             return []
-        problem = (
+        finding = (
             f"more than {self._most_names} names of requests; the rest is counted as {OTHER}."
             " Give requests that differ only in an id the same name, or raise MAX_NAMES in .env"
         )
-        return [problem]
+        return [finding]
 
-    def take(self, data: dict[str, Any]) -> None:
+    def decode(self, data: dict[str, Any]) -> None:
         """Make a report what its readers expect; in place."""
         twins = [entry["name"].endswith(TWIN) for entry in data["stats"]]
         for entry in data["stats"]:
@@ -74,10 +74,10 @@ class ReportDecoder:
         if full and key not in known and key not in failures:
             failure["error"] = OTHER
             key = _key(failure)
-        failures[key] = _together(failures[key], failure) if key in failures else failure
+        failures[key] = _merged(failures[key], failure) if key in failures else failure
 
 
-def set_twins_aside(_: str, report: dict[str, Any]) -> None:
+def split_twins(_: str, report: dict[str, Any]) -> None:
     """Leave requests in a report once; what counts them from the intended start stands beside.
 
     Locust's own listeners have it before, and show twins like other entries.
@@ -95,7 +95,7 @@ def _key(failure: dict[str, Any]) -> str:
     return StatsError.create_key(failure["method"], failure["name"], failure["error"])
 
 
-def _together(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     seen = [failure["first_seen"] for failure in (one, other) if failure["first_seen"]]
     last = [failure["last_seen"] for failure in (one, other) if failure["last_seen"]]
     return {

@@ -42,7 +42,7 @@ class ReportSequence:
         """Return the last number of each worker, for who comes after."""
         return dict(self._last)
 
-    def judge(self, worker: str, report: Mapping[str, Any]) -> ReportVerdict:
+    def classify(self, worker: str, report: Mapping[str, Any]) -> ReportVerdict:
         """Say what to do with a report; one to count is noted as counted."""
         if NUMBER not in report:
             return ReportVerdict.COUNT

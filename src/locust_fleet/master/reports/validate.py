@@ -36,7 +36,7 @@ COUNTS = ("num_requests", "num_none_requests", "num_failures")
 TIMES, LATEST_S = ("start_time", "last_request_timestamp"), 1e11
 DURATIONS, SHORTEST = ("total_response_time", "max_response_time"), "min_response_time"
 # What else it says; a scenario may add more.
-AROUND = fields(
+OTHER_FIELDS = fields(
     {"user_count": wrong_users, "user_classes_count": users},
     {"capacity": capacity, ARRIVED: mapping(row(wrong_whole, wrong_whole))},
 )
@@ -47,7 +47,7 @@ def read_report(report: dict[str, Any]) -> None:
 
     Raises Unreadable, and then nobody may read it.
     """
-    if wrong := AROUND(report):
+    if wrong := OTHER_FIELDS(report):
         raise Unreadable(Cause.CONTENT, f"it{wrong}")
     try:
         if short := SHORT in report:

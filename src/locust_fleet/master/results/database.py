@@ -32,7 +32,7 @@ def write(connection: Connection, record: Record, epoch: int) -> None:
     is away, another psycopg.Error or KeyError when the record can never be written.
     """
     with connection.transaction():
-        _claim(connection, epoch)
+        _fence(connection, epoch)
         WRITERS[record["kind"]](connection, record)
 
 
@@ -41,7 +41,7 @@ def highest_epoch(connection: Connection) -> int:
     return _epoch(connection, "SELECT epoch FROM leadership")
 
 
-def _claim(connection: Connection, epoch: int) -> None:
+def _fence(connection: Connection, epoch: int) -> None:
     """Keep leaders of an earlier epoch out, and those of a later one until this is written."""
     connection.execute(
         "UPDATE leadership SET epoch = %(epoch)s WHERE epoch < %(epoch)s", {"epoch": epoch}
@@ -86,8 +86,8 @@ def _master_started(connection: Connection, record: Record) -> None:
         (record.get("resumes"),),
     ).fetchall()
     for (run_id,) in rows:
-        _sum_up(connection, run_id)
-        _tell_of(connection, run_id, "lost")
+        _write_totals(connection, run_id)
+        _notify_state(connection, run_id, "lost")
 
 
 def _run_started(connection: Connection, record: Record) -> None:
@@ -100,7 +100,7 @@ def _run_started(connection: Connection, record: Record) -> None:
         record["run"],
     ).rowcount
     if fresh:
-        _tell_of(connection, record["run"]["id"], "started")
+        _notify_state(connection, record["run"]["id"], "started")
 
 
 def _sample(connection: Connection, record: Record) -> None:
@@ -158,15 +158,15 @@ def _run_ended(connection: Connection, record: Record) -> None:
     ).rowcount
     if not fresh:
         return
-    _sum_up(connection, record["run_id"])
-    _tell_of(connection, record["run_id"], record["state"])
+    _write_totals(connection, record["run_id"])
+    _notify_state(connection, record["run_id"], record["state"])
 
 
-def _tell_of(connection: Connection, run_id: str, state: str) -> None:
-    _tell(connection, run_id, lambda *known: runs.message_of(state, *known))
+def _notify_state(connection: Connection, run_id: str, state: str) -> None:
+    _notify(connection, run_id, lambda *known: runs.message_of(state, *known))
 
 
-def _tell(
+def _notify(
     connection: Connection, run_id: str, make: Callable[[runs.RunSummary, runs.Numbers], Message]
 ) -> None:
     """Store what the channels are told; results must not wait for what cannot be told."""
@@ -181,7 +181,7 @@ def _tell(
         logger.exception("nobody is told what happened to run %s", run_id)
 
 
-def _sum_up(connection: Connection, run_id: str) -> None:
+def _write_totals(connection: Connection, run_id: str) -> None:
     """Make a run's totals from its samples, so that the two can never disagree."""
     connection.execute(
         """
@@ -217,7 +217,7 @@ def _event(connection: Connection, record: Record) -> None:
     ).rowcount
     if fresh and record["event"] == LEADER_CHANGED:
         at, leader = datetime.fromisoformat(record["at"]), record["detail"]["leader"]
-        _tell(
+        _notify(
             connection,
             record["run_id"],
             lambda run, _: runs.leader_changed(record["id"], at, leader, run),

@@ -47,14 +47,14 @@ class DeadLetters:
     def _count(self, kind: str) -> int:
         return sum(1 for _ in self._folder.glob(f"{kind}-*.bin"))
 
-    def problems(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         """Return what an operator should know."""
         kinds = sorted(file.name.rpartition("-")[0] for file in self._folder.glob("*.bin"))
         if not kinds:
             return []
         what = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        problem = (
+        finding = (
             f"the master cannot use what it set aside in spool/{FOLDER} ({what}), so results may"
             " be missing. The .txt beside each file says why; remove the files once you have looked"
         )
-        return [problem]
+        return [finding]

@@ -26,7 +26,7 @@ MASTER_STARTED = "master_started"
 # The event of a run that goes on under another master; its detail names that as "leader".
 LEADER_CHANGED = "leader changed"
 # What a recorder remembers, as plain data.
-Memory = Mapping[str, Any]
+Dump = Mapping[str, Any]
 # About an hour of samples, should the disk be full for that long.
 UNSAVED_LIMIT = 1000
 
@@ -37,7 +37,7 @@ class Recorder:
     """The memory of the runs: the one that runs, the last one, and what was not yet cut."""
 
     def __init__(
-        self, spool: Spool, version: str, memory: Memory | None = None, *, hold: bool = False
+        self, spool: Spool, version: str, dumped: Dump | None = None, *, hold: bool = False
     ) -> None:
         """Go on from what another recorder remembered, if anything.
 
@@ -50,16 +50,16 @@ class Recorder:
         self._version = version
         self._request: RunRequest | None = None
         self._seq = 0
-        self._interval = Window()
+        self._window = Window()
         self._workers: frozenset[str] = frozenset()
         self._unsaved: deque[Record] = deque()
         self._hold = hold
         # Of all records ever, how many were noted, and how many may be written.
         self._noted = self._released = 0
-        if memory is not None:
-            self._recall(memory)
+        if dumped is not None:
+            self._load(dumped)
         resumes = self.active.id if self.active else None
-        self._save({"kind": MASTER_STARTED, "at": utc_now().isoformat(), "resumes": resumes})
+        self._append({"kind": MASTER_STARTED, "at": utc_now().isoformat(), "resumes": resumes})
 
     @property
     def noted(self) -> int:
@@ -67,7 +67,7 @@ class Recorder:
         return self._noted
 
     @property
-    def waits(self) -> bool:
+    def has_unreleased(self) -> bool:
         """Whether there are records that were not released."""
         return self._noted > self._released
 
@@ -103,7 +103,7 @@ class Recorder:
         self._request = RunRequest(run_id, started_by, name, run_time_s, alerts or {})
         return self._request
 
-    def expect_nothing(self) -> None:
+    def forget_request(self) -> None:
         """Forget who asked: the run does not start."""
         self._request = None
 
@@ -122,7 +122,7 @@ class Recorder:
         self.stop()
         asked = self._request or RunRequest(new_run_id(now), "autostart", "", run_time_s)
         self._request, self.stopped_by, self._seq = None, None, 0
-        self._interval = Window()
+        self._window = Window()
         self._workers = frozenset()
         run = Run(
             id=asked.run_id,
@@ -136,7 +136,7 @@ class Recorder:
             started_at=now,
             alerts=asked.alerts,
         )
-        self._save(
+        self._append(
             {"kind": "run_started", "run": {**run.to_json(), "image_version": self._version}}
         )
         self.run = run
@@ -156,9 +156,9 @@ class Recorder:
             if late:
                 logger.warning("%s reported %d requests outside of any run", worker, late)
             return
-        self._interval.add(report)
+        self._window.add(report)
 
-    def cut(self, *, users: int, target_users: int, workers: Iterable[str]) -> None:
+    def close_sample(self, *, users: int, target_users: int, workers: Iterable[str]) -> None:
         """Close the present interval: its counts become a sample and counting starts anew."""
         run = self.active
         if run is None:
@@ -166,8 +166,8 @@ class Recorder:
         present = frozenset(workers)
         self._note_workers(present)
         self._seq += 1
-        counted, self._interval = self._interval.sample(), Window()
-        self._save(
+        counted, self._window = self._window.sample(), Window()
+        self._append(
             {
                 "kind": "sample",
                 "run_id": run.id,
@@ -186,7 +186,7 @@ class Recorder:
             return
         state = "stopped" if self.stopped_by else "finished"
         self.event(state, {"by": self.stopped_by} if self.stopped_by else {})
-        self._save(
+        self._append(
             {
                 "kind": "run_ended",
                 "run_id": self.active.id,
@@ -200,7 +200,7 @@ class Recorder:
         """Note that something happened to the run; without a run there is nothing to note."""
         run = self.active
         if run is not None:
-            self._save(
+            self._append(
                 {
                     "kind": "event",
                     "id": str(uuid.uuid4()),
@@ -220,7 +220,7 @@ class Recorder:
             "detail": {"reason": clean(reason, HOST_BYTES)},
         }
         logger.warning("refused %(action)s by %(actor)s: %(detail)s", entry)
-        self._save(
+        self._append(
             {
                 "kind": "audit",
                 "id": str(uuid.uuid4()),
@@ -230,40 +230,40 @@ class Recorder:
             }
         )
 
-    def remember(self) -> Memory:
+    def dump(self) -> Dump:
         """Return all that another recorder needs to go on; plain data."""
         return {
             "run": self.run.to_json() if self.run else None,
             "stopped_by": self.stopped_by,
             "seq": self._seq,
-            **self._interval.remember(),
+            **self._window.dump(),
             "workers": sorted(self._workers),
             "records": list(self._unsaved),
         }
 
-    def _recall(self, memory: Memory) -> None:
-        self.run = Run.from_json(memory["run"]) if memory["run"] else None
-        self.stopped_by = memory["stopped_by"]
-        self._seq = memory["seq"]
-        self._interval = Window(memory)
-        self._workers = frozenset(memory["workers"])
+    def _load(self, dumped: Dump) -> None:
+        self.run = Run.from_json(dumped["run"]) if dumped["run"] else None
+        self.stopped_by = dumped["stopped_by"]
+        self._seq = dumped["seq"]
+        self._window = Window(dumped)
+        self._workers = frozenset(dumped["workers"])
         if self.run and self.run.id == self._spool.ended_run():
             # It ended while nothing could be remembered elsewhere; its records are in the spool.
             self.run = replace(self.run, state="stopped")
             return
-        for record in memory["records"]:
+        for record in dumped["records"]:
             # This master has one of its own.
             if record["kind"] != MASTER_STARTED:
-                self._save(record)
+                self._append(record)
 
     def release(self, noted: int) -> None:
         """Let records be written, up to those that ``noted`` counted."""
         self._released = max(self._released, noted)
         self.flush()
 
-    def let_go(self) -> None:
+    def release_all(self) -> None:
         """Let all records be written although they are safe nowhere else: this is the end."""
-        if self.waits and self.run and not self.active:
+        if self.has_unreleased and self.run and not self.active:
             self._spool.note_end(self.run.id)
         self.release(self._noted)
 
@@ -275,7 +275,7 @@ class Recorder:
                 self.event("worker left", {"worker": worker})
         self._workers = present
 
-    def _save(self, record: Record) -> None:
+    def _append(self, record: Record) -> None:
         """Note a record; it waits in memory until it may be written and the disk has room."""
         self.flush()
         if len(self._unsaved) >= UNSAVED_LIMIT:

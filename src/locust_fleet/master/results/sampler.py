@@ -8,28 +8,30 @@ import time
 
 import gevent
 
-from locust_fleet.locust_patches.stats_memory import forget_the_past
+from locust_fleet.locust_patches.stats_memory import trim_stats
 from locust_fleet.master.diagnostics import Diagnostics
 from locust_fleet.master.results.recorder import SAMPLE_INTERVAL_S, Recorder
 from locust_fleet.runtime.safe_listener import safe_listener
 
 
-def cut_forever(runner: MasterRunner, recorder: Recorder, problems: Diagnostics) -> None:
+def close_samples_forever(
+    runner: MasterRunner, recorder: Recorder, diagnostics: Diagnostics
+) -> None:
     """Cut a sample every interval, on time however long the cut itself takes."""
     due = time.monotonic()
     while True:
         due = max(due + SAMPLE_INTERVAL_S, time.monotonic())
         gevent.sleep(due - time.monotonic())
-        safe_listener(cut)(runner, recorder)
+        safe_listener(close_sample)(runner, recorder)
         safe_listener(recorder.flush)()
-        safe_listener(problems.log_changes)()
-        safe_listener(forget_the_past)(runner.stats)
+        safe_listener(diagnostics.log_changes)()
+        safe_listener(trim_stats)(runner.stats)
 
 
-def cut(runner: MasterRunner, recorder: Recorder) -> None:
+def close_sample(runner: MasterRunner, recorder: Recorder) -> None:
     """Cut what was recorded since the sample before."""
     clients = runner.clients
-    recorder.cut(
+    recorder.close_sample(
         users=runner.user_count,
         target_users=runner.target_user_count,
         workers=[client.id for client in clients.ready + clients.spawning + clients.running],

@@ -16,7 +16,7 @@ from locust_fleet.master.results.spool import Spool
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.master import MasterSettings
 
-PAUSE_S = 1.0
+SHIP_INTERVAL_S = 1.0
 RETENTION_INTERVAL_S = 3600.0
 
 logger = logging.getLogger(__name__)
@@ -25,12 +25,12 @@ logger = logging.getLogger(__name__)
 class Shipper:
     """The only one that talks to Postgres on a master; nobody waits for it."""
 
-    def __init__(self, spool: Spool, settings: MasterSettings, reign: Leadership) -> None:
+    def __init__(self, spool: Spool, settings: MasterSettings, leadership: Leadership) -> None:
         self._spool = spool
-        self._reign = reign
+        self._leadership = leadership
         self._settings = settings
         self._connection: database.Connection | None = None
-        self._away = False
+        self._postgres_is_away = False
         self._next_retention = 0.0
 
     def run_forever(self) -> None:
@@ -40,27 +40,27 @@ class Shipper:
                 self.ship()
                 self._remove_old_runs()
             except (StoreUnavailable, psycopg.OperationalError) as error:
-                self._lost(error)
+                self._log_outage(error)
             except LeadershipLost as error:
                 # What ends this master, if anything does; the records are the other one's now.
-                self._reign.hear(error.epoch)
+                self._leadership.hear(error.epoch)
             except Exception:  # whatever it is, the next round tries again; logged below
                 logger.exception("shipping results failed; trying again")
                 self.close()
-            gevent.sleep(PAUSE_S)
+            gevent.sleep(SHIP_INTERVAL_S)
 
     def ship(self) -> None:
         """Write every waiting record, oldest first; raises what keeps Postgres from answering."""
         for path in self._spool.pending():
             self._ship_one(path)
-        if self._away:
-            self._away = False
+        if self._postgres_is_away:
+            self._postgres_is_away = False
             logger.info("Postgres is back; every waiting result is written")
 
     def _ship_one(self, path: Path) -> None:
         connection = self._connected()
         try:
-            database.write(connection, self._spool.read(path), self._reign.epoch)
+            database.write(connection, self._spool.read(path), self._leadership.epoch)
         except psycopg.errors.ProgramLimitExceeded as error:
             # The only operational error that lies in the record and not in Postgres.
             self._reject(path, error)
@@ -69,7 +69,7 @@ class Shipper:
         except Exception as error:  # whatever the record is, those behind it must not wait for it
             self._reject(path, error)
         else:
-            self._spool.done(path)
+            self._spool.remove(path)
 
     def _reject(self, path: Path, error: Exception) -> None:
         kept = self._spool.reject(path)
@@ -89,10 +89,10 @@ class Shipper:
             self._connection = postgres.connect(self._settings.postgres)
         return self._connection
 
-    def _lost(self, error: Exception) -> None:
+    def _log_outage(self, error: Exception) -> None:
         self.close()
-        if not self._away:
-            self._away = True
+        if not self._postgres_is_away:
+            self._postgres_is_away = True
             logger.warning("results wait in the spool: %s", error)
 
     def close(self) -> None:

@@ -82,23 +82,23 @@ class Spool:
         """Return how many records Postgres refused; they wait for a human."""
         return sum(1 for _ in self._rejected.glob("*.json"))
 
-    def problems(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         """Return what an operator should know."""
         rejected = self.rejected()
         if not rejected:
             return []
-        problem = (
+        finding = (
             f"Postgres refused {rejected} results, which the pages of runs lack. They are kept in"
             " spool/rejected; what to do is in docs/runbooks/ResultsRejected.md."
         )
-        return [problem]
+        return [finding]
 
     def read(self, path: Path) -> Record:
         """Return a waiting record; raises ValueError when its file was damaged."""
         record: Record = json.loads(path.read_text(encoding="utf-8"))
         return record
 
-    def done(self, path: Path) -> None:
+    def remove(self, path: Path) -> None:
         """Forget a record that is in Postgres."""
         path.unlink(missing_ok=True)
 

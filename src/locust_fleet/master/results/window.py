@@ -21,41 +21,41 @@ from locust_fleet.protocol.histogram import ARRIVED, OTHER, TWINS, add_times, me
 ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
 
 # What was counted, as plain data.
-Memory = Mapping[str, Any]
-Counts = dict[str, Any]
+Dump = Mapping[str, Any]
+EndpointCounts = dict[str, Any]
 
 
 class Window:
     """The counts since the last sample."""
 
-    def __init__(self, memory: Memory | None = None) -> None:
+    def __init__(self, dumped: Dump | None = None) -> None:
         """Go on from what another one remembered, if anything."""
-        known: Memory = memory or {}
-        self._endpoints: dict[tuple[str, str], Counts] = {
+        former: Dump = dumped or {}
+        self._endpoints: dict[tuple[str, str], EndpointCounts] = {
             # A version before this one had none that are corrected, and no arrivals.
             (method, name): {
                 **counts,
                 "histogram": merge((counts["histogram"],)),
                 "corrected": merge((counts.get("corrected", {}),)),
             }
-            for method, name, counts in known.get("endpoints", ())
+            for method, name, counts in former.get("endpoints", ())
         }
         # The same counts by the names that reports have, which are longer or stranger.
-        self._reported: dict[tuple[str | None, str], Counts] = {}
+        self._reported: dict[tuple[str | None, str], EndpointCounts] = {}
         self._failures: dict[tuple[str, str, str], int] = {
-            (method, name, error): met for method, name, error, met in known.get("failures", ())
+            (method, name, error): met for method, name, error, met in former.get("failures", ())
         }
         # Of each class of users: iterations that were to begin, and those of them that did not.
         self._arrivals: dict[str, tuple[int, int]] = {
             user_class: (arrivals, dropped)
-            for user_class, (arrivals, dropped) in known.get("arrivals", {}).items()
+            for user_class, (arrivals, dropped) in former.get("arrivals", {}).items()
         }
 
     def add(self, report: Mapping[str, Any]) -> None:
         """Add a worker's report."""
         for entry in report["stats"]:
             key = entry["method"], entry["name"]
-            add(self._reported.get(key) or self._counts(*key), entry)
+            add_entry(self._reported.get(key) or self._counts(*key), entry)
         for twin in report.get(TWINS, ()):
             if counts := self._reported.get((twin["method"], twin["name"])):
                 add_times(counts["corrected"], histogram(twin["response_times"]))
@@ -90,7 +90,7 @@ class Window:
             ],
         }
 
-    def remember(self) -> Memory:
+    def dump(self) -> Dump:
         """Return all that another one needs to go on; it changes with this one."""
         return {
             "endpoints": [[*key, counts] for key, counts in self._endpoints.items()],
@@ -98,17 +98,17 @@ class Window:
             "arrivals": self._arrivals,
         }
 
-    def _counts(self, method: str | None, name: str) -> Counts:
+    def _counts(self, method: str | None, name: str) -> EndpointCounts:
         """Return the counts of an endpoint that was not yet reported in this interval."""
         key = clean(method or "", METHOD_BYTES), clean(name, NAME_BYTES)
         if key not in self._endpoints and len(self._endpoints) >= ENDPOINTS_LIMIT:
             key = ("", OTHER)
-        counts = self._endpoints.setdefault(key, none())
+        counts = self._endpoints.setdefault(key, empty_counts())
         self._reported[method, name] = counts
         return counts
 
 
-def none() -> Counts:
+def empty_counts() -> EndpointCounts:
     """Return the counts of an endpoint without requests."""
     return {
         "requests": 0,
@@ -123,7 +123,7 @@ def none() -> Counts:
     }
 
 
-def add(counts: Counts, entry: Mapping[str, Any]) -> None:
+def add_entry(counts: EndpointCounts, entry: Mapping[str, Any]) -> None:
     """Add a worker's entry to the counts of its endpoint; times are milliseconds."""
     counts["requests"] += count(entry["num_requests"])
     counts["failures"] += count(entry["num_failures"])

@@ -39,35 +39,35 @@ class ClassSettings:
         """From now on, keep what is set, and tell it to workers that come."""
         replace(self._environment, "update_user_class", self._set)
         self._environment.events.worker_connect.add_listener(
-            safe_listener(lambda client_id, **_: self.tell(client_id))
+            safe_listener(lambda client_id, **_: self.send_to(client_id))
         )
 
-    def remember(self) -> Mapping[str, Settings]:
+    def dump(self) -> Mapping[str, Settings]:
         """Return what the next leader needs; plain data."""
         return self._of
 
-    def recall(self, memory: Mapping[str, Settings]) -> None:
+    def load(self, dumped: Mapping[str, Settings]) -> None:
         """Set what an earlier leader remembered, of classes that are still there."""
         known = self._environment.available_user_classes or {}
-        for name, settings in sorted(memory.items(), key=_adds_users, reverse=True):
+        for name, settings in sorted(dumped.items(), key=_adds_users, reverse=True):
             for key, value in settings.items():
                 if name in known and key != CLASS:
-                    self._recall(name, key, value)
+                    self._load(name, key, value)
 
-    def _recall(self, name: str, key: str, value: object) -> None:
+    def _load(self, name: str, key: str, value: object) -> None:
         try:
             self._set({CLASS: name, key: value})
         except BadInput as error:
             logger.warning("%s of the class %s stays as its locustfile says: %s", key, name, error)
 
-    def tell(self, worker: str) -> None:
+    def send_to(self, worker: str) -> None:
         """Tell a worker all that is set."""
         for settings in self._of.values():
             self._runner.send_message(UPDATE, settings, worker)
 
     def _set(self, given: Settings) -> None:
         """Set what may be, whoever asks; BadInput says what may not."""
-        settings = judged(self._environment, given)
+        settings = read_class_setting(self._environment, given)
         self._update(settings)
         self._of.setdefault(settings[CLASS], {}).update(settings)
 
@@ -77,7 +77,7 @@ def _adds_users(of_class: tuple[str, Settings]) -> bool:
     return any(of_class[1].get(key) for key in ("weight", "fixed_count"))
 
 
-def judged(environment: Environment, given: object) -> dict[str, Any]:
+def read_class_setting(environment: Environment, given: object) -> dict[str, Any]:
     """Return what is to be set for a class; BadInput names the field that is wrong."""
     return read_setting(given, classes_of(environment), running_classes(environment))
 

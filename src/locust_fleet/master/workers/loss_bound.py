@@ -19,11 +19,11 @@ HEADROOM = 1.25
 
 
 @dataclass
-class _Work:
+class _WorkerLoad:
     users: int = 0
     # Requests per user in its busiest report.
     most_per_user: float = 0.0
-    told: int = 0
+    assigned: int = 0
     # When its last report was counted, or it was told first, in seconds since 1970.
     at: float = math.inf
 
@@ -40,26 +40,26 @@ class LossBound:
         """A worker is missed when nothing was heard of it for ``missed_after_s``."""
         self._interval_s, self._missed_after_s = report_interval_s, missed_after_s
         self._clock = clock
-        self._work: dict[str, _Work] = {}
+        self._work: dict[str, _WorkerLoad] = {}
 
     def start_run(self) -> None:
         """Forget the run before."""
         self._work.clear()
 
-    def remember(self) -> dict[str, tuple[Any, ...]]:
+    def dump(self) -> dict[str, tuple[Any, ...]]:
         """Return all of it, for who comes after."""
         return {worker: astuple(work) for worker, work in self._work.items()}
 
-    def recall(self, work: Mapping[str, tuple[Any, ...]]) -> None:
+    def load(self, work: Mapping[str, tuple[Any, ...]]) -> None:
         """Go on from what the master before remembered."""
-        self._work = {worker: _Work(*known) for worker, known in work.items()}
+        self._work = {worker: _WorkerLoad(*known) for worker, known in work.items()}
 
-    def tell(self, users: Mapping[str, int]) -> None:
+    def assign(self, users: Mapping[str, int]) -> None:
         """Note how many users workers were told to run."""
-        for worker, told in users.items():
-            self._of(worker).told = told
+        for worker, assigned in users.items():
+            self._of(worker).assigned = assigned
 
-    def hear(self, worker: str, report: Mapping[str, Any]) -> None:
+    def note_report(self, worker: str, report: Mapping[str, Any]) -> None:
         """Note how busy a worker was."""
         work = self._of(worker)
         work.at = self._clock()
@@ -75,9 +75,9 @@ class LossBound:
         One request of each user may be in flight; the rest is the busiest interval and some more.
         The number of requests is None where nobody has reported yet.
         """
-        work = self._work.get(worker, _Work())
+        work = self._work.get(worker, _WorkerLoad())
         seconds = max(self._interval_s, self._clock() - self._missed_after_s - work.at)
-        users = max(work.users, work.told)
+        users = max(work.users, work.assigned)
         most = max((each.most_per_user for each in self._work.values()), default=0.0)
         known = most > 0 or users == 0
         return {
@@ -89,5 +89,5 @@ class LossBound:
             else None,
         }
 
-    def _of(self, worker: str) -> _Work:
-        return self._work.setdefault(worker, _Work(at=self._clock()))
+    def _of(self, worker: str) -> _WorkerLoad:
+        return self._work.setdefault(worker, _WorkerLoad(at=self._clock()))

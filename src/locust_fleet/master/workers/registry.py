@@ -34,16 +34,16 @@ class WorkerRegistry:
     def __init__(
         self,
         runner: MasterRunner,
-        attendance: Roster,
+        roster: Roster,
         active_run: Callable[[], str | None],
-        want_reports: Callable[[str], None],
-        tell_settings: Callable[[str], None],
+        request_reports: Callable[[str], None],
+        send_settings: Callable[[str], None],
     ) -> None:
         self._runner = runner
-        self._attendance = attendance
+        self._roster = roster
         self._active_run = active_run
-        self._want_reports = want_reports
-        self._tell_settings = tell_settings
+        self._request_reports = request_reports
+        self._send_settings = send_settings
         self._asked: dict[str, float] = {}
         self.users: dict[str, Mapping[str, int]] = {}
 
@@ -53,46 +53,48 @@ class WorkerRegistry:
 
     def handle(self, message: Message, forward: Forward) -> None:
         """Take a message for a sign of life; ask a worker that is not known who it is."""
-        self._attendance.hear(message.node_id, message.type)
+        self._roster.note_message(message.node_id, message.type)
         worker = self._runner.clients.get(message.node_id)
         if worker is not None:
             worker.heartbeat = runners.HEARTBEAT_LIVENESS
         elif message.type in SIGNS_OF_LIFE:
-            self._ask(message.node_id)
+            self._ask_who(message.node_id)
             return
         forward(message)
 
-    def _ask(self, worker: str) -> None:
+    def _ask_who(self, worker: str) -> None:
         now = time.monotonic()
         if now - self._asked.get(worker, 0.0) >= ASK_EVERY_S:
             self._asked[worker] = now
             self._runner.server.send_to_client(Message(WHO, None, worker))
 
     def _take_over(self, msg: Any, **_: Any) -> None:
-        runner, worker, says = self._runner, msg.node_id, msg.data
+        runner, worker, answer = self._runner, msg.node_id, msg.data
         self._asked.pop(worker, None)
         # Where its run is closing, its answer says that all it did is reported, users or not.
-        if not self._wanted(says[RUN]) and (says["users"] or says[RUN] == self._active_run()):
+        if not self._goes_on(answer[RUN]) and (
+            answer["users"] or answer[RUN] == self._active_run()
+        ):
             logger.warning("worker %s carries a run that is to end; it stops it", worker)
             runner.server.send_to_client(Message("stop", None, worker))
         if worker in runner.clients:
             # It was cut off for a moment; what it was told meanwhile it did not hear.
-            runner.clients[worker].user_classes_count = says["user_classes_count"]
-            self._want_reports(worker)
-            self._tell_settings(worker)
+            runner.clients[worker].user_classes_count = answer["user_classes_count"]
+            self._request_reports(worker)
+            self._send_settings(worker)
             return
-        node = WorkerNode(worker, says["state"], runners.HEARTBEAT_LIVENESS)
-        node.user_classes_count = says["user_classes_count"]
-        self.users[worker] = says["users"]
+        node = WorkerNode(worker, answer["state"], runners.HEARTBEAT_LIVENESS)
+        node.user_classes_count = answer["user_classes_count"]
+        self.users[worker] = answer["users"]
         runner.clients[worker] = node
         index = {"index": runner.get_worker_index(worker)}
         runner.send_message("ack", client_id=worker, data=index)
         runner.environment.events.worker_connect.fire(client_id=worker)
         users = sum(node.user_classes_count.values())
         logger.info("took over worker %s with %d users", worker, users)
-        self._want_reports(worker)
+        self._request_reports(worker)
 
-    def _wanted(self, run: str | None) -> bool:
+    def _goes_on(self, run: str | None) -> bool:
         """Whether the users of a run go on."""
         going_on = self._runner.state in (STATE_SPAWNING, STATE_RUNNING)
         return going_on and run == self._active_run()

@@ -15,8 +15,8 @@ GOODBYES = ("quit", "client_stopped")
 class Roster:
     """Who is there, who is missing, and how often somebody went missing."""
 
-    def __init__(self, tell_lost: Callable[[str], None] = lambda _: None) -> None:
-        self._tell_lost = tell_lost
+    def __init__(self, on_lost: Callable[[str], None] = lambda _: None) -> None:
+        self._on_lost = on_lost
         self.disconnects = 0
         self._connected: frozenset[str] = frozenset()
         self._left: set[str] = set()
@@ -34,25 +34,25 @@ class Roster:
     def expected(self) -> int:
         return self.connected + self.missing
 
-    def hear(self, worker: str, message: str) -> None:
+    def note_message(self, worker: str, message: str) -> None:
         """Note what a worker says: whoever says goodbye will not be missed."""
         if message in GOODBYES:
             self._left.add(worker)
         elif message == "client_ready":
             self._left.discard(worker)
 
-    def recall(self, workers: Collection[str]) -> None:
+    def expect(self, workers: Collection[str]) -> None:
         """Expect those who were there under the master before; who does not come is missing."""
         self._connected |= frozenset(workers)
 
-    def look(self, connected: Collection[str]) -> None:
+    def update(self, connected: Collection[str]) -> None:
         """Compare those who are there now with those who were there before."""
         present = frozenset(connected)
         vanished = sorted(self._connected - present - self._left)
         self.disconnects += len(vanished)
         self._missing += vanished
         for worker in vanished:
-            self._tell_lost(worker)
+            self._on_lost(worker)
         for worker in sorted(present - self._connected):
             self._take_a_place(worker)
         self._left &= present

@@ -47,7 +47,7 @@ def start(
         stopping=stopping,
         only_new=only_new,
         workers=workers,
-        targets=TARGETS,
+        allowlist=TARGETS,
     )
 
 

@@ -12,7 +12,12 @@ from typing import Any, cast
 import pytest
 
 from locust_fleet.master.dispatch import arrivals
-from locust_fleet.master.dispatch.arrivals import CHANGE_EVERY_S, LEAD_S, ArrivalPlanner, parts_of
+from locust_fleet.master.dispatch.arrivals import (
+    ANNOUNCE_AHEAD_S,
+    CHANGE_EVERY_S,
+    ArrivalPlanner,
+    parts_of,
+)
 from locust_fleet.master.dispatch.planner import Users
 from locust_fleet.users import ArrivalRate
 from locust_fleet.users.arrival.schedule import Part, Schedule, Timeline
@@ -36,8 +41,8 @@ class Guest(User):
 class Leader:
     """A leader without a fleet: what it says is kept, what it sees is given."""
 
-    def __init__(self, told: Users, *classes: type[User]) -> None:
-        self.told, self.run = told, "run-1"
+    def __init__(self, assigned: Users, *classes: type[User]) -> None:
+        self.assigned, self.run = assigned, "run-1"
         self.said: list[tuple[str, dict[str, Any]]] = []
         self.stopped = 0
         self.runner = cast(
@@ -49,7 +54,7 @@ class Leader:
         environment = Environment(user_classes=list(classes or [Shopper]))
         environment.runner = self.runner
         self.arrivals = ArrivalPlanner(
-            environment, self.runner, lambda: self.run, lambda: self.told
+            environment, self.runner, lambda: self.run, lambda: self.assigned
         )
 
     def stop(self) -> None:
@@ -78,11 +83,11 @@ def users(**of: int) -> Users:
 def test_arrivals_begin_when_all_users_are_there() -> None:
     leader = Leader(users(a=1, b=1))
     leader.runner.spawning_completed = False
-    leader.arrivals.look(time.monotonic())
+    leader.arrivals.check(time.monotonic())
     before = list(leader.said)
 
     leader.runner.spawning_completed = True
-    leader.arrivals.look(time.monotonic())
+    leader.arrivals.check(time.monotonic())
 
     assert before == []
     assert leader.parts("a") == [(0.0, 0, 1, 2)]
@@ -91,15 +96,15 @@ def test_arrivals_begin_when_all_users_are_there() -> None:
 
 
 def test_a_worker_has_the_share_of_its_users_of_that_class() -> None:
-    told = {"a": {"Shopper": 6, "Guest": 1}, "b": {"Shopper": 3, "Guest": 9}, "c": {"Shopper": 0}}
-    assert parts_of(told, ["Shopper"]) == {"Shopper": {"a": (0, 6, 9), "b": (6, 9, 9)}}
+    assigned = {"a": {"Shopper": 6, "Guest": 1}, "b": {"Shopper": 3, "Guest": 9}, "c": {"Shopper": 0}}
+    assert parts_of(assigned, ["Shopper"]) == {"Shopper": {"a": (0, 6, 9), "b": (6, 9, 9)}}
 
 
 def test_parts_change_for_all_at_the_same_position_a_little_later() -> None:
     leader, now = Leader(users(a=1, b=1)), time.monotonic()
-    leader.arrivals.look(now)
-    leader.told = users(a=1, b=1, c=2)
-    leader.arrivals.look(now + 10)
+    leader.arrivals.check(now)
+    leader.assigned = users(a=1, b=1, c=2)
+    leader.arrivals.check(now + 10)
 
     [since] = {leader.parts(worker)[-1][0] for worker in "abc"}
 
@@ -110,34 +115,34 @@ def test_parts_change_for_all_at_the_same_position_a_little_later() -> None:
 def test_while_users_move_parts_change_once_in_a_while() -> None:
     leader, now = Leader(users(a=1)), time.monotonic()
     for step in range(9):
-        leader.told = users(a=1, b=step)
-        leader.arrivals.look(now + step * CHANGE_EVERY_S / 4)
+        leader.assigned = users(a=1, b=step)
+        leader.arrivals.check(now + step * CHANGE_EVERY_S / 4)
     assert len(leader.parts("a")) == 3
 
 
 def test_without_users_the_parts_stay_as_they_are() -> None:
     leader, now = Leader(users(a=1)), time.monotonic()
-    leader.arrivals.look(now)
-    leader.told = {}
-    leader.arrivals.look(now + 10)
+    leader.arrivals.check(now)
+    leader.assigned = {}
+    leader.arrivals.check(now + 10)
     assert len(leader.parts("a")) == 1
 
 
 def test_an_answer_says_where_the_timeline_is_and_when_it_was_asked() -> None:
     leader = Leader(users(a=1))
-    leader.arrivals.look(time.monotonic())
+    leader.arrivals.check(time.monotonic())
     leader.hear("a")
 
     [_, answer] = [data for worker, data in leader.said if worker == "a"]
 
     assert answer["asked"] == 5.0
-    assert answer["position"] == pytest.approx(-LEAD_S, abs=0.2)
+    assert answer["position"] == pytest.approx(-ANNOUNCE_AHEAD_S, abs=0.2)
     assert answer["ramps"] == {"Shopper": [(60, 100, 100)]}
 
 
 def test_a_worker_of_another_run_is_told_nothing() -> None:
     leader = Leader(users(a=1))
-    leader.arrivals.look(time.monotonic())
+    leader.arrivals.check(time.monotonic())
     before = len(leader.said)
     leader.hear("a", run="run-0")
     assert len(leader.said) == before
@@ -145,29 +150,29 @@ def test_a_worker_of_another_run_is_told_nothing() -> None:
 
 def test_who_takes_over_believes_the_worker_and_not_the_clock_of_another_host() -> None:
     former, heir = Leader(users(a=1, b=1)), Leader(users(a=1, b=1))
-    former.arrivals.look(time.monotonic())
-    known = former.arrivals.remember()
-    heir.arrivals.recall({**known, "began": known["began"] + 3600})
+    former.arrivals.check(time.monotonic())
+    known = former.arrivals.dump()
+    heir.arrivals.load({**known, "began": known["began"] + 3600})
 
     # What was said to the leader before, and heard by nobody for long.
     heir.hear("a", position=26.0)
     doubted = heir.said[-1][1]["doubted"]
     heir.hear("a", position=30.0, doubted=doubted)
-    heir.arrivals.look(time.monotonic())
+    heir.arrivals.check(time.monotonic())
     heir.hear("b", position=99.0)
 
     assert heir.said[-1][1]["position"] == pytest.approx(30.0, abs=0.5)
     since, *part = heir.said[-1][1]["parts"]["Shopper"]
-    assert since == pytest.approx(30.0 + LEAD_S, abs=0.5)
+    assert since == pytest.approx(30.0 + ANNOUNCE_AHEAD_S, abs=0.5)
     assert part == [1, 2, 2]
 
 
 def test_who_takes_over_says_nothing_while_it_doubts() -> None:
     former, heir = Leader(users(a=1)), Leader(users(a=1))
-    former.arrivals.look(time.monotonic())
-    heir.arrivals.recall(former.arrivals.remember())
+    former.arrivals.check(time.monotonic())
+    heir.arrivals.load(former.arrivals.dump())
 
-    heir.arrivals.look(time.monotonic())
+    heir.arrivals.check(time.monotonic())
     heir.hear("a")
 
     assert heir.said == []
@@ -177,46 +182,46 @@ def test_who_takes_over_without_a_worker_that_knows_goes_by_the_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     former, heir = Leader(users(a=1)), Leader(users(a=1))
-    former.arrivals.look(time.monotonic() - 20)
-    monkeypatch.setattr(arrivals, "DOUBT_S", 0.0)
-    heir.arrivals.recall(former.arrivals.remember())
-    heir.arrivals.look(time.monotonic())
-    assert heir.said[-1][1]["position"] == pytest.approx(20.0 - LEAD_S, abs=0.5)
+    former.arrivals.check(time.monotonic() - 20)
+    monkeypatch.setattr(arrivals, "CONFIRM_TIMEOUT_S", 0.0)
+    heir.arrivals.load(former.arrivals.dump())
+    heir.arrivals.check(time.monotonic())
+    assert heir.said[-1][1]["position"] == pytest.approx(20.0 - ANNOUNCE_AHEAD_S, abs=0.5)
 
 
 def test_the_run_ends_when_all_arrivals_are_over() -> None:
     leader, now = Leader(users(a=1)), time.monotonic()
-    leader.arrivals.look(now)
-    leader.arrivals.look(now + 61)
+    leader.arrivals.check(now)
+    leader.arrivals.check(now + 61)
     before = leader.stopped
     for later in (62.0, 62.25, 62.5):
-        leader.arrivals.look(now + later)
+        leader.arrivals.check(now + later)
     assert (before, leader.stopped) == (0, 1)
 
 
 def test_a_run_with_users_of_another_kind_goes_on() -> None:
     leader, now = Leader(users(a=1), Shopper, Guest), time.monotonic()
-    leader.arrivals.look(now)
-    leader.arrivals.look(now + 600)
+    leader.arrivals.check(now)
+    leader.arrivals.check(now + 600)
     assert leader.stopped == 0
 
 
 def test_another_run_begins_anew() -> None:
     leader, now = Leader(users(a=1)), time.monotonic()
-    leader.arrivals.look(now)
+    leader.arrivals.check(now)
     leader.run = "run-2"
-    leader.arrivals.look(now + 100)
+    leader.arrivals.check(now + 100)
     assert [part[0] for part in leader.parts("a")] == [0.0, 0.0]
 
 
 def test_whatever_users_do_every_arrival_is_announced_to_one_worker() -> None:
     leader, now = Leader(users(a=3, b=3)), time.monotonic()
     timeline = Timeline(ramps_of([{"rate": 100, "for": 60}]))
-    for second, told in enumerate(
+    for second, assigned in enumerate(
         [users(a=3, b=3), users(a=3, b=3, c=1), users(a=2, b=3, c=2), users(b=4, c=3)]
     ):
-        leader.told = told
-        leader.arrivals.look(now + 5 * second)
+        leader.assigned = assigned
+        leader.arrivals.check(now + 5 * second)
 
     due: list[float] = []
     for worker in "abc":

@@ -22,9 +22,9 @@ from typing import Any, cast
 import pytest
 from gevent.pool import Group
 
-from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, added_up
+from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, users_by_class
 from locust_fleet.master.dispatch.planner import Share
-from locust_fleet.master.dispatch.rebalancer import ALONE_BEATS, FORGET_AFTER_BEATS, Rebalancer
+from locust_fleet.master.dispatch.rebalancer import FORGET_AFTER_BEATS, NO_WORKER_BEATS, Rebalancer
 from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.master.runner import FleetMasterRunner
 from locust_fleet.protocol.stages import Stage, chain
@@ -231,11 +231,11 @@ def test_a_returned_worker_stops_its_users_and_then_gets_others() -> None:
     runner.handle_message("w0", beat("w0"))
     assert "give_up" in [message.type for message in wire.sent]
     runner.handle_message("w0", ran("w0", 10))
-    assert (workers[0].user_count, "w0" in dispatcher.plan.told) == (0, False)
+    assert (workers[0].user_count, "w0" in dispatcher.plan.assigned) == (0, False)
     runner.handle_message("w0", Message("gave_up", None, "w0"))
 
-    assert dispatcher.plan.told["w0"] == {}
-    assert workers[0] in balance.present()
+    assert dispatcher.plan.assigned["w0"] == {}
+    assert workers[0] in balance.available()
 
 
 def test_a_worker_that_gave_up_its_users_gets_them_again_at_the_spawn_rate() -> None:
@@ -254,8 +254,8 @@ def test_a_worker_that_gave_up_its_users_gets_them_again_at_the_spawn_rate() -> 
 
 def test_what_a_worker_says_of_itself_decides_its_part() -> None:
     weights = Weights("WEIGHTED", max_users=50)
-    weights.hear("big", {"weight": 4, "max_users": 0})
-    weights.hear("small", {"weight": 0.5, "max_users": 20})
+    weights.note_capacity("big", {"weight": 4, "max_users": 0})
+    weights.note_capacity("small", {"weight": 0.5, "max_users": 20})
 
     assert weights.share_of("big") == Share(4, 50)
     assert weights.share_of("small") == Share(0.5, 20)
@@ -264,15 +264,15 @@ def test_what_a_worker_says_of_itself_decides_its_part() -> None:
 def test_a_worker_that_is_still_silent_is_taken_for_one_like_the_others() -> None:
     weights = Weights("WEIGHTED", max_users=50)
     first = weights.share_of("silent")
-    weights.hear("big", {"weight": 4, "max_users": 0})
-    weights.hear("small", {"weight": 2, "max_users": 20})
+    weights.note_capacity("big", {"weight": 4, "max_users": 0})
+    weights.note_capacity("small", {"weight": 2, "max_users": 20})
 
     assert (first, weights.share_of("silent")) == (Share(1, 50), Share(3, 50))
 
 
 def test_round_robin_is_even_and_keeps_limits() -> None:
     weights = Weights("ROUND_ROBIN", max_users=0)
-    weights.hear("big", {"weight": 4, "max_users": 7})
+    weights.note_capacity("big", {"weight": 4, "max_users": 7})
 
     assert weights.share_of("big") == Share(1, 7)
 
@@ -308,7 +308,7 @@ def test_a_worker_lost_for_long_is_forgotten_before_locust_would_ramp_up_again()
     ):
         clients[name] = WorkerNode(name, state, heartbeat)
 
-    balance_of(runner_with(clients, STATE_RUNNING)).look()
+    balance_of(runner_with(clients, STATE_RUNNING)).check()
 
     assert list(clients) == ["well", "just missing"]
 
@@ -319,7 +319,7 @@ def test_without_a_run_a_missing_worker_is_forgotten_at_once() -> None:
     clients["just missing"] = WorkerNode("just missing", STATE_MISSING, -1)
     runner = runner_with(clients, STATE_STOPPED)
 
-    balance_of(runner).look()
+    balance_of(runner).check()
 
     assert list(clients) == ["well"]
 
@@ -329,7 +329,7 @@ def test_a_worker_may_come_back_with_its_reports_while_its_run_stops() -> None:
     clients["just missing"] = WorkerNode("just missing", STATE_MISSING, -1)
     runner = runner_with(clients, STATE_STOPPING)
 
-    balance_of(runner).look()
+    balance_of(runner).check()
 
     assert list(clients) == ["just missing"]
 
@@ -348,7 +348,7 @@ def test_a_worker_that_is_forgotten_here_changes_nothing_for_the_others() -> Non
     balance, dispatcher, wire = attached(runner, workers)
     runner.clients["lost"] = WorkerNode("lost", STATE_MISSING, FORGET_AFTER_BEATS)
 
-    balance.look()
+    balance.check()
     balance.step()
 
     assert "lost" not in runner.clients
@@ -362,10 +362,10 @@ def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:
     runner.stop = lambda: stops.append(1)  # type: ignore[method-assign, assignment, misc]
     balance = balance_of(runner)
 
-    for _ in range(ALONE_BEATS):
-        balance.look()
+    for _ in range(NO_WORKER_BEATS):
+        balance.check()
     before = len(stops)
-    balance.look()
+    balance.check()
 
     assert (before, len(stops)) == (0, 1)
 
@@ -378,7 +378,7 @@ def test_a_ramp_up_waits_for_workers_that_are_all_on_their_way_back(
     runner = runner_with(workers, STATE_RUNNING)
     balance = balance_of(runner)
     balance.attach(runner.environment)
-    monkeypatch.setattr(runners, "_aggregate_dispatched_users", added_up)
+    monkeypatch.setattr(runners, "_aggregate_dispatched_users", users_by_class)
     balance._returning.add("a_1")
     runner.update_state = lambda _: None  # type: ignore[method-assign, assignment]
 

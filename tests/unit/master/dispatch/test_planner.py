@@ -60,13 +60,13 @@ def settle(plan: Plan, batch: int = 10**9) -> list[int]:
 
 
 def sizes(plan: Plan) -> dict[str, int]:
-    return {worker: sum(users.values()) for worker, users in plan.told.items()}
+    return {worker: sum(users.values()) for worker, users in plan.assigned.items()}
 
 
 def settled(target: int, workers: Mapping[str, Share], kinds: list[Kind] = ANY) -> Plan:
     plan = Plan(kinds)
-    plan.staff(workers, {})
-    plan.aim(target, kinds)
+    plan.set_workers(workers, {})
+    plan.set_target(target, kinds)
     settle(plan)
     return plan
 
@@ -91,7 +91,7 @@ def test_a_ramp_up_of_any_speed_ends_in_the_same_totals(
     total: int, workers: dict[str, Share]
 ) -> None:
     plan = settled(0, workers)
-    plan.aim(total, ANY)
+    plan.set_target(total, ANY)
 
     counts = settle(plan, batch=7)
 
@@ -107,7 +107,7 @@ def test_of_those_who_stay_nobody_loses_more_than_one_user_when_others_leave(
     before = sizes(plan)
     stay = data.draw(st.sets(st.sampled_from(sorted(workers)), min_size=1))
 
-    plan.staff({name: workers[name] for name in stay}, {})
+    plan.set_workers({name: workers[name] for name in stay}, {})
     settle(plan)
 
     assert all(size >= before[worker] - 1 for worker, size in sizes(plan).items())
@@ -122,7 +122,7 @@ def test_of_those_who_were_there_nobody_gains_more_than_one_user_when_others_joi
     before = sizes(plan)
     was_full = plan.over_capacity
 
-    plan.staff({**others, **workers}, {})
+    plan.set_workers({**others, **workers}, {})
     settle(plan)
 
     after = sizes(plan)
@@ -134,11 +134,11 @@ def test_users_never_exceed_the_target_nor_a_worker_its_limit_whatever_happens(
     total: int, workers: dict[str, Share], data: st.DataObject
 ) -> None:
     plan = settled(0, workers, KINDS)
-    plan.aim(total, KINDS)
+    plan.set_target(total, KINDS)
     for _ in range(data.draw(st.integers(1, 8))):
         plan.advance(data.draw(st.integers(1, 50)))
         stay = data.draw(st.sets(st.sampled_from(sorted(workers))))
-        plan.staff({name: workers[name] for name in stay}, {})
+        plan.set_workers({name: workers[name] for name in stay}, {})
 
         assert plan.count <= total
         for worker, size in sizes(plan).items():
@@ -151,11 +151,11 @@ def test_users_that_take_long_to_stop_count_until_they_have(
     total: int, workers: dict[str, Share], data: st.DataObject
 ) -> None:
     plan = settled(0, workers, KINDS)
-    plan.aim(total, KINDS)
+    plan.set_target(total, KINDS)
     running = dict.fromkeys(workers, 0)
     for _ in range(data.draw(st.integers(1, 20))):
         stay = data.draw(st.sets(st.sampled_from(sorted(workers))))
-        plan.staff({name: workers[name] for name in stay}, {})
+        plan.set_workers({name: workers[name] for name in stay}, {})
         # Who went away stopped, and begins anew when it is back.
         running = {name: running.get(name, 0) for name in plan.shares}
         late = {name: running[name] - size for name, size in sizes(plan).items()}
@@ -174,7 +174,7 @@ def test_classes_keep_their_weights_and_fixed_numbers(
     plan = settled(total, workers, KINDS)
 
     running = {kind.name: 0 for kind in KINDS}
-    for users in plan.told.values():
+    for users in plan.assigned.values():
         for name, size in users.items():
             running[name] += size
     rest = plan.count - min(plan.count, 2)
@@ -202,7 +202,7 @@ def test_fixed_classes_alone_need_no_more_room_than_they_are() -> None:
 
 def test_a_moving_user_stops_before_it_starts_elsewhere() -> None:
     plan = settled(20, {"a": Share()})
-    plan.staff({"a": Share(), "b": Share()}, {})
+    plan.set_workers({"a": Share(), "b": Share()}, {})
 
     counts = settle(plan, batch=1)
 
@@ -212,7 +212,7 @@ def test_a_moving_user_stops_before_it_starts_elsewhere() -> None:
 
 def test_at_most_a_tenth_of_the_users_moves_at_a_time() -> None:
     plan = settled(100, {"a": Share()})
-    plan.staff({"a": Share(), "b": Share()}, {})
+    plan.set_workers({"a": Share(), "b": Share()}, {})
 
     counts = settle(plan)
 
@@ -221,7 +221,7 @@ def test_at_most_a_tenth_of_the_users_moves_at_a_time() -> None:
 
 def test_nobody_starts_in_the_place_of_a_user_that_has_not_stopped() -> None:
     plan = settled(20, {"a": Share()})
-    plan.staff({"a": Share(), "b": Share()}, {})
+    plan.set_workers({"a": Share(), "b": Share()}, {})
     plan.advance(5)
 
     assert not plan.advance(5, {"a": 2})
@@ -241,29 +241,29 @@ def test_a_new_weight_moves_a_bounded_number_of_users() -> None:
 def test_another_choice_of_classes_replaces_users() -> None:
     plan = settled(20, {"a": Share(), "b": Share()}, [Kind("Browser", 1), Kind("Buyer", 1)])
 
-    plan.aim(20, [Kind("Buyer", 1)])
+    plan.set_target(20, [Kind("Buyer", 1)])
     settle(plan, batch=3)
 
-    assert sum(users.get("Buyer", 0) for users in plan.told.values()) == plan.count == 20
+    assert sum(users.get("Buyer", 0) for users in plan.assigned.values()) == plan.count == 20
 
 
 @pytest.mark.parametrize("target", [0, 3, 10])
 def test_a_ramp_down_keeps_the_classes(target: int) -> None:
     plan = settled(20, {"a": Share(), "b": Share(3)}, KINDS)
 
-    plan.aim(target, KINDS)
+    plan.set_target(target, KINDS)
     counts = settle(plan, batch=4)
 
     assert counts == sorted(counts, reverse=True)
     assert plan.count == target
-    assert sum(users.get("Admin", 0) for users in plan.told.values()) == min(2, target)
+    assert sum(users.get("Admin", 0) for users in plan.assigned.values()) == min(2, target)
 
 
 def test_a_worker_that_comes_with_users_keeps_them() -> None:
     plan = Plan(ANY)
-    plan.aim(10, ANY)
+    plan.set_target(10, ANY)
 
-    plan.staff({"a": Share()}, {"a": {"Shopper": 10}})
+    plan.set_workers({"a": Share()}, {"a": {"Shopper": 10}})
 
     assert plan.settled
 

@@ -110,7 +110,7 @@ class Fleet:
         self.join()
         self.join()
         self.deliver()
-        self.dispatcher = PacedDispatcher(self.balance.present(), [Shopper])
+        self.dispatcher = PacedDispatcher(self.balance.available(), [Shopper])
         self.dispatcher.new_dispatch(target_user_count=TARGET, spawn_rate=7)
         self.runner._users_dispatcher = self.dispatcher
         for worker in self.workers.values():
@@ -152,7 +152,7 @@ class Fleet:
             worker.asleep += worker.hung
             worker.live()
         self.deliver()
-        self.balance.look()
+        self.balance.check()
         for _ in range(3):
             self.dispatcher._due = 0
             self.balance.step()

@@ -1,48 +1,48 @@
 """A worker that runs something else than it was told is told again, but not for ever."""
 
-from locust_fleet.master.dispatch.reconciler import PATIENCE_S, Reconciler
+from locust_fleet.master.dispatch.reconciler import REPORT_TIMEOUT_S, Reconciler
 
-SOON, LATE = PATIENCE_S - 1, PATIENCE_S + 1
+SOON, LATE = REPORT_TIMEOUT_S - 1, REPORT_TIMEOUT_S + 1
 
 
 def test_a_worker_that_does_as_told_is_left_alone() -> None:
-    doubts = Reconciler()
+    reconciler = Reconciler()
 
-    assert [doubts.look({"a": 5}, {"a": 5}, 0, now) for now in (0, LATE)] == [[], []]
+    assert [reconciler.check({"a": 5}, {"a": 5}, 0, now) for now in (0, LATE)] == [[], []]
 
 
 def test_a_worker_with_too_few_users_is_told_once_more_and_no_more() -> None:
-    doubts = Reconciler()
+    reconciler = Reconciler()
 
-    looks = [doubts.look({"a": 5}, {"a": 3}, 60, now) for now in (0, SOON, LATE, 3 * LATE)]
+    looks = [reconciler.check({"a": 5}, {"a": 3}, 60, now) for now in (0, SOON, LATE, 3 * LATE)]
 
     assert looks == [[], [], ["a"], []]
 
 
 def test_it_is_told_anew_when_something_else_is_to_run() -> None:
-    doubts = Reconciler()
+    reconciler = Reconciler()
     for now in (0, LATE):
-        doubts.look({"a": 5}, {"a": 3}, 0, now)
+        reconciler.check({"a": 5}, {"a": 3}, 0, now)
 
-    looks = [doubts.look({"a": 6}, {"a": 3}, 0, now) for now in (2 * LATE, 3 * LATE)]
+    looks = [reconciler.check({"a": 6}, {"a": 3}, 0, now) for now in (2 * LATE, 3 * LATE)]
 
     assert looks == [[], ["a"]]
 
 
 def test_users_that_end_by_themselves_are_not_started_over_and_over() -> None:
-    doubts = Reconciler()
-    looks = [doubts.look({"a": 5}, {"a": 4}, 0, now) for now in (0, LATE)]
-    doubts.look({"a": 5}, {"a": 5}, 0, LATE + 1)
+    reconciler = Reconciler()
+    looks = [reconciler.check({"a": 5}, {"a": 4}, 0, now) for now in (0, LATE)]
+    reconciler.check({"a": 5}, {"a": 5}, 0, LATE + 1)
 
-    again = [doubts.look({"a": 5}, {"a": 3}, 0, now) for now in (2 * LATE, 4 * LATE)]
+    again = [reconciler.check({"a": 5}, {"a": 3}, 0, now) for now in (2 * LATE, 4 * LATE)]
 
     assert (looks, again) == ([[], ["a"]], [[], []])
 
 
 def test_users_have_the_stop_timeout_to_end_before_their_worker_is_told_again() -> None:
-    doubts = Reconciler()
+    reconciler = Reconciler()
 
     times = (0, LATE, 60 + SOON, 60 + LATE, 60 + 2 * LATE, 2 * (60 + LATE))
-    looks = [doubts.look({"a": 5}, {"a": 9}, 60, now) for now in times]
+    looks = [reconciler.check({"a": 5}, {"a": 9}, 60, now) for now in times]
 
     assert looks == [[], [], [], ["a"], [], ["a"]]

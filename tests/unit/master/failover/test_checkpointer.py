@@ -37,21 +37,21 @@ class Master:
         self.acknowledged: dict[str, int] = {}
         self._folder = folder
         self.recorder = Recorder(Spool(folder), "v1", hold=True)
-        self.receipts = ReportSequence()
-        self.receipts.begin("r1")
-        self.keeper = Checkpointer(
+        self.sequence = ReportSequence()
+        self.sequence.begin("r1")
+        self.checkpointer = Checkpointer(
             cast(CheckpointStore, self.store),
-            lambda: {"receipts": self.receipts.counted()},
+            lambda: {"receipts": self.sequence.counted()},
             self.recorder,
-            self.receipts,
+            self.sequence,
             cast(Acknowledger, self),
         )
 
-    def keep(self, run: str, counted: dict[str, int]) -> None:
+    def acknowledge(self, run: str, counted: dict[str, int]) -> None:
         self.acknowledged = counted
 
     def count(self, number: int) -> None:
-        self.receipts.judge("w1", {RUN: "r1", NUMBER: number, OLDEST: 1})
+        self.sequence.classify("w1", {RUN: "r1", NUMBER: number, OLDEST: 1})
 
     @property
     def written(self) -> int:
@@ -72,7 +72,7 @@ def master(tmp_path: Path) -> Master:
 @pytest.fixture
 def saving(master: Master) -> Iterator[Master]:
     """A master whose keeper waits for changes."""
-    greenlet = gevent.spawn(master.keeper.run_forever)
+    greenlet = gevent.spawn(master.checkpointer.run_forever)
     gevent.sleep(0)
     yield master
     greenlet.kill()
@@ -81,7 +81,7 @@ def saving(master: Master) -> Iterator[Master]:
 def test_what_is_in_a_checkpoint_is_acknowledged_and_written(master: Master) -> None:
     master.count(1)
 
-    master.keeper.save()
+    master.checkpointer.save()
 
     assert master.store.saved == [{"receipts": {"w1": 1}}]
     assert master.acknowledged == {"w1": 1}
@@ -92,7 +92,7 @@ def test_nothing_is_acknowledged_or_written_while_redis_is_away(master: Master) 
     master.count(1)
     master.store.error = StoreUnavailable("away")
 
-    master.keeper.save_now()
+    master.checkpointer.save_now()
 
     assert master.acknowledged == {}
     assert master.written == 0
@@ -101,11 +101,11 @@ def test_nothing_is_acknowledged_or_written_while_redis_is_away(master: Master) 
 def test_all_of_it_is_when_redis_is_back(master: Master) -> None:
     master.store.error = StoreUnavailable("away")
     master.count(1)
-    master.keeper.save_now()
+    master.checkpointer.save_now()
     master.count(2)
     master.store.error = None
 
-    master.keeper.save_now()
+    master.checkpointer.save_now()
 
     assert master.acknowledged == {"w1": 2}
     assert master.written == 1
@@ -116,9 +116,9 @@ def test_what_is_reported_waits_to_be_written_together_and_what_is_decided_does_
     saving: Master,
 ) -> None:
     for note, checkpoints in (
-        (saving.keeper.touch, 1),
-        (saving.keeper.touch, 1),
-        (saving.keeper.touch_at_once, 2),
+        (saving.checkpointer.mark_dirty, 1),
+        (saving.checkpointer.mark_dirty, 1),
+        (saving.checkpointer.mark_urgent, 2),
     ):
         note()
         gevent.sleep(0)
@@ -128,7 +128,7 @@ def test_what_is_reported_waits_to_be_written_together_and_what_is_decided_does_
 def test_a_master_that_ends_without_redis_writes_its_results(master: Master) -> None:
     master.store.error = StoreUnavailable("away")
 
-    master.keeper.save_last()
+    master.checkpointer.save_last()
 
     assert master.written == 1
 
@@ -144,7 +144,7 @@ def test_a_master_that_finds_a_later_one_ends_and_writes_nothing(
     master.store.error = LeadershipLost("a later master leads")
 
     with pytest.raises(SystemExit, match="later master"):
-        master.keeper.save()
+        master.checkpointer.save()
 
     assert master.acknowledged == {}
     assert master.written == 0

@@ -68,26 +68,26 @@ def test_times_from_the_intended_start_are_a_histogram_and_percentiles(
 def test_without_an_open_model_there_is_nothing_to_tell(arrived: ArrivalMetrics) -> None:
     arrived.add("w1", {}, 1.0)
     assert list(arrived.render()) == []
-    assert arrived.problems() == []
+    assert arrived.diagnostics() == []
 
 
 def test_dropped_iterations_are_a_problem_while_they_are(arrived: ArrivalMetrics) -> None:
     now = time.monotonic()
     arrived.add("w1", report(10, 0), now)
-    before = arrived.problems()
+    before = arrived.diagnostics()
     arrived.add("w1", report(10, 4), now)
-    [during] = arrived.problems()
+    [during] = arrived.diagnostics()
     arrived.add("w1", report(10, 4), now - STILL_S - 1)
 
     assert before == []
     assert "iterations of Shopper are dropped" in during
-    assert arrived.problems() == []
+    assert arrived.diagnostics() == []
 
 
 def test_a_run_does_not_begin_with_the_problem_of_the_one_before(arrived: ArrivalMetrics) -> None:
     arrived.add("w1", report(10, 4), time.monotonic())
     arrived.start_run()
-    assert arrived.problems() == []
+    assert arrived.diagnostics() == []
 
 
 def test_locusts_page_and_report_show_dropped_iterations_as_no_failed_requests() -> None:

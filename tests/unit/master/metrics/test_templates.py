@@ -35,12 +35,12 @@ def test_a_name_with_percent_signs_stays_what_it_is() -> None:
 def test_times_are_in_order_as_a_histogram_grows_and_begins_anew() -> None:
     order, histogram = SortedHistogram(), {30.0: 1, 10.0: 1}
 
-    order.follow(histogram)
+    order.update(histogram)
     assert order.times == [10, 30]
     histogram |= {40.0: 1, 20.0: 1}
-    order.follow(histogram)
+    order.update(histogram)
     assert order.times == [10, 20, 30, 40]
-    order.follow({7.0: 1})
+    order.update({7.0: 1})
     assert order.times == [7]
 
 

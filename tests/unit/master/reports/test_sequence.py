@@ -20,40 +20,40 @@ def receipts() -> ReportSequence:
 
 
 def test_the_next_report_is_counted(receipts: ReportSequence) -> None:
-    assert receipts.judge("w1", report(1)) is ReportVerdict.COUNT
-    assert receipts.judge("w1", report(2)) is ReportVerdict.COUNT
+    assert receipts.classify("w1", report(1)) is ReportVerdict.COUNT
+    assert receipts.classify("w1", report(2)) is ReportVerdict.COUNT
 
 
 def test_a_report_is_counted_once(receipts: ReportSequence) -> None:
-    receipts.judge("w1", report(1))
+    receipts.classify("w1", report(1))
 
-    assert receipts.judge("w1", report(1)) is ReportVerdict.KNOWN
+    assert receipts.classify("w1", report(1)) is ReportVerdict.KNOWN
 
 
 def test_a_report_after_a_missing_one_is_not_counted_yet(receipts: ReportSequence) -> None:
-    assert receipts.judge("w1", report(2)) is ReportVerdict.EARLY
+    assert receipts.classify("w1", report(2)) is ReportVerdict.EARLY
     assert receipts.last("w1") == 0
 
 
 def test_what_the_worker_has_forgotten_is_not_waited_for(receipts: ReportSequence) -> None:
-    assert receipts.judge("w1", report(7, oldest=7)) is ReportVerdict.COUNT
+    assert receipts.classify("w1", report(7, oldest=7)) is ReportVerdict.COUNT
 
 
 def test_a_report_of_another_run_is_foreign(receipts: ReportSequence) -> None:
-    assert receipts.judge("w1", report(1, run="r0")) is ReportVerdict.FOREIGN
+    assert receipts.classify("w1", report(1, run="r0")) is ReportVerdict.FOREIGN
 
 
 def test_a_report_without_a_number_is_counted(receipts: ReportSequence) -> None:
-    assert receipts.judge("w1", {}) is ReportVerdict.COUNT
+    assert receipts.classify("w1", {}) is ReportVerdict.COUNT
 
 
 def test_who_comes_after_goes_on_where_the_one_before_was(receipts: ReportSequence) -> None:
-    receipts.judge("w1", report(1))
+    receipts.classify("w1", report(1))
     after = ReportSequence()
     after.begin("r1", receipts.counted())
 
-    assert after.judge("w1", report(1)) is ReportVerdict.KNOWN
-    assert after.judge("w1", report(2)) is ReportVerdict.COUNT
+    assert after.classify("w1", report(1)) is ReportVerdict.KNOWN
+    assert after.classify("w1", report(2)) is ReportVerdict.COUNT
 
 
 @given(st.lists(st.integers(1, 8), max_size=60))
@@ -61,6 +61,6 @@ def test_whatever_arrives_is_counted_once_and_without_a_gap(numbers: list[int]) 
     receipts = ReportSequence()
     receipts.begin("r1")
 
-    counted = [n for n in numbers if receipts.judge("w1", report(n)) is ReportVerdict.COUNT]
+    counted = [n for n in numbers if receipts.classify("w1", report(n)) is ReportVerdict.COUNT]
 
     assert counted == list(range(1, len(counted) + 1))

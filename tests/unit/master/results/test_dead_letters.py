@@ -69,9 +69,9 @@ def test_letters_are_a_problem_until_they_are_removed(tmp_path: Path) -> None:
     letters.put("report", b"1", "why")
     letters.put("report", b"2", "why")
 
-    [problem] = letters.problems()
+    [problem] = letters.diagnostics()
     for file in (tmp_path / FOLDER).iterdir():
         file.unlink()
 
     assert "2 report" in problem
-    assert letters.problems() == []
+    assert letters.diagnostics() == []

@@ -51,8 +51,8 @@ def started(folder: Path) -> Recorder:
     return recorder
 
 
-def cut(recorder: Recorder, *workers: str) -> None:
-    recorder.cut(users=1, target_users=1, workers=workers)
+def close_sample(recorder: Recorder, *workers: str) -> None:
+    recorder.close_sample(users=1, target_users=1, workers=workers)
 
 
 def test_reports_of_all_workers_are_added_up(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_reports_of_all_workers_are_added_up(tmp_path: Path) -> None:
 
     recorder.count("w1", report(2))
     recorder.count("w2", report(3))
-    cut(recorder)
+    close_sample(recorder)
 
     [sample] = records(tmp_path, "sample")
     assert sample["endpoints"][0]["requests"] == 5
@@ -74,9 +74,9 @@ def test_a_sample_has_times_from_the_intended_start_and_arrivals(tmp_path: Path)
     for worker in ("w1", "w2"):
         arrived = {"Shopper": [5, 3], "Guest": [1, 0]}
         recorder.count(worker, {**report(2), "fleet_twins": twins, "fleet_arrived": arrived})
-    cut(recorder)
+    close_sample(recorder)
     recorder.count("w1", report(1))
-    cut(recorder)
+    close_sample(recorder)
 
     first, second = records(tmp_path, "sample")
     [endpoint] = first["endpoints"]
@@ -95,9 +95,9 @@ def test_another_recorder_goes_on_with_times_and_arrivals(tmp_path: Path) -> Non
     one = {**report(2), "fleet_twins": twins, "fleet_arrived": {"Shopper": [5, 3]}}
     first.count("w1", one)
 
-    second = Recorder(Spool(tmp_path / "second"), "v1", json.loads(json.dumps(first.remember())))
+    second = Recorder(Spool(tmp_path / "second"), "v1", json.loads(json.dumps(first.dump())))
     second.count("w1", one)
-    cut(second)
+    close_sample(second)
 
     [sample] = records(tmp_path / "second", "sample")
     assert sample["endpoints"][0]["corrected"] == {"510.0": 4}
@@ -109,12 +109,12 @@ def test_a_recorder_goes_on_with_the_memory_of_a_version_that_knew_no_arrivals(
 ) -> None:
     first = started(tmp_path / "first")
     first.count("w1", report(2))
-    memory = dict(first.remember())
+    memory = dict(first.dump())
     del memory["arrivals"], memory["endpoints"][0][2]["corrected"]
 
     second = Recorder(Spool(tmp_path / "second"), "v1", memory)
     second.count("w1", report(2))
-    cut(second)
+    close_sample(second)
 
     [sample] = records(tmp_path / "second", "sample")
     assert (sample["endpoints"][0]["requests"], sample["arrivals"]) == (4, [])
@@ -124,9 +124,9 @@ def test_a_sample_holds_only_what_came_since_the_one_before(tmp_path: Path) -> N
     recorder = started(tmp_path)
 
     recorder.count("w1", report(2))
-    cut(recorder)
+    close_sample(recorder)
     recorder.count("w1", report(3))
-    cut(recorder)
+    close_sample(recorder)
 
     requests = [sample["endpoints"][0]["requests"] for sample in records(tmp_path, "sample")]
     assert requests == [2, 3]
@@ -138,7 +138,7 @@ def test_a_request_without_a_response_time_has_no_part_in_minimum_and_maximum(
     recorder = started(tmp_path)
 
     recorder.count("w1", report(1, times={}))
-    cut(recorder)
+    close_sample(recorder)
 
     [sample] = records(tmp_path, "sample")
     assert sample["endpoints"][0]["min_ms"] is None
@@ -171,8 +171,8 @@ def test_a_run_is_finished_unless_somebody_stopped_it(
 def test_workers_that_come_and_go_are_events_of_the_run(tmp_path: Path) -> None:
     recorder = started(tmp_path)
 
-    cut(recorder, "w1", "w2")
-    cut(recorder, "w2", "w3")
+    close_sample(recorder, "w1", "w2")
+    close_sample(recorder, "w2", "w3")
 
     events = [(event["event"], event["detail"]) for event in records(tmp_path, "event")]
     assert events == [("worker joined", {"worker": "w3"}), ("worker left", {"worker": "w1"})]
@@ -193,7 +193,7 @@ def test_text_that_postgres_cannot_store_is_made_storable(tmp_path: Path) -> Non
     recorder = started(tmp_path)
 
     recorder.count("w1", report(1, name="/a\x00b\ud800"))
-    cut(recorder)
+    close_sample(recorder)
 
     [sample] = records(tmp_path, "sample")
     assert sample["endpoints"][0]["name"] == "/a\ufffdb?"
@@ -204,7 +204,7 @@ def test_a_text_too_long_for_a_key_of_postgres_is_cut_and_stays_distinct(tmp_pat
 
     recorder.count("w1", report(1, name="/" + "ä" * 5000 + "1"))
     recorder.count("w1", report(1, name="/" + "ä" * 5000 + "2"))
-    cut(recorder)
+    close_sample(recorder)
 
     [sample] = records(tmp_path, "sample")
     names = {endpoint["name"] for endpoint in sample["endpoints"]}
@@ -217,7 +217,7 @@ def test_endpoints_beyond_the_limit_are_counted_together(tmp_path: Path) -> None
 
     for number in range(ENDPOINTS_LIMIT + 5):
         recorder.count("w1", report(1, name=f"/{number}"))
-    cut(recorder)
+    close_sample(recorder)
 
     [sample] = records(tmp_path, "sample")
     assert len(sample["endpoints"]) == ENDPOINTS_LIMIT + 1
@@ -230,7 +230,7 @@ def test_a_response_time_that_is_no_number_does_not_spoil_the_sample(tmp_path: P
     strange["stats"][0]["total_response_time"] = float("nan")
 
     recorder.count("w1", strange)
-    cut(recorder)
+    close_sample(recorder)
 
     [sample] = records(tmp_path, "sample")
     assert sample["endpoints"][0]["sum_ms"] == 0
@@ -312,10 +312,10 @@ def test_a_held_record_is_written_only_when_it_is_released(tmp_path: Path) -> No
     recorder.release(noted)
 
     assert len(records(tmp_path, "master_started")) == 1
-    assert recorder.waits
+    assert recorder.has_unreleased
     recorder.release(recorder.noted)
     assert len(records(tmp_path, "audit")) == 1
-    assert not recorder.waits
+    assert not recorder.has_unreleased
 
 
 def test_another_recorder_goes_on_where_one_was(tmp_path: Path) -> None:
@@ -324,12 +324,12 @@ def test_another_recorder_goes_on_where_one_was(tmp_path: Path) -> None:
         locustfile="a.py", host="h", users=1, spawn_rate=1, run_time_s=9, now=utc_now()
     )
     first.count("w1", report(2))
-    cut(first, "w1")
+    close_sample(first, "w1")
     first.count("w1", report(3))
 
-    second = Recorder(Spool(tmp_path / "second"), "v1", first.remember())
+    second = Recorder(Spool(tmp_path / "second"), "v1", first.dump())
     second.count("w1", report(4))
-    cut(second, "w1")
+    close_sample(second, "w1")
 
     assert second.active == run
     samples = records(tmp_path / "second", "sample")
@@ -342,9 +342,9 @@ def test_another_recorder_goes_on_where_one_was(tmp_path: Path) -> None:
 def test_a_run_whose_end_could_be_kept_nowhere_else_is_not_gone_on_with(tmp_path: Path) -> None:
     first = Recorder(Spool(tmp_path), "v1", hold=True)
     first.start(locustfile="a.py", host="h", users=1, spawn_rate=1, run_time_s=9, now=utc_now())
-    kept = first.remember()
+    kept = first.dump()
     first.stop()
-    first.let_go()
+    first.release_all()
 
     assert Recorder(Spool(tmp_path), "v1", kept).active is None
 

@@ -43,13 +43,13 @@ def test_a_rejected_record_is_put_aside_and_kept(tmp_path: Path) -> None:
     assert spool.pending() == []
     assert spool.read(kept) == {"n": 0}
     assert spool.rejected() == 1
-    assert "spool/rejected" in spool.problems()[0]
+    assert "spool/rejected" in spool.diagnostics()[0]
 
 
 def test_without_a_rejected_record_there_is_no_problem(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
 
-    assert (spool.rejected(), spool.problems()) == (0, [])
+    assert (spool.rejected(), spool.diagnostics()) == (0, [])
 
 
 @pytest.mark.parametrize("name", ["notes.json", "9" * 30 + ".json", "-1.json", "²³.json"])

@@ -55,7 +55,7 @@ def test_what_is_set_is_kept_for_the_next_leader(
     environment.update_user_class({"user_class_name": "Buyer", "weight": 5, "tasks": ["buy"]})
 
     kept = {"user_class_name": "Buyer", "weight": 5, "tasks": ["buy"]}
-    assert settings.remember() == {"Buyer": kept}
+    assert settings.dump() == {"Buyer": kept}
     assert classes_of(environment)["Buyer"].weight == 5
 
 
@@ -68,14 +68,14 @@ def test_whoever_sets_what_cannot_be_changes_nothing(
     with pytest.raises(BadInput):
         environment.update_user_class({"user_class_name": "Buyer", **wrong})
 
-    assert settings.remember() == {}
+    assert settings.dump() == {}
     assert classes_of(environment)["Buyer"].weight == 2
 
 
 def test_what_a_version_before_this_one_has_let_in_is_left_out(
     environment: Environment, settings: ClassSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.recall(
+    settings.load(
         {
             "Buyer": {"user_class_name": "Buyer", "weight": "abc"},
             "Gone": {"user_class_name": "Gone", "weight": 1},

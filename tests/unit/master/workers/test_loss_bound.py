@@ -11,55 +11,55 @@ def report(users: int, *requests: int) -> dict[str, Any]:
 
 def test_a_steady_worker_may_lose_an_interval_and_what_its_users_wait_for() -> None:
     losses = LossBound(3.0, 5.0)
-    losses.hear("w1", report(10, 60, 40))
-    losses.hear("w1", report(10, 50, 30))
+    losses.note_report("w1", report(10, 60, 40))
+    losses.note_report("w1", report(10, 50, 30))
 
     assert losses.bound("w1") == {"worker": "w1", "users": 10, "seconds": 3.0, "requests": 135}
 
 
 def test_users_that_joined_count_as_much_as_the_others() -> None:
     losses = LossBound(3.0, 5.0)
-    losses.hear("w1", report(10, 100))
-    losses.hear("w1", report(20, 110))
+    losses.note_report("w1", report(10, 100))
+    losses.note_report("w1", report(20, 110))
 
     assert losses.bound("w1")["requests"] == 20 + 250
 
 
 def test_requests_of_users_that_stopped_are_theirs() -> None:
     losses = LossBound(3.0, 5.0)
-    losses.hear("w1", report(10, 100))
-    losses.hear("w1", report(1, 100))
+    losses.note_report("w1", report(10, 100))
+    losses.note_report("w1", report(1, 100))
 
     assert losses.bound("w1")["requests"] == 1 + 12
 
 
 def test_a_worker_that_has_not_reported_yet_does_what_it_was_told_as_fast_as_others() -> None:
     losses = LossBound(3.0, 5.0)
-    losses.tell({"w1": 10, "w2": 10})
-    losses.hear("w2", report(10, 80))
+    losses.assign({"w1": 10, "w2": 10})
+    losses.note_report("w2", report(10, 80))
 
     assert losses.bound("w1") == {"worker": "w1", "users": 10, "seconds": 3.0, "requests": 110}
 
 
 def test_a_first_report_of_less_than_an_interval_does_not_count_as_a_slow_one() -> None:
     losses = LossBound(3.0, 5.0)
-    losses.hear("w1", report(10, 5))
-    losses.hear("w2", report(10, 80))
+    losses.note_report("w1", report(10, 5))
+    losses.note_report("w2", report(10, 80))
 
     assert losses.bound("w1")["requests"] == 10 + 100
 
 
 def test_users_that_were_told_since_the_last_report_count() -> None:
     losses = LossBound(3.0, 5.0)
-    losses.hear("w1", report(10, 80))
-    losses.tell({"w1": 20})
+    losses.note_report("w1", report(10, 80))
+    losses.assign({"w1": 20})
 
     assert losses.bound("w1")["requests"] == 20 + 200
 
 
 def test_without_any_report_of_anybody_nothing_is_known() -> None:
     losses = LossBound(3.0, 5.0)
-    losses.tell({"w1": 10})
+    losses.assign({"w1": 10})
 
     assert losses.bound("w1")["requests"] is None
 
@@ -70,17 +70,17 @@ def test_a_worker_without_users_has_nothing_to_lose() -> None:
 
 def test_the_next_leader_bounds_as_the_one_before() -> None:
     losses, next_leader = LossBound(3.0, 5.0), LossBound(3.0, 5.0)
-    losses.tell({"w1": 20})
-    losses.hear("w1", report(10, 80))
+    losses.assign({"w1": 20})
+    losses.note_report("w1", report(10, 80))
 
-    next_leader.recall(losses.remember())
+    next_leader.load(losses.dump())
 
     assert next_leader.bound("w1") == losses.bound("w1")
 
 
 def test_the_run_before_does_not_count() -> None:
     losses = LossBound(3.0, 5.0)
-    losses.hear("w1", report(10, 100))
+    losses.note_report("w1", report(10, 100))
     losses.start_run()
 
     assert losses.bound("w1")["requests"] == 0
@@ -89,13 +89,13 @@ def test_the_run_before_does_not_count() -> None:
 def test_what_a_worker_kept_while_nobody_led_counts_as_well() -> None:
     seconds = 1000.0
     first = LossBound(3.0, 5.0, lambda: seconds)
-    first.tell({"w1": 10})
-    first.hear("w1", report(10, 100))
-    memory = first.remember()
+    first.assign({"w1": 10})
+    first.note_report("w1", report(10, 100))
+    memory = first.dump()
     seconds += 65
 
     following = LossBound(3.0, 5.0, lambda: seconds)
-    following.recall(memory)
+    following.load(memory)
 
     assert following.bound("w1") == {
         "worker": "w1",

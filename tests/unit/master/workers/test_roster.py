@@ -4,14 +4,14 @@ from locust_fleet.master.workers.roster import Roster
 
 
 def attended(*looks: set[str]) -> Roster:
-    attendance = Roster()
-    for look in looks:
-        attendance.look(look)
-    return attendance
+    roster = Roster()
+    for update in looks:
+        roster.update(update)
+    return roster
 
 
-def numbers(attendance: Roster) -> tuple[int, int, int]:
-    return attendance.connected, attendance.missing, attendance.expected
+def numbers(roster: Roster) -> tuple[int, int, int]:
+    return roster.connected, roster.missing, roster.expected
 
 
 def test_workers_that_come_are_connected_and_expected() -> None:
@@ -19,20 +19,20 @@ def test_workers_that_come_are_connected_and_expected() -> None:
 
 
 def test_a_worker_that_vanishes_is_missing_and_still_expected() -> None:
-    attendance = attended({"a", "b"}, {"a"}, {"a"})
+    roster = attended({"a", "b"}, {"a"}, {"a"})
 
-    assert numbers(attendance) == (1, 1, 2)
-    assert attendance.disconnects == 1
+    assert numbers(roster) == (1, 1, 2)
+    assert roster.disconnects == 1
 
 
 def test_a_worker_that_says_goodbye_is_not_expected_any_more() -> None:
-    attendance = attended({"a", "b"})
+    roster = attended({"a", "b"})
 
-    attendance.hear("b", "quit")
-    attendance.look({"a"})
+    roster.note_message("b", "quit")
+    roster.update({"a"})
 
-    assert numbers(attendance) == (1, 0, 1)
-    assert attendance.disconnects == 0
+    assert numbers(roster) == (1, 0, 1)
+    assert roster.disconnects == 0
 
 
 def test_a_newcomer_takes_the_place_of_a_missing_one() -> None:
@@ -52,41 +52,41 @@ def test_a_newcomer_beyond_the_missing_ones_is_expected_too() -> None:
 
 
 def test_who_is_forgotten_is_missing_no_more() -> None:
-    attendance = attended({"a", "b"}, {"a"})
+    roster = attended({"a", "b"}, {"a"})
 
-    attendance.forget_missing()
+    roster.forget_missing()
 
-    assert numbers(attendance) == (1, 0, 1)
-    assert attendance.disconnects == 1
+    assert numbers(roster) == (1, 0, 1)
+    assert roster.disconnects == 1
 
 
 def test_a_worker_that_stopped_its_users_and_is_ready_again_can_be_missed() -> None:
-    attendance = attended({"a", "b"})
+    roster = attended({"a", "b"})
 
-    attendance.hear("b", "client_stopped")
-    attendance.hear("b", "client_ready")
-    attendance.look({"a", "b"})
-    attendance.look({"a"})
+    roster.note_message("b", "client_stopped")
+    roster.note_message("b", "client_ready")
+    roster.update({"a", "b"})
+    roster.update({"a"})
 
-    assert numbers(attendance) == (1, 1, 2)
+    assert numbers(roster) == (1, 1, 2)
 
 
 def test_a_worker_that_is_between_stopped_and_ready_is_not_missed() -> None:
-    attendance = attended({"a", "b"})
+    roster = attended({"a", "b"})
 
-    attendance.hear("b", "client_stopped")
-    attendance.look({"a"})
-    attendance.hear("b", "client_ready")
-    attendance.look({"a", "b"})
+    roster.note_message("b", "client_stopped")
+    roster.update({"a"})
+    roster.note_message("b", "client_ready")
+    roster.update({"a", "b"})
 
-    assert numbers(attendance) == (2, 0, 2)
-    assert attendance.disconnects == 0
+    assert numbers(roster) == (2, 0, 2)
+    assert roster.disconnects == 0
 
 
 def test_a_worker_that_left_while_no_master_was_there_is_missed() -> None:
-    attendance = Roster()
+    roster = Roster()
 
-    attendance.recall({"a", "b"})
-    attendance.look({"a"})
+    roster.expect({"a", "b"})
+    roster.update({"a"})
 
-    assert numbers(attendance) == (1, 1, 2)
+    assert numbers(roster) == (1, 1, 2)
