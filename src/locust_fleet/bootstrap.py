@@ -1,7 +1,7 @@
-"""Make this process a worker or a master of the fleet; what Locust then has is wired in ``init``.
+"""Make this process a worker or a master of the fleet; ``init`` builds the parts later.
 
-Settings are checked before Locust starts and connections in ``init``, where Locust stops on
-an error. Every later listener logs and goes on: a run is never harmed by what watches it.
+Settings are checked before Locust starts, and connections in ``init``, where an error ends Locust.
+Every later listener logs its errors and continues: an observer must not harm a run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from locust_fleet.worker.runner import FleetWorkerRunner
 
 
 def attach_worker(settings: WorkerSettings) -> None:
-    """Make this process a worker of the fleet once Locust starts; serves health at once."""
+    """Make this process a worker of the fleet when Locust starts; serve health at once."""
     _set_heartbeat(settings.heartbeat)
     count_in_steps()
     _set_connections(settings.connections)
@@ -66,13 +66,13 @@ def attach_worker(settings: WorkerSettings) -> None:
 
 
 def attach_master(settings: MasterSettings) -> None:
-    """Make this process the master of the fleet once Locust starts; serves health at once."""
+    """Make this process a master of the fleet when Locust starts; serve health at once."""
     _set_heartbeat(settings.heartbeat)
     bound_names(settings.max_names)
     keep_snapshots_small()
     read_rows_plainly()
     replace(runners, "_aggregate_dispatched_users", users_by_class)
-    # Locust 2.47.0 would show no chart any more after one failure.
+    # Locust 2.47.0 stops all charts after one failure.
     replace(locust.stats, "stats_history", persistent("charts", locust.stats.stats_history))
     standalone.in_fleet = True
     master = MasterApp(settings)
@@ -86,9 +86,9 @@ def attach_master(settings: MasterSettings) -> None:
 
 
 def _lead_first(master: MasterApp) -> None:
-    """Let there be no runner before this master leads: Locust 2.47.0 listens as soon as it is made.
+    """Make the runner only once this master leads, because Locust's listens as soon as it is made.
 
-    What waits for a master must find one that leads.
+    Workers must find a master that leads.
     """
 
     def create_master_runner(
@@ -100,7 +100,7 @@ def _lead_first(master: MasterApp) -> None:
 
 
 def _log(settings: LogSettings, process: str, known: logs.Known) -> None:
-    """Follow Locust 2.47.0's setup of logging, which is long before ``init``, with our own."""
+    """Add our set-up of logging after Locust 2.47.0's, which runs long before ``init``."""
 
     def set_up(level: str, file: str | None = None) -> None:
         setup_logging(level, file)
@@ -119,6 +119,6 @@ def _set_connections(settings: ConnectionSettings) -> None:
 
 
 def _set_heartbeat(settings: HeartbeatSettings) -> None:
-    """Locust 2.47.0 has no options for these; its runners read them at each use."""
+    """Set what Locust 2.47.0 has no options for; its runners read these at each use."""
     runners.HEARTBEAT_INTERVAL = settings.interval_s
     runners.HEARTBEAT_LIVENESS = settings.liveness

@@ -247,7 +247,9 @@ def test_a_worker_of_an_earlier_master_is_taken_over_without_its_users(fleet: Fl
     fleet.end("master", signal.SIGKILL)
     fleet.start_master()
 
-    wait_until(lambda: "it stops it" in fleet.log("master"), "the run of before being noticed")
+    wait_until(
+        lambda: "the master stops it" in fleet.log("master"), "the run of before being noticed"
+    )
     fleet.wait_for_workers(1)
     fleet.wait_for_users(0)
 

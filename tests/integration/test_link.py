@@ -385,7 +385,7 @@ def test_a_stale_leader_is_not_obeyed_and_learns_that_it_is_over(fleet: Fleet) -
 def test_a_worker_waits_for_a_leader_to_listen(fleet: Fleet) -> None:
     fleet.start_target()
     fleet.start_worker("w1")
-    wait_until(lambda: "waiting for one" in fleet.log("w1"), "the worker waiting", 20)
+    wait_until(lambda: "this worker waits for one" in fleet.log("w1"), "the worker waiting", 20)
 
     fleet.start_master()
 

@@ -1,1 +1,1 @@
-"""What we replace in Locust because it errs; nothing here knows of masters or workers."""
+"""What we replace in Locust because of its faults; nothing here imports master or worker."""

@@ -1,7 +1,7 @@
-"""Everything of Locust, and of what it stands on, that we replace or override, and why.
+"""List everything of Locust and its dependencies that we replace or override, and why.
 
-Each entry holds a digest of the upstream source that was read when ours was written. Run this
-module with another Locust installed, and it says what to read again:
+Each entry has a digest of the upstream source for which our code was written. Run this module with
+another Locust installed to see which entries to review:
 
     python -m locust_fleet.locust_patches.contract
 """
@@ -12,7 +12,7 @@ import sys
 
 from locust_fleet.locust_patches.upstream import report, upstream_of
 
-# Written for Locust 2.47.0, and for what its lock file has beside it.
+# For Locust 2.47.0 and the dependencies in our lock file.
 CONTRACT = (
     *upstream_of(
         "locust_fleet/bootstrap.py",

@@ -1,12 +1,9 @@
-"""Replace a function of a library where it offers no option.
-
-Each use stands in a file of its own that names the upstream behaviour which forces it.
-"""
+"""Replace an attribute of a library that has no option for it; contract.py lists each use."""
 
 from __future__ import annotations
 
 
 def replace(owner: object, name: str, value: object) -> None:
-    """Replace an attribute; AttributeError when the library no longer has what we know."""
+    """Replace an attribute; raises AttributeError if the library no longer has it."""
     getattr(owner, name)
     setattr(owner, name, value)

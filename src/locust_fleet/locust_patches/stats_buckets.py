@@ -1,13 +1,13 @@
-"""Count response times in our steps.
+"""Count response times in our finer steps.
 
 Locust 2.47.0 rounds them to two digits (``stats.bucket_response_time``, which its documentation
-lets one replace), so that a percentile is wrong by up to 5 %, and by more below 10 ms.
+allows to replace), so percentiles are wrong by up to 5 %, and by more below 10 ms.
 
-A step costs more than rounding a number below 100. ``RequestStats.log_request`` does all its
-work twice, for the name and for the total: done once it is faster than before.
+A step costs more than rounding a number below 100. But ``RequestStats.log_request`` does all its
+work twice, for the name and for the total; done once, it is faster than before.
 
-A response time that is no finite number counts as none: one of them would make every average and
-extreme of the run infinite.
+A response time that is not a finite number counts as none: it would make every average and extreme
+of the run infinite.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from locust_fleet.protocol.histogram import step_of
 
 
 def count_in_steps() -> None:
-    """From now on, the keys of ``StatsEntry.response_times`` are steps in this process."""
+    """Make steps the keys of ``StatsEntry.response_times`` in this process."""
     replace(stats, "bucket_response_time", step_of)
     replace(stats.RequestStats, "log_request", log_request)
 
@@ -35,9 +35,10 @@ def log_request(
     response_time: float | None,
     content_length: int,
 ) -> None:
-    """Count a request as Locust does; for a worker, which keeps no current percentiles.
+    """Count a request as Locust does, for a worker, which needs no current percentiles.
 
-    The hottest function of a worker: hence one step for both entries, and no calls per entry.
+    ``response_time`` is in milliseconds. This is a worker's hottest function, so it computes one
+    step for both entries, and calls nothing per entry.
     """
     now = time.time()
     second = int(now)

@@ -1,9 +1,9 @@
 """Keep the master's memory from growing with the length of a run.
 
-Locust 2.47.0 keeps, for as long as a run lasts, two counts per second and name
-(``StatsEntry.num_reqs_per_sec``, of which it reads the last 12 seconds) and a row of the charts
-every five seconds (``RequestStats.history``), and besides the last 20 seconds' copies of each
-histogram (``StatsEntry._cache_response_times``), of which it reads one.
+Locust 2.47.0 keeps two counts per second and name for the whole run
+(``StatsEntry.num_reqs_per_sec``, of which it reads the last 12 seconds), and a row of the charts
+every five seconds (``RequestStats.history``). It also keeps a copy of each histogram for each of
+the last 20 seconds (``StatsEntry._cache_response_times``), of which it reads one.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 
 from locust_fleet.locust_patches.patch import replace
 
-# Reports that waited for a master that was away are some time late.
+# Reports that waited for a new leader are late.
 SECONDS_KEPT = 120
-# A chart is about as many points wide.
+# About as many as a chart is pixels wide.
 HISTORY_ROWS = 2000
 
 
 class StatsSnapshot:
-    """A histogram of the past in a tenth of the room; stands for Locust's CachedResponseTimes.
+    """An earlier state of a histogram, in a tenth of the memory of Locust's CachedResponseTimes.
 
-    Until a reset replaces it, a histogram only grows, and a dictionary keeps its order: so the
-    first of its response times now are those of then.
+    A histogram only grows until a reset replaces it, and a dict keeps the order of insertion. So
+    the first keys of the present histogram are the keys of the earlier one.
     """
 
     __slots__ = ("_counts", "_now", "num_none_requests", "num_requests")
@@ -43,17 +43,17 @@ class StatsSnapshot:
 
     @property
     def response_times(self) -> dict[float, int]:
-        """The histogram as it was."""
+        """The earlier histogram: milliseconds to counts."""
         return dict(zip(self._now, self._counts, strict=False))
 
 
 def keep_snapshots_small() -> None:
-    """From now on, what is kept for the current percentiles takes little room."""
+    """Make Locust keep small snapshots of histograms for the current percentiles."""
     keep = StatsEntry._cache_response_times
 
     def keep_small(entry: StatsEntry, second: int) -> None:
         times = entry.response_times
-        # An empty one is copied at no cost; then ours takes its place.
+        # Locust then copies an empty histogram, and ours takes the copy's place.
         entry.response_times = {}
         try:
             keep(entry, second)
@@ -67,7 +67,7 @@ def keep_snapshots_small() -> None:
 
 
 def trim_stats(statistics: RequestStats) -> None:
-    """Drop what nobody reads any more; call it every few seconds."""
+    """Drop counts per second and rows of charts that nothing reads; call it every few seconds."""
     for entry in [statistics.total, *statistics.entries.values()]:
         entry.num_reqs_per_sec = latest(entry.num_reqs_per_sec)
         entry.num_fail_per_sec = latest(entry.num_fail_per_sec)
@@ -76,7 +76,7 @@ def trim_stats(statistics: RequestStats) -> None:
 
 
 def latest(counts: dict[int, int]) -> dict[int, int]:
-    """Return the counts of the last seconds; the same ones until it is worth it."""
+    """Return the counts of the last SECONDS_KEPT seconds, once there are twice as many."""
     if len(counts) < 2 * SECONDS_KEPT:
         return counts
     oldest = max(counts) - SECONDS_KEPT
@@ -84,13 +84,13 @@ def latest(counts: dict[int, int]) -> dict[int, int]:
 
 
 def thinned(history: Sequence[dict[str, Any]], rows: int) -> list[dict[str, Any]]:
-    """Return about so many rows of the charts, evenly spread over the whole time."""
+    """Return about so many of the charts' rows, evenly spread over their time."""
     times = [datetime.fromisoformat(row["time"]) for row in history]
     gap = (times[-1] - times[0]) / rows
     kept, due = [], times[0]
     for time, row in zip(times, history, strict=True):
         if time >= due:
             kept.append(row)
-            # A little early rather than a whole row late.
+            # A row that is a little early is better than one that is a whole gap late.
             due = time + 0.9 * gap
     return kept

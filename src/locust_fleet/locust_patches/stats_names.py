@@ -1,11 +1,11 @@
-"""Bound how many names and failures the statistics tell apart; the rest is ``(other)``.
+"""Limit the names and failures in the statistics; the rest counts as ``(other)``.
 
-Locust 2.47.0 keeps an entry for every name (``stats.EntriesDict.__missing__``) and one for every
-failure (``stats.RequestStats.log_error``) as long as a run lasts: a scenario that puts an id into
-its names, or a server that puts one into its messages, fills the memory of the master.
+Locust 2.47.0 keeps an entry for every name (``stats.EntriesDict.__missing__``) and for every
+failure (``stats.RequestStats.log_error``) during the whole run: a scenario with ids in its names,
+or a server with ids in its messages, fills the master's memory.
 
-It also takes anything for a name. Half a surrogate pair, as a cut emoji leaves it, cannot be sent:
-the worker's reporter dies of it. What is no text cannot be sorted, so pages and reports fail.
+It also accepts any object as a name. A lone surrogate, as of a truncated emoji, cannot be sent: it
+ends the worker's reporter. A name that is not text cannot be sorted, so pages and reports fail.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from locust_fleet.locust_patches.patch import replace
 from locust_fleet.protocol.histogram import OTHER, TWIN, TWINS
 
 MOST_FAILURES = 1000
-# A method is one of a few verbs, but a scenario may send anything.
+# A method is usually one of a few verbs, but a scenario may use any text.
 MOST_METHODS_BEYOND = 100
 
-# As in Locust: name and method.
+# Locust's key of an entry: name and method.
 Key = tuple[str, str]
 
 
 def bound_names(most: int) -> None:
-    """From now on, keep at most so many names and MOST_FAILURES failures in this process."""
+    """Keep at most so many names, and MOST_FAILURES failures, in this process's statistics."""
     add: Callable[[EntriesDict, Key], StatsEntry] = EntriesDict.__missing__
     log_error = RequestStats.log_error
 
@@ -56,16 +56,19 @@ def bound_names(most: int) -> None:
 
 
 def as_text(part: object) -> str:
-    """Return a name, a method or a message as text that can be sent and sorted."""
+    """Return a name, a method or a message as valid text, which can be sent and sorted."""
     text = "" if part is None else str(part)
     return text.encode("utf-8", "replace").decode()
 
 
 def bounded_key(known: Collection[Key], key: Key, most: int) -> Key:
-    """Return the key that a request is counted under, so that not many more than most are known."""
+    """Return the key under which a request counts: its own one, or one of ``(other)``.
+
+    It keeps the number of keys to ``most``, apart from a few methods of ``(other)``, and twins.
+    """
     if key in known or len(known) < most:
         return key
-    # The times from the intended start are of a name that is told apart already.
+    # The twin of a name that has an entry gets its own entry, too.
     if key[0].endswith(TWIN) and (key[0].removesuffix(TWIN), key[1]) in known:
         return key
     other = (OTHER, key[1])

@@ -1,7 +1,7 @@
-"""Read the rows of reports without making an entry of each.
+"""Read the rows of reports without an entry for each.
 
-Locust 2.47.0 (``stats.StatsEntry.unserialize``) makes a whole entry, with its three dictionaries,
-of each row of each report, only to add it to the one that it has: ten times the work of the row.
+Locust 2.47.0 (``stats.StatsEntry.unserialize``) makes an entry with three dictionaries of each row
+of each report, only to add it to an existing entry: ten times the necessary work.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from locust_fleet.locust_patches.patch import replace
 
 
 def read_rows_plainly() -> None:
-    """From now on, what is added to an entry is a row with the same attributes."""
+    """Make Locust add rows with an entry's attributes, in place of entries."""
     replace(stats.StatsEntry, "unserialize", staticmethod(_row))
 
 

@@ -1,4 +1,4 @@
-"""Tell whether a piece of a library's source is still what ours was written for."""
+"""Check whether a library's source has changed since our replacement of it was written."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-# Enough to tell one source from another.
+# Enough digits to distinguish two sources.
 DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A piece of a library's source that ours stands in for, or depends on word by word."""
+    """A piece of a library's source that our code replaces, or depends on in detail."""
 
     # Such as "locust.runners:MasterRunner.start".
     name: str
-    # The module of ours, below src.
+    # Our module, below src.
     ours: str
-    # Why no event, option or argument of the library serves.
+    # Why no event, option or argument of the library is enough.
     why: str
     digest: str
 
@@ -31,9 +31,9 @@ def upstream_of(ours: str, pieces: Mapping[str, tuple[str, str]]) -> tuple[Upstr
 
 
 def source_of(name: str) -> str:
-    """Return the source that a name stands for; "" when the library no longer has it.
+    """Return the source of a name; "" if the library no longer has it.
 
-    What is no function or class, such as a number, is returned as Python writes it.
+    Of a value that is neither function nor class, such as a number, return its repr.
     """
     module, _, path = name.partition(":")
     found: object = importlib.import_module(module)
@@ -52,23 +52,23 @@ def source_of(name: str) -> str:
 
 
 def digest_of(name: str) -> str:
-    """Return the digest of a piece of source; "" when it is gone."""
+    """Return the digest of a name's source; "" if it is gone."""
     source = source_of(name)
     return hashlib.sha256(source.encode()).hexdigest()[:DIGITS] if source else ""
 
 
 def changed(contract: Iterable[Upstream]) -> list[Upstream]:
-    """Return what the installed libraries have changed since ours was written."""
+    """Return the entries whose source in the installed libraries differs from their digest."""
     return [entry for entry in contract if digest_of(entry.name) != entry.digest]
 
 
 def report(contract: Sequence[Upstream]) -> int:
-    """Print what has changed, a line each; returns 1 where anything has."""
+    """Print a line for each entry that has changed; return 1 if any has, as an exit code."""
     import locust
 
     found = changed(contract)
     for entry in found:
         what = "has changed" if digest_of(entry.name) else "is gone"
-        print(f"{entry.name} {what}; read {entry.ours} again: {entry.why}")
+        print(f"{entry.name} {what}; review {entry.ours}: {entry.why}")
     print(f"Locust {locust.__version__}: {len(found)} of {len(contract)} have changed")
     return 1 if found else 0

@@ -1,1 +1,1 @@
-"""What the master does besides Locust: guard, record, report, keep users at their target."""
+"""The fleet's parts of a master: admission, dispatch, reports, results, metrics, failover."""

@@ -1,4 +1,4 @@
-"""Put the parts of a master together, one function per room."""
+"""Build the parts of a master, one function per folder."""
 
 from __future__ import annotations
 
@@ -68,47 +68,47 @@ from locust_fleet.runtime.loops import vital
 from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.settings.master import MasterSettings
 
-# The event of a run that says what may be lost with a worker (workers/loss_bound.py).
+# The event of a run that bounds what is lost with a worker (workers/loss_bound.py).
 WORKER_LOST = "worker lost"
-# The same for a report that cannot be read.
+# The event of a run for a report that the master cannot read.
 REPORT_LOST = "report lost"
 
 
 class MasterApp:
-    """A master of the fleet, from before Locust starts; it leads once it has a runner."""
+    """A master of the fleet. It is made before Locust starts, and leads once it has a runner."""
 
     def __init__(self, settings: MasterSettings) -> None:
         self._settings = settings
         self._runner: MasterRunner | None = None
         self._results: Results | None = None
-        # Set as soon as this process ends in order.
+        # Set as soon as this process shuts down in order.
         self._ending = Event()
         self._drops = DropCounter()
         self._letters = DeadLetters(settings.spool_dir)
         self.takeover = Takeover(settings, self._letters)
         self._store: Store = RedisStore(settings.redis) if settings.redis else InProcessStore()
-        # For a locustfile that does something on the master, as its own listener of test_start.
+        # For code of a locustfile that runs on the master, such as a listener of test_start.
         self.data_client = DataClient(self._store, self._run_id, lambda: "", EXPIRY_S)
-        # What answers Prometheus.
+        # Makes the text of a scrape.
         self.render: Callable[[], Iterator[bytes]] = standby_metrics(settings.version)
 
     def log_context(self) -> Mapping[str, str]:
-        """Return what each line of the log says of the run and of who asks."""
+        """Return the fields of each log line about the run and the request that is served."""
         run = self._results.recorder.active if self._results else None
         return {**(run.log_context() if run else {}), **log_context()}
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
-        """Say whether this master leads or stands by."""
+        """Return whether this master is ready, and its role for /health."""
         if self._runner is None:
             return self.takeover.readiness()
         return True, {"role": "leader", "workers": self._runner.worker_count}
 
     def is_ending(self) -> bool:
-        """Whether this process ends in order."""
+        """Whether this process shuts down in order."""
         return self._ending.is_set()
 
     def create_runner(self, environment: Environment, host: str, port: int) -> MasterRunner:
-        """Wait until this master leads, and make a runner that listens at this address."""
+        """Wait until this master leads; return a runner that listens at this host and port."""
         self.takeover.wait(host, port)
         server = functools.partial(
             FleetServer,
@@ -123,7 +123,7 @@ class MasterApp:
     def init(
         self, environment: Environment, runner: FleetMasterRunner, web_ui: WebUI | None, **_: Any
     ) -> None:
-        """Put the parts together; a listener of ``init``. Locust ends when it raises."""
+        """Build the parts; a listener of ``init``. Locust ends this process when it raises."""
         settings, takeover = self._settings, self.takeover
         self._runner = runner
         locust = Locust(environment, runner, web_ui)
@@ -206,9 +206,9 @@ class MasterApp:
     def _record_lost_report(
         self, worker: str, report: Mapping[str, Any], error: Unreadable
     ) -> None:
-        """Count, keep and tell of a report that cannot be read: what it counted is lost."""
+        """Record that a report is unreadable, so that its counts are lost, and keep its bytes."""
         self._drops.note(error.cause, f"a report of {worker}: {error}")
-        # One that has no number is of no run.
+        # A report without a number belongs to no run.
         if NUMBER not in report or self._results is None:
             return
         self._results.recorder.event(REPORT_LOST, {"worker": worker, "number": report[NUMBER]})
@@ -371,7 +371,7 @@ def _is_in_a_run(runner: Runner | None) -> bool:
 
 
 def _update_roster_forever(metrics: MasterMetrics, dispatch: Dispatch, workers: Workers) -> None:
-    """See each heartbeat which workers are there, and what they have to do."""
+    """Note once per heartbeat which workers are connected, and the users that they are assigned."""
     while True:
         gevent.sleep(runners.HEARTBEAT_INTERVAL)
         safe_listener(workers.loss_bound.assign)(dispatch.rebalancer.assigned())

@@ -1,7 +1,7 @@
-"""What an operator should know about this stack, such as a locustfile that does not import.
+"""Findings for the operator of this stack, such as a locustfile that does not import.
 
-A one-off container checks the locustfile and leaves its finding on the spool volume; the
-master shows it in its log, which Locust's UI shows, and to the console.
+A one-off container checks the locustfile and writes its finding to the spool volume. The master
+writes findings to its log, which Locust's UI shows, and gives them to the console.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class Diagnostics:
-    """The findings that still hold."""
+    """Collects the present findings of all parts."""
 
     def __init__(self, folder: Path, *others: Callable[[], list[str]]) -> None:
         self._file = folder / FILE
@@ -24,7 +24,7 @@ class Diagnostics:
         self._logged = ""
 
     def current(self) -> list[str]:
-        """Return the findings, each one line."""
+        """Return the present findings, one line each."""
         return [finding for find in (self._in_file, *self._others) for finding in find()]
 
     def _in_file(self) -> list[str]:
@@ -35,7 +35,7 @@ class Diagnostics:
         return [text] if text else []
 
     def log_changes(self) -> None:
-        """Log a finding once, when it is there for the first time."""
+        """Log the findings when they differ from those logged last."""
         text = "; ".join(self.current())
         if text and text != self._logged:
             logger.error("%s", text)
@@ -43,7 +43,7 @@ class Diagnostics:
 
 
 def note(folder: Path, finding: str | None) -> None:
-    """Leave a finding for the master, or take it back."""
+    """Write a finding for the master to the spool volume, or remove it (None)."""
     file = folder / FILE
     if finding is None:
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a master does in the life of a run, from its start to its files: first to last."""
+"""The hooks of a run on a master, in their order: start, report, stopping, stop, quitting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from locust_fleet.protocol.messages import RUN_OPTION
 from locust_fleet.runtime.hooks import in_order
 from locust_fleet.runtime.safe_listener import safe_listener
 
-# How long the last results may take to reach Postgres at the end; what is left stays spooled.
+# Seconds for the last results to reach Postgres at the end; the rest stays in the spool.
 LAST_SHIPMENT_S = 5.0
 
 ReportData = dict[str, Any]
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 class MasterLifecycle:
-    """Tells the parts of a master of its runs."""
+    """Calls the parts of a master when a run starts, reports, stops or ends with the process."""
 
     def __init__(
         self,
@@ -72,18 +72,18 @@ class MasterLifecycle:
         self._artifacts_dir = artifacts_dir
 
     def attach(self) -> None:
-        """From now on, follow the runs of this environment."""
+        """Start to call the hooks on events of this environment."""
         events = self._environment.events
         events.test_start.add_listener(in_order(self.at_start))
         events.worker_report.add_listener(in_order(self.report_sinks, "client_id", "data"))
         events.test_stopping.add_listener(in_order(self.at_stopping))
         events.test_stop.add_listener(in_order(self.at_stop))
-        # Called before Locust's own listener, which tells the workers to quit.
+        # Runs before Locust's own listener, which makes the workers quit.
         events.quitting.add_listener(in_order((self._quit,)))
 
     @property
     def at_start(self) -> tuple[Callable[[], None], ...]:
-        """What happens when a run starts."""
+        """The hooks of a start."""
         return (
             self._counts.arrivals.start_run,
             self._counts.endpoints.start_run,
@@ -96,7 +96,7 @@ class MasterLifecycle:
 
     @property
     def report_sinks(self) -> tuple[Callable[[str, ReportData], None], ...]:
-        """Who gets the report of a worker, after Locust and the locustfile."""
+        """The readers of a worker's report, after Locust and the locustfile."""
         return (
             split_twins,
             _with_clock(self._counts.arrivals.add),
@@ -110,12 +110,12 @@ class MasterLifecycle:
 
     @property
     def at_stopping(self) -> tuple[Callable[[], None], ...]:
-        """What happens when a run is about to stop."""
+        """The hooks of a run that is about to stop."""
         return (self._note_worker_loss, self._checkpointer.mark_urgent)
 
     @property
     def at_stop(self) -> tuple[Callable[[], None], ...]:
-        """What happens when a run has stopped."""
+        """The hooks of a run that has stopped."""
         return (
             self._workers.roster.forget_missing,
             self._dispatch.weights.end_run,
@@ -144,7 +144,7 @@ class MasterLifecycle:
         if run:
             self._reports.sequence.begin(run.id)
             self._reports.acknowledger.begin()
-            # Before there are any users, so that none can be without a run.
+            # Before any user starts, so that a new leader knows the run of every user.
             self._checkpointer.save_now()
 
     def _note_worker_loss(self) -> None:
@@ -158,17 +158,17 @@ class MasterLifecycle:
         if run is None:
             return
         self._stop_sequence.wait_for_workers()
-        # A master that was away, and is not the one any more, ends here and takes nothing along.
+        # A former leader that was asleep ends here, before it can write results.
         safe_listener(self._checkpointer.save_now)()
-        # Before the last sample: while Redis is asked, reports may come.
+        # Before the last sample, because reports may arrive while Redis answers.
         safe_listener(self._record_data_summary)(run)
-        # Whatever becomes of the last sample, the run is closed.
+        # The run closes even if the last sample fails.
         safe_listener(close_sample)(self._runner, recorder)
         recorder.stop()
         write_reports(self._environment, self._artifacts_dir / run.id)
 
     def _record_data_summary(self, run: Run) -> None:
-        """Note what became of the shared data, where somebody used any."""
+        """Close the shared data of a run, and record its summary if the run used any."""
         closed: Mapping[str, Any] = self._data_client.store.close(run.id)
         if lines := summed_up(closed):
             logger.info("shared data of run %s: %s", run.id, json.dumps(closed))
@@ -185,5 +185,5 @@ class MasterLifecycle:
 
 
 def _with_clock(add: Callable[[str, ReportData, float], None]) -> Callable[[str, ReportData], None]:
-    """Return a sink that adds a report at the present time, monotonic."""
+    """Return a sink that adds a report with the present time in monotonic seconds."""
     return lambda worker, report: add(worker, report, time.monotonic())

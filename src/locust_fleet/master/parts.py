@@ -1,4 +1,4 @@
-"""The parts of a master, by room."""
+"""The parts of a master, by folder."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from locust_fleet.master.workers.totals import WorkerTotals
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a run leaves behind."""
+    """The parts that store a run's results."""
 
     spool: Spool
     recorder: Recorder
     shipper: Shipper
 
     def run_id(self) -> str | None:
-        """Return the id of the run that is on."""
+        """Return the id of the present run; None between runs."""
         return self.recorder.active.id if self.recorder.active else None
 
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """How reports of workers are taken in."""
+    """The parts that read workers' reports."""
 
     sequence: ReportSequence
     acknowledger: Acknowledger
@@ -52,7 +52,7 @@ class Reports:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Who the workers are."""
+    """The parts that know the workers."""
 
     roster: Roster
     registry: WorkerRegistry
@@ -63,7 +63,7 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Which worker runs what."""
+    """The parts that decide which worker runs what."""
 
     weights: Weights
     rebalancer: Rebalancer
@@ -72,7 +72,7 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What is counted for Prometheus as reports come in."""
+    """The counters for Prometheus, which add up reports as they arrive."""
 
     endpoints: EndpointCounters
     arrivals: ArrivalMetrics
@@ -80,7 +80,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What stands before a start and a stop."""
+    """The parts that each start and each stop passes."""
 
     gate: StartGate
     stop_sequence: StopSequence
@@ -88,7 +88,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Locust:
-    """What Locust has made of this process."""
+    """Locust's own objects in this process."""
 
     environment: Environment
     runner: MasterRunner

@@ -1,6 +1,7 @@
-"""Locust's runner of a master, with the parts of the fleet in it.
+"""Locust's master runner with the parts of the fleet.
 
-Locust 2.47.0 (``MasterRunner``) offers no hook in these places; each override says what for.
+Locust 2.47.0 (``MasterRunner``) has no hook in these places; contract.py says why each override
+exists.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.stages import Forward, Stage, chain
 from locust_fleet.runtime.loops import vital
 
-# Enough for reports that are on their way when a ramp-up is over.
+# Seconds that reports may still take to arrive when a ramp-up ends.
 REPORT_WAIT_S = 0.1
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MasterRunnerParts:
-    """What the runner asks."""
+    """The parts that the runner calls."""
 
     drops: DropCounter
     rebalancer: Rebalancer
@@ -49,19 +50,19 @@ class MasterRunnerParts:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """What a worker's message passes before Locust has it, first to last."""
+        """The stages of a worker's message before Locust handles it, first to last."""
         return (
-            self.drops,  # a message that cannot be carried out ends nothing
-            self.rebalancer,  # the users of a worker that returns stop first
-            self.registry,  # it is a sign of life; a worker that is not known is asked
-            self.acknowledger,  # each report counts once, and in order
-            self.stop_sequence,  # a worker says that its users have stopped
-            self.decoder,  # names of requests beyond the bound become "(other)"
+            self.drops,  # counts a message whose handling fails, so that it ends nothing
+            self.rebalancer,  # makes a worker that returns stop its users first
+            self.registry,  # takes it for a sign of life; asks an unknown worker what it runs
+            self.acknowledger,  # forwards each report once and in order
+            self.stop_sequence,  # notes that a worker's users have stopped
+            self.decoder,  # renames what is beyond the limit of names to "(other)"
         )
 
 
 class FleetMasterRunner(MasterRunner):
-    """Is Locust's own until it is given the parts of the fleet; it hears no worker before."""
+    """Is Locust's own runner, deaf to workers, until it gets the parts of the fleet."""
 
     def __init__(
         self,
@@ -78,29 +79,29 @@ class FleetMasterRunner(MasterRunner):
         super().__init__(environment, master_bind_host, master_bind_port)
 
     def attach_parts(self, parts: MasterRunnerParts) -> None:
-        """Ask these parts from now on."""
+        """Call these parts from now on."""
         self._parts = parts
         self._receive = chain(parts.stages, self._handle_as_locust)
 
     def listen(self) -> None:
-        """Hear the workers from now on."""
+        """Start to read workers' messages."""
         self._listens.set()
 
     def client_listener(self) -> None:  # type: ignore[override]
-        """Hear the workers; not before all parts are there, as Locust does."""
+        """Read workers' messages, once ``listen`` was called; Locust reads them at once."""
         self._listens.wait()
         vital("client_listener", super().client_listener, self._ends_in_order)()
 
     def heartbeat_worker(self) -> None:  # type: ignore[override]
-        """Look who is missing; when Locust's loop ends, it only says so, and goes on without."""
+        """Check which workers are missing; the process ends with this loop."""
         vital("heartbeat_worker", super().heartbeat_worker, self._ends_in_order)()
 
     def handle_message(self, client_id: str, msg: Message) -> None:
-        """Carry out what a worker says; ``client_id`` is the worker that the message names."""
+        """Handle a message of a worker; ``client_id`` is the worker that the message names."""
         self._receive(msg)
 
     def start(self, user_count: int, spawn_rate: float, *args: Any, **kwargs: Any) -> None:
-        """Start a run, or change its users, where admission has no objection."""
+        """Start a run, or change its users, if admission allows it."""
         if self._parts is None:
             super().start(user_count, spawn_rate, *args, **kwargs)
             return
@@ -108,7 +109,7 @@ class FleetMasterRunner(MasterRunner):
         self._parts.gate.start(super().start, user_count, spawn_rate, *args, **kwargs)
 
     def stop(self, send_stop_to_client: bool = True) -> None:
-        """Stop the run; Locust's own loops ask for it as soon as no worker is there."""
+        """Stop the run; ignore Locust's own loops, which stop it as soon as it has no worker."""
         if self._parts is None:
             super().stop(send_stop_to_client)
             return
@@ -117,23 +118,21 @@ class FleetMasterRunner(MasterRunner):
             self.heartbeat_worker,
             self.client_listener,
         ):
-            logger.warning(
-                "no worker is there; the run waits %d heartbeats for one", NO_WORKER_BEATS
-            )
+            logger.warning("the run has no worker; it waits %d heartbeats for one", NO_WORKER_BEATS)
             return
         self._parts.stop_sequence.stop(super().stop, send_stop_to_client)
 
     def update_state(self, new_state: str) -> None:
-        """Change the state, unless that would undo a stop or close a run that goes on."""
+        """Change the state, unless that would undo a stop or close a run that still has users."""
         if self._parts is None or self._parts.stop_sequence.allows(new_state):
             super().update_state(new_state)
 
     def rebalancing_enabled(self) -> bool:
-        """Say no: Locust would move users where it reads messages, and read none meanwhile."""
+        """Return False: Locust would move users in its reading loop, and read nothing meanwhile."""
         return False
 
     def _wait_for_workers_report_after_ramp_up(self) -> float:  # type: ignore[override]
-        """Return in seconds how long a ramp-up waits for reports of workers that come or go."""
+        """Return the seconds that a ramp-up waits for reports at its end."""
         return REPORT_WAIT_S
 
     def _handle_as_locust(self, message: Message) -> None:

@@ -1,14 +1,14 @@
-"""The socket on which a master hears and tells its workers.
+"""The master's socket for messages from and to its workers.
 
-Locust 2.47.0 (``rpc.zmqrpc.Server``) does otherwise in these ways:
+Locust 2.47.0 (``rpc.zmqrpc.Server``) differs:
 
-- Nearly everything that is no message, or whose fields are not what it expects, ends the loop in
-  which a master hears its workers: the master keeps the lease and hears nobody any more.
-- It knows a worker by its first connection as long as that is open, which after a cut network it
-  is for minutes; the second one is not heard.
-- It knows no master but one: who sends last is obeyed. Here each message says its master's epoch.
-- A ramp-up hands each message to spawn users to a greenlet of its own, which sends it after the
-  stop if that comes in between: the users start again, and nobody stops them.
+- Almost anything that is not a message, or has unexpected fields, ends the loop that reads
+  messages: the master keeps the lease and reads nothing any more.
+- It ignores a worker's second connection while the first one is open, which it is for minutes after
+  a network failure.
+- It knows only one master: workers obey the last sender. Here each message has its master's epoch.
+- A ramp-up sends each spawn message from a greenlet of its own. If a stop comes in between, the
+  message follows it: users start again, and nothing stops them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.epoch import stamp
 from locust_fleet.protocol.validation import TO_MASTER, Cause, Unreadable, judge, parse
 
-# One message; who sends a larger one is cut off. A report with all names has a fraction of it.
+# The largest message; ZeroMQ disconnects the sender of a larger one. A full report is far smaller.
 MOST_BYTES = 16 << 20
-# A worker knows no later epoch than its leader, or one who will lead in a moment; clocks differ.
+# How far an epoch may be ahead of this master's clock: a new leader's clock may differ.
 AHEAD_MS = 86_400_000
 
 
 class FleetServer(Server):
-    """Receives messages that can be read, and sends those of this master's epoch."""
+    """Receives valid messages, and stamps this master's epoch on those that it sends."""
 
     def __init__(
         self,
@@ -46,14 +46,15 @@ class FleetServer(Server):
         drops: DropCounter,
         in_a_run: Callable[[], bool],
     ) -> None:
-        """Listen at an address, with port 0 at any; raises RPCError, in Locust's words."""
+        """Listen on a host and port (0: any free one); raises RPCError, as Locust does."""
         self._leadership = leadership
         self._drops = drops
         self._in_a_run = in_a_run
         BaseSocket.__init__(self, zmq.ROUTER, self.ipv4_only(host, port))
-        # Before it listens: later it would be too late.
+        # It has no effect once the socket listens.
         self.socket.setsockopt(zmq.MAXMSGSIZE, MOST_BYTES)
-        # What a former connection still holds comes under a made-up name, which is dropped.
+        # A new connection takes over its worker's id. Messages left on the old one arrive under a
+        # made-up id, and are dropped.
         self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         try:
             if port == 0:
@@ -65,12 +66,15 @@ class FleetServer(Server):
             raise RPCError(f"Socket bind failure: {error}") from error
 
     def recv_from_client(self) -> tuple[str, Message]:
-        """Wait for the next message that can be read; raises RPCError when the socket fails."""
+        """Wait for the next valid message; return its worker and itself.
+
+        Raises RPCError when the socket fails.
+        """
         while True:
             try:
                 frames = self.socket.recv_multipart()
             except zmq.ZMQError as error:
-                raise RPCError(f"nothing can be received: {error}") from error
+                raise RPCError(f"the master cannot receive messages: {error}") from error
             highest_epoch = max(self._leadership.epoch, clock_ms()) + AHEAD_MS
             try:
                 sender, message, epoch = read(frames, highest_epoch)
@@ -81,20 +85,20 @@ class FleetServer(Server):
                 return sender, message
 
     def send_to_client(self, message: Message) -> None:
-        """Send a message to the worker that it names; users are spawned in a run alone."""
+        """Send a message to the worker that it names; drop a spawn message outside of a run."""
         if message.type != "spawn" or self._in_a_run():
             super().send_to_client(stamp(message, self._leadership.epoch))
 
 
 def read(frames: list[bytes], highest_epoch: int) -> tuple[str, Message, int]:
-    """Return who sent it, the message, and the epoch that it says; raises Unreadable.
+    """Return the sender, the message and its epoch from the frames; raises Unreadable.
 
-    A later epoch than the highest would make this master raise its own out of all bounds.
+    Also for an epoch above the highest, which this master would have to exceed with its own.
     """
     if len(frames) != 2:
         raise Unreadable(Cause.FRAMES, f"it has {len(frames)} frames, not 2")
     message, epoch = parse(frames[1], highest_epoch)
     if message.node_id is None or message.node_id.encode("utf-8", "replace") != frames[0]:
-        raise Unreadable(Cause.SENDER, f"it says that it is of {shown(message.node_id)}")
+        raise Unreadable(Cause.SENDER, f"it names {shown(message.node_id)} as its sender")
     judge(message, TO_MASTER)
     return message.node_id, message, epoch

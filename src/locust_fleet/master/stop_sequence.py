@@ -1,10 +1,10 @@
-"""Let a stop be the end of a run.
+"""Make a stop final: end the ramp-up, stop the users, and wait for every worker's last report.
 
-Locust 2.47.0 does otherwise in four ways. The timer of the run time does not end the ramp-up
-(``WebUI._stop_runners``; only ``/stop`` does), so users are spawned again after the stop. A spawn
-that is just finishing sets the state back to running (``MasterRunner.start``). A run whose workers
-are all away counts as stopped without having been (``MasterRunner.check_stopped``). And it closes
-a run as soon as it knows of no user, though workers may not yet have said that they started some.
+Locust 2.47.0 fails to in four ways. The timer of the run time does not end the ramp-up
+(``WebUI._stop_runners``; only ``/stop`` does), so users spawn again after the stop. A spawn that is
+just finishing sets the state back to running (``MasterRunner.start``). A run whose workers are all
+missing counts as stopped although it is not (``MasterRunner.check_stopped``). And it closes a run
+as soon as it knows of no users, although workers may not have reported yet that they started some.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
 from locust_fleet.master.workers.roster import GOODBYES
 from locust_fleet.protocol.stages import Forward
 
-# How long a stop waits for workers beyond the stop timeout; as Locust itself does.
+# Seconds that a stop waits for workers beyond the stop timeout, as in Locust itself.
 WORKERS_TIMEOUT_S = 60
 POLL_INTERVAL_S = 0.02
 
@@ -39,28 +39,28 @@ logger = logging.getLogger(__name__)
 
 
 class StopSequence:
-    """Ends the ramp-up before a stop, and knows which workers have not said that they stopped.
+    """Ends the ramp-up before a stop, and knows which workers have not confirmed the stop.
 
-    Nothing but a start leads out of a stop. It is a stage: it sees each message of a worker.
+    After a stop, only a start changes the state again. It is also a stage of messages.
     """
 
     def __init__(self, runner: MasterRunner, web_ui: WebUI | None) -> None:
         self._runner = runner
         self._web_ui = web_ui
-        # Those that were told and have not said that their users stopped.
+        # The workers that were told to stop, and have not confirmed that their users stopped.
         self._awaited: set[str] = set()
-        # Who was missing since.
+        # The workers that have been missing since the stop.
         self._was_missing: set[str] = set()
         self._under_way = False
 
     def handle(self, message: Message, forward: Forward) -> None:
-        """Note who says that it has stopped, or that it leaves."""
+        """Note a worker that confirms a stop or leaves. A stage."""
         if message.type in GOODBYES:
             self._awaited.discard(message.node_id)
         forward(message)
 
     def stop(self, locust_stop: Callable[[bool], None], send_stop_to_client: bool) -> None:
-        """End the ramp-up, and then the run, if one is on, as Locust does."""
+        """End the ramp-up, and then the run, if there is one, with Locust's own stop."""
         runner = self._runner
         if isinstance(runner._users_dispatcher, PacedDispatcher):
             runner._users_dispatcher.close()
@@ -79,9 +79,9 @@ class StopSequence:
             runner.check_stopped()
 
     def allows(self, new_state: str) -> bool:
-        """Whether the runner may get into this state from the one in which it is."""
+        """Whether the runner may change from its present state to this one."""
         state = self._runner.state
-        # A start sets "spawning" before, and a stop "stopping", until its run is closed.
+        # A start sets "spawning" first; a stop sets "stopping" until its run is closed.
         stopped = state in (STATE_STOPPING, STATE_STOPPED)
         goes_on = state in (STATE_RUNNING, STATE_SPAWNING) or self._under_way
         return not (
@@ -89,7 +89,7 @@ class StopSequence:
         )
 
     def wait_for_workers(self) -> None:
-        """Wait until each worker that was told to stop its users says so, or cannot any more."""
+        """Wait until each worker that was told to stop has confirmed it, or cannot any more."""
         began = time.monotonic()
         while True:
             self._was_missing.update(worker.id for worker in self._runner.clients.missing)
@@ -103,15 +103,18 @@ class StopSequence:
                 break
             limit_s = self._runner.environment.stop_timeout + WORKERS_TIMEOUT_S
             if time.monotonic() - began > limit_s:
-                logger.error("some workers did not say that their users have stopped")
+                logger.error(
+                    "some workers did not confirm within %d s that their users have stopped",
+                    limit_s,
+                )
                 break
             gevent.sleep(POLL_INTERVAL_S)
 
     def _may_still_answer(self, worker: str, *, even_if_idle: bool) -> bool:
-        """Whether a worker that has not answered a stop still may.
+        """Whether a worker that has not confirmed a stop still may.
 
-        One that is missing may come back with its reports, until it is forgotten. One that is
-        there and says with heartbeats that it has nothing to stop did not hear of it.
+        A missing worker may return with its reports, until it is forgotten. A connected one whose
+        heartbeats show no users has missed the stop.
         """
         node = self._runner.clients.get(worker)
         if node is None:

@@ -1,4 +1,4 @@
-"""Stand before Locust's web UI: let only the front in, ask the guard, tell how the run stands."""
+"""Hook into Locust's web UI: admit only the front, check requests, serve the state of the run."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ from locust_fleet.runtime.csp import policy_for
 from locust_fleet.runtime.json_body import LARGEST_BODY, read_json
 from locust_fleet.settings.master import MasterSettings
 
-# In a grey that can be read on Locust's light and dark background.
+# In a grey that is readable on Locust's light and dark backgrounds.
 CONSOLE_LINK = (
     '<a href="/console/" style="position: fixed; left: 24px; bottom: 12px; z-index: 1;'
     ' font: 14px sans-serif; color: #767676">Runs, reports and accounts</a>'
 )
 
-# What somebody gets who set something for a class; Locust's page shows nothing of it.
+# The HTTP status of a refused setting of a class; Locust's page shows no message of it.
 STATUS_OF_REFUSAL = {"bad_input": 422, "target_refused": 403, "run_active": 409}
-# What is wrong with a request before anybody reads its fields. Locust would send pages for people.
+# Errors of requests before their fields are read. Locust would answer with HTML pages.
 SENTENCES = {
-    400: "This is no request that can be read.",
-    404: "There is nothing at this address.",
-    405: "This address takes no such request.",
-    413: f"This is more than a form holds; send at most {LARGEST_BODY} bytes.",
+    400: "The request is not readable.",
+    404: "Nothing is at this address.",
+    405: "This address does not accept this method.",
+    413: f"The form is too large; send at most {LARGEST_BODY} bytes.",
     415: "Send a form, or JSON to /user.",
 }
 
@@ -81,11 +81,11 @@ class MasterWeb:
         self._spool = spool
         self._resume = resume
         self._totals_of = totals_of
-        # What TARGET_HOST says; the UI overwrites it in the environment with what a run asks for.
+        # From TARGET_HOST; the UI overwrites environment.host with the host that a run requests.
         self._default_host = environment.host
 
     def attach(self, app: Flask) -> None:
-        """Put the hooks on; the application must not serve yet."""
+        """Add the hooks; the application must not serve yet."""
         app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
         for status in SENTENCES:
             app.register_error_handler(status, _error_answer)
@@ -135,7 +135,7 @@ class MasterWeb:
         )
         if refusal:
             return self._refuse(user, f"start a run against {host}", refusal)
-        # Locust reads what was judged, and nothing else.
+        # Locust reads only what was checked.
         request.form = ImmutableMultiDict(form.fields())
         run_time_s = _planned_run_time_s(form)
         if self._recorder.active:
@@ -167,7 +167,7 @@ class MasterWeb:
         )
 
     def _set_for_class(self, user: str) -> Answer:
-        """Set something for a class of users, in place of Locust, which would read it once more."""
+        """Apply settings of a class in place of Locust, which would parse the body again."""
         try:
             settings = read_class_setting(self._environment, read_json(request.get_data()))
         except BadInput as error:
@@ -191,11 +191,11 @@ class MasterWeb:
         if refusal.code in ("target_refused", "run_active"):
             address = request.headers.get("X-Real-IP", "")
             self._recorder.audit(user, address, action, refusal.message)
-        # Locust's UI shows the message of an answer with status 200 and nothing of any other.
+        # Locust's UI shows the message of an answer only if its status is 200.
         return jsonify({"success": False, "code": refusal.code, "message": refusal.message})
 
     def _add_run_id(self, response: Response) -> Response:
-        """Add the run's id to the answer of a start, and a code to what Locust itself refuses."""
+        """Add the run's id to the answer to a start, and a code if Locust itself refuses it."""
         if request.path != "/swarm":
             return response
         body = response.get_json(silent=True)
@@ -217,7 +217,7 @@ class MasterWeb:
         return jsonify(self.status())
 
     def status(self) -> dict[str, Any]:
-        """Return how the run and the fleet stand; the shape is in docs/architecture.md."""
+        """Return the state of the run and the fleet; docs/architecture.md has the fields."""
         runner, total = self._runner, self._runner.stats.total
         return {
             "state": "ready" if runner.state == STATE_INIT else runner.state,
@@ -250,7 +250,7 @@ class MasterWeb:
 
 
 def _finish_page(response: Response) -> Response:
-    """Lead from Locust's page to the console, and let its own scripts run and no others."""
+    """Add a link to the console, and a Content-Security-Policy for the page's own scripts."""
     if response.mimetype == "text/html" and not response.direct_passthrough:
         html = response.get_data(as_text=True)
         if request.path == "/":
@@ -261,18 +261,18 @@ def _finish_page(response: Response) -> Response:
 
 
 def _error_answer(error: HTTPException) -> tuple[Response, int]:
-    """Answer a request that cannot be read with one sentence."""
+    """Answer an unreadable request with a sentence as JSON."""
     status = error.code or 500
     answer = jsonify({"error": SENTENCES[status], "code": "bad_input"})
     for name, value in error.get_headers():
-        # Such as Allow of a 405; the page that this replaces has its own type and length.
+        # Keeps others, such as Allow of a 405; these two describe the HTML page.
         if name not in ("Content-Type", "Content-Length"):
             answer.headers[name] = value
     return answer, status
 
 
 def _alerts() -> Thresholds:
-    """Return the thresholds that a run brings; BadInput says what is wrong with them."""
+    """Return the alert thresholds in a start's header; raises BadInput."""
     given = read_json(request.headers.get("X-Fleet-Run-Alerts", "{}"))
     if not isinstance(given, dict):
         raise BadInput("The thresholds of alerts are not a JSON object.")
@@ -280,7 +280,7 @@ def _alerts() -> Thresholds:
 
 
 def _planned_run_time_s(form: StartForm) -> float | None:
-    # A shape decides for itself how long it takes.
+    # A shape decides on its run time itself.
     return None if form.shaped or form.run_time_s is None else float(form.run_time_s)
 
 

@@ -1,4 +1,4 @@
-"""Count the messages that are dropped, and say why, but not with a line for each."""
+"""Count dropped messages by cause, and log at most one line per cause and minute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from locust_fleet.protocol.stages import Forward
 from locust_fleet.protocol.validation import Cause
 from locust_fleet.runtime.exposition import family
 
-# Whoever sends such messages may send thousands.
+# A sender of such messages may send thousands.
 LINE_EVERY_S = 60.0
 
 logger = logging.getLogger(__name__)
@@ -29,13 +29,13 @@ class DropCounter:
 
     @property
     def counts(self) -> Mapping[Cause, int]:
-        """How many there were of each cause."""
+        """Dropped messages by cause."""
         return self._counts
 
     def note(self, cause: Cause, what: str, error: BaseException | None = None) -> None:
-        """Count a message; ``what`` says whose it was and what is wrong with it.
+        """Count a dropped message; ``what`` says whose it is and what is wrong with it.
 
-        Logs one line for each cause and minute, with the traceback of ``error`` if there is one.
+        Logs at most one line per cause and minute, with the traceback of ``error`` if given.
         """
         self._counts[cause] += 1
         now = self._clock()
@@ -48,18 +48,18 @@ class DropCounter:
             )
 
     def handle(self, message: Message, forward: Forward) -> None:
-        """Let a message that cannot be carried out end nothing: it is counted. A stage."""
+        """Count a message whose handling fails, so that it ends no loop. A stage."""
         try:
             forward(message)
-        except Exception as error:  # whatever it is, the next message is heard; logged by note
+        except Exception as error:  # the next message must be handled; logged by note
             what = f"{shown(message.type)} of {shown(message.node_id)}: {error!r}"
             self.note(Cause.FAILED, what, error)
 
     def render(self, name: str) -> str:
-        """Return the text of the metric."""
+        """Return the text of the metric with this name."""
         return family(
             name,
             "counter",
-            "Messages that were dropped, because they cannot be read or carrying them out failed.",
+            "Messages that were dropped, because they are unreadable or their handling failed.",
             [({"cause": cause.value}, count) for cause, count in self._counts.items()],
         )

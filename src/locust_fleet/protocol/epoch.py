@@ -1,8 +1,8 @@
-"""The epoch that each message between master and workers says.
+"""Stamp an epoch on each message between master and workers.
 
-A master says its own, so that workers can refuse one whose time is over. A worker says the
-highest that it has heard of, so that such a master learns of it. The epoch stands with the name
-of the worker, in the last place of a message.
+A master sends its own epoch, so that workers can refuse a former leader. A worker sends the highest
+that it has seen, so that a former leader learns of its successor. The epoch is in the last field of
+a message, in a list with the worker's id.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from locust.rpc import Message
 
 
 class Stamped(Message):
-    """A message that says an epoch as well; here it is addressed as any other."""
+    """A message with an epoch, which only its serialized form shows."""
 
     def __init__(self, message: Message, epoch: int) -> None:
         self.type, self.data, self.node_id = message.type, message.data, message.node_id
@@ -23,5 +23,5 @@ class Stamped(Message):
 
 
 def stamp(message: Message, epoch: int) -> Message:
-    """Return a message that says an epoch when it is sent."""
+    """Return a copy of a message that is sent with an epoch."""
     return Stamped(message, epoch)

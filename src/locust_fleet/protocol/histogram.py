@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import frexp, ldexp
 
-# Of a step's response times none is further from the one that stands for it; nor is a percentile.
+# The largest relative error of a response time, and so of a percentile, that a step stands for.
 LARGEST_ERROR = 0.005
 
-# What is beyond a bound on names or failures is counted under this name, for each method, or with
-# this message. Here, where the recorder finds it without Locust, which patches what it imports.
+# Names beyond a limit count under this name, for each method, and failures with this message. It is
+# here because the recorder must not import Locust, which patches the standard library.
 OTHER = "(other)"
 
-# What the name of an entry ends in that counts the same requests from when they were intended to
-# begin (users/arrival/corrected.py), and the key of these entries in a report on the master.
+# A twin counts the same requests as another entry, timed from their intended start
+# (users/arrival/corrected.py). The end of its name, and the key of twins in a report on the master.
 TWIN = " (from intended start)"
 TWINS = "fleet_twins"
-# In a report: of each class of users with arrivals, how many there were and how many were dropped.
+# The key in a report of {class of users: (arrivals, dropped arrivals)}.
 ARRIVED = "fleet_arrived"
 
 Histogram = Mapping[float, int] | Mapping[int, int] | Mapping[str, int]
@@ -72,11 +72,11 @@ def step_of(response_time: float) -> int:
 
 
 class _ResponseTimes(dict[int, float]):
-    """The response time of each step met so far: a float is shared by all histograms."""
+    """A cache of each step's response time, so that all histograms share one float."""
 
     def __missing__(self, step: int) -> float:
         middle_us = ldexp((step & 127) + 128.5, (step >> 7) - 9)
-        # Four digits are as exact as a step, and stay within it.
+        # Four digits are as precise as a step, and stay within it.
         value = self[step] = float(f"{middle_us / 1000.0:.4g}") if step else 0.0
         return value
 

@@ -1,9 +1,9 @@
-"""The short form of a worker's report on its way to the master. Pure.
+"""Encode a worker's report in a short form, and decode it on the master. Pure.
 
-Locust 2.47.0 writes the names of a dozen fields with each entry, and everything a second time
-for all entries together. Here an entry is a row of values, its steps are gaps and its seconds
-count from its start, all of it compressed: so a report with our finer steps stays below twice the
-size of Locust's own. On the master it becomes what Locust expects, with response times for steps.
+Locust 2.47.0 repeats a dozen field names in each entry, and sends everything twice, once as the
+total. Here an entry is a row of values, with steps as differences and seconds relative to its
+start, and all rows are compressed: a report with our finer steps stays below twice the size of
+Locust's own. The master restores Locust's form, with response times in place of steps.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ ROW_FIELDS = (
     "min_response_time",
     "total_content_length",
 )
-# The level of zlib that takes the least time.
+# The fastest level of zlib.
 FASTEST_LEVEL = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
-# Of a report that is unpacked: ten thousand names with two hundred steps each take half of it. One
-# byte may become an object of seventy, so this bounds what a report takes of the master's memory.
+# The limit of an unpacked report: twice what ten thousand names with two hundred steps each take.
+# One byte may become an object of seventy, so this bounds a report's memory on the master.
 MOST_BYTES = 32 << 20
 
 Row = list[Any]
 
 
 def shorten(report: dict[str, Any]) -> None:
-    """Replace Locust's statistics in a worker's report by the short form."""
+    """Replace Locust's statistics in a worker's report by the short form, in place."""
     entries, total = report["stats"], report["stats_total"]
     # With one entry the total counts the same.
     totals = {**total, "response_times": {}} if len(entries) == 1 else total
@@ -55,23 +55,26 @@ def shorten(report: dict[str, Any]) -> None:
 
 
 def restore(report: dict[str, Any]) -> None:
-    """Replace the short form by what Locust's master and its listeners read."""
+    """Replace the short form in a report by Locust's statistics, in place; keys are milliseconds.
+
+    May raise any exception for bytes that are not a short form; the report is unchanged then.
+    """
     rows = Message.unserialize(_unpacked(report[SHORT])).data
     entries = [_entry(row) for row in rows]
     total = entries.pop()
     if len(entries) == 1:
         total["response_times"] = dict(entries[0]["response_times"])
     report["stats"], report["stats_total"] = entries, total
-    # Not before: who cannot be read is kept as it came.
+    # Last, because an unreadable report is kept as it arrived.
     del report[SHORT]
 
 
 def _unpacked(packed: bytes) -> bytes:
-    """Return what was compressed; raises ValueError for more than anybody counts."""
+    """Return the uncompressed bytes; raises ValueError for more than MOST_BYTES."""
     unpacking = zlib.decompressobj()
     unpacked = unpacking.decompress(packed, MOST_BYTES)
     if not unpacking.eof:
-        raise ValueError(f"it is cut off, or has more than {MOST_BYTES} bytes")
+        raise ValueError(f"it is truncated, or unpacks to more than {MOST_BYTES} bytes")
     return unpacked
 
 
@@ -80,7 +83,7 @@ def _row(entry: Mapping[str, Any]) -> Row:
     steps = sorted(counts)
     return [
         *(entry[field] for field in ROW_FIELDS),
-        # Nearly all gaps are small, so little is left of their four bytes.
+        # Nearly all gaps are small, so their four bytes compress well.
         array("I", map(sub, steps, [0, *steps])).tobytes(),
         [counts[step] for step in steps],
         *({second - start: count for second, count in entry[field].items()} for field in SECONDS),

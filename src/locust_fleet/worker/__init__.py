@@ -1,1 +1,1 @@
-"""What a worker does besides Locust: stay inside the allow-list, leave without losing a count."""
+"""The fleet's parts of a worker: the leader connection, resent reports, the allow-list, metrics."""

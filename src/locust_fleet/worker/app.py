@@ -1,4 +1,4 @@
-"""Put the parts of a worker together, one function per room."""
+"""Build the parts of a worker."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from locust_fleet.worker.stall import StallDetector
 
 
 class WorkerApp:
-    """A worker of the fleet, from before Locust starts."""
+    """A worker of the fleet. It is made before Locust starts."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._runner: FleetWorkerRunner | None = None
-        # Set as soon as this process ends in order.
+        # Set as soon as this process shuts down in order.
         self._ending = Event()
         self.drops = DropCounter()
         store = RedisStore(settings.redis) if settings.redis else RemoteStore()
@@ -52,14 +52,14 @@ class WorkerApp:
         )
 
     def log_context(self) -> Mapping[str, str]:
-        """Return what each line of the log says of this worker and its run."""
+        """Return the fields of each log line about this worker and its run."""
         if self._runner is None:
             return {}
         run = getattr(self._runner.environment.parsed_options, RUN_OPTION, {})
         return {"worker": self._runner.client_id, **run}
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
-        """Say whether this worker has a leader, and which."""
+        """Return whether this worker has a leader, and the details for /health."""
         if self._runner is None:
             return False, {"role": "worker", "worker": None, "users": 0, "leader": None}
         connection = self._runner.connection
@@ -72,16 +72,16 @@ class WorkerApp:
         }
 
     def is_ending(self) -> bool:
-        """Whether this process ends in order."""
+        """Whether this process shuts down in order."""
         return self._ending.is_set()
 
     def last_report(self, error: BaseException | None = None) -> None:
-        """Send what was counted, for this process ends at once."""
+        """Send the counts since the last report, because this process is about to end."""
         if self._runner is not None:
             self._runner.last_report(error)
 
     def init(self, environment: Environment, runner: FleetWorkerRunner, **_: Any) -> None:
-        """Put the parts together; a listener of ``init``."""
+        """Build the parts; a listener of ``init``."""
         settings, self._runner = self._settings, runner
         capacity = Capacity(settings.capacity)
         capacity.announce(runner)
@@ -118,7 +118,7 @@ class WorkerApp:
             gevent.spawn(vital(name, loop, self.is_ending, self.last_report))
         _serve_metrics(settings, runner, self.drops)
         guard.install()
-        # The locustfile is imported by now.
+        # Last, because the locustfile is imported by now.
         settle()
 
     def _orphan_watch(
@@ -143,7 +143,7 @@ class WorkerApp:
 
 def _stall_detector(settings: WorkerSettings, runner: WorkerRunner) -> StallDetector:
     beat = settings.heartbeat
-    # As long as the master waits before it counts a worker as missing.
+    # As long as the master waits for a heartbeat before a worker counts as missing.
     stall = StallDetector(runner, beat.interval_s * (beat.liveness + 1))
     stall.attach()
     return stall

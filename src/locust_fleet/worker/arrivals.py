@@ -1,8 +1,9 @@
-"""This worker's arrivals of an open model: asked of the leader, begun by its own copy.
+"""Begin this worker's arrivals of an open model, by its own copy of the leader's timeline.
 
-Where the timeline of the run is, every worker asks once per heartbeat. Of its answers the one with
-the shortest way tells best: half of that way it was old. So clocks of hosts need not agree, and a
-word of the leader that was lost is heard with the next answer. Without a leader everything goes on.
+Every worker asks the leader for the position of the timeline once per heartbeat. As in Cristian's
+algorithm, it uses the answer with the shortest round trip, and takes it to be half of that old. So
+hosts need no common clock, and the next answer makes up for a lost message. Without a leader, the
+arrivals continue.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerArrivals:
-    """Begins this worker's part of the arrivals, while it has users."""
+    """Begins this worker's part of the arrivals while it has users."""
 
     def __init__(
         self, environment: Environment, runner: WorkerRunner, run_id: Callable[[], str | None]
@@ -44,13 +45,13 @@ class WorkerArrivals:
         self._runner = runner
         self._run_id = run_id
         self._engine = Engine(environment)
-        # From the word that users are to stop until the last one has.
+        # True from the decision to stop the users until the last one has stopped.
         self._ending = False
-        # How long each question was on its way, and when the timeline began by its answer.
+        # Of the last answers: the round trip in seconds, and when the timeline began, monotonic.
         self._answers: deque[tuple[float, float]] = deque(maxlen=ANSWERS_KEPT)
 
     def attach(self) -> None:
-        """From now on, begin arrivals, where a class of users asks for any."""
+        """Start to follow the leader's timeline, if a class of users has an open model."""
         if not open_classes(self._environment):
             return
         count = count_from_intended(self._environment.stats)
@@ -59,7 +60,7 @@ class WorkerArrivals:
         gevent.spawn(vital("arrivals", self._watch))
 
     def hand_over(self) -> None:
-        """Wait until others have this worker's part, which they are told soon, or nobody does."""
+        """Wait until other workers have this worker's part, at most HAND_OVER_S."""
         deadline = time.monotonic() + HAND_OVER_S
         while self._engine.has_part and time.monotonic() < deadline:
             gevent.sleep(POLL_INTERVAL_S)
@@ -72,18 +73,18 @@ class WorkerArrivals:
 
     @property
     def _has_users(self) -> bool:
-        # Not worker_state, which is "running" until the master hears that all have stopped.
+        # Not worker_state, which stays "running" until the worker reports that all have stopped.
         return not self._ending and self._runner.state in (STATE_RUNNING, STATE_SPAWNING)
 
     def _ask(self, doubted: float | None = None) -> None:
-        """Ask where the timeline is, and say it, at once where a leader has doubts."""
+        """Ask for the position of the timeline, and send this worker's own; ``doubted`` echoes."""
         now = time.monotonic()
         position = now - self._began() if self._engine.runs else None
         question = {"asked": now, "position": position, "doubted": doubted}
         try:
             self._runner.send_message(ARRIVALS, {RUN: self._run_id(), **question})
         except RPCError as error:
-            logger.debug("nobody can be asked: %s", error)
+            logger.debug("this worker cannot ask the leader about arrivals: %s", error)
 
     def _on_answer(self, msg: Any, **_: Any) -> None:
         now, answer = time.monotonic(), msg.data
@@ -108,25 +109,25 @@ class WorkerArrivals:
         self._engine.change({name: Part(*part) for name, part in answer["parts"].items()})
 
     def _began(self) -> float:
-        """Return when the timeline began, by the clock of this process."""
+        """Return when the timeline began, in monotonic seconds of this process."""
         return min(self._answers)[1]
 
     def begin_run(self) -> None:
-        """Forget what was counted before."""
+        """Forget the counts and answers of the previous run."""
         self._answers.clear()
         self._engine.take_counts()
 
     def stop_run(self) -> None:
-        """Begin nothing any more; users are about to stop."""
+        """Begin no more arrivals, because the users are about to stop."""
         self._ending = True
         self._engine.end()
 
     def end_run(self) -> None:
-        """Take note that all users have stopped."""
+        """Note that all users have stopped."""
         self._ending = False
         self._engine.end()
 
     def report(self, data: dict[str, Any]) -> None:
-        """Add to a report what arrived since the one before."""
+        """Add the arrivals since the last report to a report."""
         if counts := self._engine.take_counts():
             data[ARRIVED] = counts

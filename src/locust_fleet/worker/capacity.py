@@ -1,4 +1,4 @@
-"""Tell the master how many users this worker can bear beside others."""
+"""Tell the master this worker's weight and its limit of users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 class Capacity:
-    """Says it at once, and with each report: the master may be another one by then."""
+    """Announces the capacity at once, and with each report, because the leader may change."""
 
     def __init__(self, settings: CapacitySettings) -> None:
         self._capacity = {
@@ -24,20 +24,20 @@ class Capacity:
         }
 
     def announce(self, runner: WorkerRunner) -> None:
-        """Send it in a message of its own."""
+        """Send the capacity in a message of its own."""
         runner.send_message(CAPACITY, self._capacity)
 
     def report(self, data: dict[str, Any]) -> None:
-        """Add it to a report."""
+        """Add the capacity to a report."""
         data[CAPACITY] = self._capacity
 
 
 def usable_cpus(cgroups: Path = CGROUPS) -> float:
-    """Return the cores that this process may use: those it may run on, or its container's part."""
+    """Return the cores that this process may use: its CPU affinity, or its cgroup's lower quota."""
     cores = float(len(os.sched_getaffinity(0)))
     try:
         quota, period = (cgroups / "cpu.max").read_text(encoding="utf-8").split()
         return min(cores, int(quota) / int(period))
     except (OSError, ValueError):
-        # Without a quota ("max"), or without cgroups of version 2.
+        # There is no quota ("max"), or no cgroup of version 2.
         return cores

@@ -1,7 +1,7 @@
-"""Find the leader among the masters.
+"""Find the address of the leader.
 
-The lease in Redis says where it is. A worker that cannot read it, because it is on another host or
-Redis is away, tries what the given name stands for: masters that stand by do not listen.
+The lease in Redis has it. A worker that cannot read the lease, because it is on another host or
+Redis is unavailable, tries each address of the given host name: only the leader listens.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class LeaderDiscovery:
-    """Where the leader may be."""
+    """Finds the leader by the lease and by DNS."""
 
     def __init__(self, redis: RedisSettings | None, host: str, port: int) -> None:
         self._redis = redis_client(redis, ANSWER_TIMEOUT_S) if redis else None
@@ -30,9 +30,10 @@ class LeaderDiscovery:
         self._port = port
 
     def find(self, silent: Address | None, *, exclude_silent: bool = False) -> Address | None:
-        """Return the address of a master that listens, None if there is none now.
+        """Return the address of a master that listens, None if none does now.
 
-        ``silent`` is where a master was not heard any more: a paused one still takes connections.
+        ``silent`` is the address of a master that sends nothing any more. It is tried last, or not
+        at all with ``exclude_silent``: a paused process still accepts connections.
         """
         lease = self._in_lease()
         if exclude_silent and lease == silent:
@@ -47,14 +48,14 @@ class LeaderDiscovery:
         try:
             return parse_address(address) if address else None
         except ValueError:
-            logger.debug("the lease has no address, but %s", address)
+            logger.debug("the lease has %s in place of an address", address)
             return None
 
     def _resolved(self) -> list[Address]:
         try:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except OSError as error:
-            logger.debug("%s cannot be looked up: %s", self._host, error)
+            logger.debug("this worker cannot look up %s: %s", self._host, error)
             return []
         return [(str(where[0]), int(where[1])) for *_, where in found]
 
@@ -62,7 +63,7 @@ class LeaderDiscovery:
 def candidates(
     lease: Address | None, resolved: Iterable[Address], silent: Address | None
 ) -> list[Address]:
-    """Return where to look first; pure. Only the lease may know better than silence."""
+    """Return the addresses to try, in order; pure. The lease first, even if that one is silent."""
     unique = list(dict.fromkeys(resolved))
     others = [address for address in unique if address != silent]
     again = [address for address in unique if address == silent]
@@ -70,19 +71,19 @@ def candidates(
 
 
 def parse_address(address: str) -> Address:
-    """Return the host and port of a text such as 10.0.0.7:5557 or [fd00::7]:5557."""
+    """Return host and port of a text such as 10.0.0.7:5557 or [fd00::7]:5557; or ValueError."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
 
 def format_address(address: Address) -> str:
-    """Return an address as people and leases write it."""
+    """Return an address as text, an IPv6 host in brackets."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def listens(address: Address) -> bool:
-    """Whether somebody takes a connection there."""
+    """Whether an address accepts connections within ANSWER_TIMEOUT_S."""
     try:
         socket.create_connection(address, timeout=ANSWER_TIMEOUT_S).close()
     except OSError:

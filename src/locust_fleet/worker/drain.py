@@ -1,13 +1,13 @@
-"""Leave a run, or end one, without losing a count.
+"""Stop this worker's users, at the end of a run or of the process, without losing a count.
 
-Locust 2.47.0 does neither (``WorkerRunner.handle_message``, ``main.shutdown``):
+Locust 2.47.0 does not (``WorkerRunner.handle_message``, ``main.shutdown``):
 
-- On SIGTERM a worker sends no last report, and a message to spawn users that arrives while it
-  leaves starts them again.
-- After Stop it reports up to three seconds later, when the master has closed the run already,
-  and sleeps for the whole stop timeout before it is ready again, though its users are gone.
-- While its users stop it hears nothing, not even a new leader that asks what it has; and it does
-  not start users for one whose clock is behind that of the leader before.
+- On SIGTERM a worker sends no last report, and a spawn message that arrives meanwhile starts users
+  again.
+- After a stop it reports up to three seconds later, when the master has closed the run already, and
+  sleeps for the whole stop timeout before it is ready again, although its users are gone.
+- While its users stop it handles no message, not even a new leader's question what it runs. And it
+  ignores spawn messages of a leader whose clock is behind that of the previous one.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from locust_fleet.protocol.messages import ACKNOWLEDGED, ARRIVALS, LEAVING, RESE
 from locust_fleet.protocol.stages import Forward
 from locust_fleet.worker.resend_buffer import ResendBuffer
 
-# What does not touch the users, so that it need not wait until they have stopped.
+# Messages that do not affect the users, so they need not wait until the users have stopped.
 WHILE_STOPPING = ("heartbeat", "ack", WHO, ACKNOWLEDGED, RESEND, ARRIVALS)
 
 
 class Drain:
-    """How a worker stops its users: report first, and then say so."""
+    """Stops the users, sends their last report, and then confirms that they have stopped."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Drain:
         resend_buffer: ResendBuffer,
         hand_over: Callable[[], None] = lambda: None,
     ) -> None:
-        """``hand_over`` returns when others do what this worker's users have done."""
+        """``hand_over`` returns when other workers have this one's arrivals."""
         self._runner = runner
         self._resend_buffer = resend_buffer
         self._hand_over = hand_over
@@ -46,16 +46,16 @@ class Drain:
 
     @property
     def draining(self) -> bool:
-        """Whether this worker has begun to leave."""
+        """Whether this worker is leaving."""
         return self._draining
 
     def stop_run(self) -> None:
-        """End the run here: stop the users, report, and be ready for the next one."""
+        """Stop the users, report, and become ready for the next run; returns at once."""
         if not self._stopping:
             self._stopping = gevent.spawn(self._stop)
 
     def drain(self) -> None:
-        """Stop the users and report, before the master hears a goodbye."""
+        """Stop the users, and wait until the leader has every report; before this worker quits."""
         self._draining = True
         self._runner.send_message(LEAVING)
         self._hand_over()
@@ -64,7 +64,7 @@ class Drain:
         self._resend_buffer.flush()
 
     def handle(self, message: Message, forward: Forward) -> None:
-        """Carry out a stop; forward the rest once the users have stopped, where it touches them."""
+        """Carry out a stop; forward what affects users once they have stopped. A stage."""
         if message.type == "stop":
             self.stop_run()
             return
@@ -73,9 +73,9 @@ class Drain:
         if message.type == "spawn":
             if self._draining:
                 return
-            # Whoever asks now is told what will be, though the users are still to start.
+            # A leader that asks now gets the users that will run, before they have started.
             self._runner.target_user_classes_count = message.data["user_classes_count"]
-            # The clock of this leader may be behind that of the one before.
+            # This leader's clock may be behind that of the previous one.
             self._runner.last_received_spawn_timestamp = 0
         forward(message)
 

@@ -1,10 +1,10 @@
-"""The way to the leader, whoever that is: refuse the ones before, find the one that comes.
+"""Connect to the leader of the highest epoch, and reconnect when it is silent.
 
-Locust 2.47.0 (``rpc.zmqrpc.Client``, ``WorkerRunner``) obeys whoever speaks, and stays with one
-address for ever. It does not notice a master that is paused or cut off: messages to it wait in
-the socket. Here a worker that misses two heartbeats looks for the leader and connects anew.
-What was on its way by then is given up on purpose, for it may be another one's: reports are kept
-(worker/resend_buffer.py), and the leader is told what is true here (worker/orphan.py).
+Locust 2.47.0 (``rpc.zmqrpc.Client``, ``WorkerRunner``) obeys any sender, and keeps one address
+forever. It does not notice a master that is paused or cut off: messages to it wait in the socket.
+Here a worker that misses two heartbeats looks for the leader and reconnects. It drops unsent
+messages on purpose, because they may be meant for another leader: reports are in the resend buffer
+(worker/resend_buffer.py), and the worker tells the new leader what it runs (worker/orphan.py).
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.worker.discovery import Address, LeaderDiscovery, format_address
 from locust_fleet.worker.failure_detector import FailureDetector
 
-# Two that did not come, and half of one for those that come a little late.
+# Two missed heartbeats, and half of one for those that are a little late.
 BEATS_MISSED = 2.5
-# Looks per heartbeat.
+# Checks of the silence per heartbeat.
 CHECKS_PER_BEAT = 4
 NO_MASTER_RETRY_S = 0.5
 
 logger = logging.getLogger(__name__)
-# Connects one socket, once; Locust's own.
+# Locust's own, which connects one socket, once.
 Client = zmqrpc.Client
 
 
 class LeaderConnection:
-    """Stands for Locust's connection to the master, and is a series of them."""
+    """Takes the place of Locust's connection to a master, and replaces it when needed."""
 
     def __init__(
         self,
@@ -53,7 +53,10 @@ class LeaderConnection:
         drops: DropCounter,
         farewell: Farewell,
     ) -> None:
-        """``farewell`` is called before this process ends, for want of a loop of this one."""
+        """Connect to the leader; waits for one. The host and port are those of the settings.
+
+        ``farewell`` is called if a loop of this connection ends, before this process ends.
+        """
         self._discovery = LeaderDiscovery(redis, host, port)
         self._identity = identity
         self._inbox: Queue[tuple[int, Message]] = Queue()
@@ -63,7 +66,7 @@ class LeaderConnection:
         self._closed = False
         self._drops = drops
         self._farewell = farewell
-        # The highest epoch that was heard of.
+        # The highest epoch that a message had so far.
         self.epoch = 0
         self.reconnects = 0
         beat_s = runners.HEARTBEAT_INTERVAL
@@ -79,45 +82,48 @@ class LeaderConnection:
 
     @property
     def leader(self) -> str:
-        """Where the leader is, or was heard last."""
+        """The ``host:port`` that this worker is connected to."""
         return format_address(self._address)
 
     @property
     def silent_s(self) -> float:
-        """How long nothing was heard of any leader, in seconds in which this process was awake."""
+        """Seconds without a message of a leader, while this process was awake."""
         return self._failure_detector.since_heard_s
 
     @property
     def lost(self) -> bool:
-        """Whether there is no leader, as far as this worker can tell."""
+        """Whether this worker has no leader, as far as it can tell."""
         return not self._heard or self._failure_detector.suspects(self._silence_timeout_s)
 
     def send(self, message: Message) -> None:
-        """Send a message, or drop it where nobody takes any; Locust would let users wait."""
+        """Send a message, or drop it if the socket is full; Locust would make users wait.
+
+        Raises RPCError when the socket fails.
+        """
         self._first = self._first or message
         try:
             self._client.socket.send(stamp(message, self.epoch).serialize(), zmq.NOBLOCK)
         except zmq.Again:
-            logger.debug("nobody takes a message of type %s", message.type)
+            logger.debug("this worker drops a message of type %s: no master takes it", message.type)
         except zmq.ZMQError as error:
-            raise RPCError(f"no message can be sent: {error}") from error
+            raise RPCError(f"this worker cannot send a message: {error}") from error
 
     def recv(self) -> Message:
-        """Return the next message of a leader whose time is not over."""
+        """Wait for the next message of the leader of the highest epoch, and return it."""
         while True:
             epoch, message = self._inbox.get()
-            # Another one may have spoken since this one came.
+            # A leader of a later epoch may have sent a message since this one arrived.
             if epoch == self.epoch:
                 return message
 
     def close(self) -> None:
-        """Let go of the leader; for good."""
+        """Close the connection for good."""
         self._closed = True
         self._watch.kill(block=False)
         close_client(self._client)
 
     def watch(self) -> None:
-        """Look forever whether the leader is there, and for another one if not."""
+        """Check forever whether the leader is silent, and reconnect if it is."""
         while True:
             gevent.sleep(self._check_interval_s)
             self._failure_detector.tick(time.monotonic())
@@ -126,24 +132,24 @@ class LeaderConnection:
                 self._renewal = gevent.spawn(self.renew, exclude_current=fresh)
 
     def renew(self, *, exclude_current: bool = False) -> None:
-        """Connect anew, if there is anybody; who answers is asked nothing that was said before."""
+        """Connect to a master that listens, if any; unsent and unread messages are lost."""
         address = self._discovery.find(self._address, exclude_silent=exclude_current)
         if address is None:
             return
         self._failure_detector.note_reconnect()
         logger.warning(
-            "nothing heard from %s for %.1f s; connects to %s",
+            "this worker has heard nothing from %s for %.1f s; it connects to %s",
             *(self.leader, self.silent_s, format_address(address)),
         )
         self.reconnects += 1
         old, self._address = self._client, address
         self._client = self._connect()
-        # Who is waiting for messages of the old one sees that it is no more.
+        # The loop that reads the old one sees that it is closed, and ends.
         close_client(old)
         while not self._inbox.empty():
             self._inbox.get()
         if self._heard:
-            # As if it had asked: it may not know this worker, or miss what it sent meanwhile.
+            # As if the master had asked: it may not know this worker, or have missed its messages.
             self._inbox.put((self.epoch, Message(WHO, None, self._identity)))
         elif self._first:
             self.send(self._first)
@@ -155,7 +161,7 @@ class LeaderConnection:
             if address:
                 return address
             if not warned:
-                logger.warning("no master listens at %s yet; waiting for one", given)
+                logger.warning("no master listens at %s yet; this worker waits for one", given)
             warned = True
             gevent.sleep(NO_MASTER_RETRY_S)
 
@@ -167,14 +173,14 @@ class LeaderConnection:
         return client
 
     def _listen(self, client: zmqrpc.Client) -> None:
-        """Take in what comes at once, however long a message before takes to be carried out."""
+        """Read messages as they arrive, however long the handling of earlier ones takes."""
         while True:
             try:
                 frames = client.socket.recv_multipart()
             except zmq.ZMQError as error:
                 if client.socket.closed:
                     return
-                logger.error("nothing can be received from %s: %s", self.leader, error)
+                logger.error("this worker cannot receive from %s: %s", self.leader, error)
                 gevent.sleep(self._check_interval_s)
                 continue
             try:
@@ -186,16 +192,17 @@ class LeaderConnection:
         if epoch < self.epoch:
             if epoch != self._refused:
                 logger.warning(
-                    "refuses %s, whose epoch %d is over since %d", self.leader, epoch, self.epoch
+                    "this worker refuses %s, whose epoch %d has ended: the latest is %d",
+                    *(self.leader, epoch, self.epoch),
                 )
             self._refused = epoch
             return
         if message.type == FAREWELL:
-            logger.info("the leader at %s hands over", self.leader)
+            logger.info("the leader at %s hands over to another master", self.leader)
             self._failure_detector.note_farewell()
             return
         if epoch > self.epoch:
-            logger.info("obeys the leader at %s, epoch %d", self.leader, epoch)
+            logger.info("this worker follows the leader at %s, epoch %d", self.leader, epoch)
         self.epoch = epoch
         self._heard = True
         self._failure_detector.note_message()
@@ -203,7 +210,7 @@ class LeaderConnection:
 
 
 def read(frames: list[bytes]) -> tuple[Message, int]:
-    """Return a message of a master, and the epoch that it says; raises Unreadable."""
+    """Return a message of a master, and its epoch, from the frames; raises Unreadable."""
     if len(frames) != 1:
         raise Unreadable(Cause.FRAMES, f"it has {len(frames)} frames, not 1")
     message, epoch = parse(frames[0])
@@ -212,7 +219,7 @@ def read(frames: list[bytes]) -> tuple[Message, int]:
 
 
 def close_client(client: zmqrpc.Client) -> None:
-    """End a connection with all that is its own; what nobody took yet is dropped."""
+    """Close a connection with its ZeroMQ context; drop unsent messages."""
     context = client.socket.context
     client.close(linger=0)
     context.term()

@@ -1,4 +1,4 @@
-"""What a worker does in the life of a run: first to last."""
+"""The hooks of a run on a worker, in their order: start, report, stopping, stop, quitting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from locust_fleet.worker.runner import FleetWorkerRunner
 
 
 class WorkerLifecycle:
-    """Tells the parts of a worker of its runs."""
+    """Calls the parts of a worker when a run starts, reports, stops or ends with the process."""
 
     def __init__(
         self,
@@ -44,19 +44,19 @@ class WorkerLifecycle:
         self._data_client = data_client
 
     def attach(self) -> None:
-        """From now on, follow the runs of this environment."""
+        """Start to call the hooks on events of this environment."""
         events = self._environment.events
         events.request.add_listener(self._data_client.count_request)
         events.report_to_master.add_listener(in_order(self.report_steps, "data"))
         events.test_start.add_listener(in_order(self.at_start))
         events.test_stopping.add_listener(in_order(self.at_stopping))
         events.test_stop.add_listener(in_order(self.at_stop))
-        # Called before Locust's own listener, which says goodbye to the leader.
+        # Runs before Locust's own listener, which says goodbye to the leader.
         events.quitting.add_listener(in_order((self._drain.drain,)))
 
     @property
     def report_steps(self) -> tuple[Callable[[dict[str, Any]], None], ...]:
-        """What becomes of a report before it is sent."""
+        """The steps that a report passes before it is sent."""
         return (
             shorten,
             self._capacity.report,
@@ -66,7 +66,7 @@ class WorkerLifecycle:
 
     @property
     def at_start(self) -> tuple[Callable[[], None], ...]:
-        """What happens when users are about to start."""
+        """The hooks of users that are about to start."""
         return (
             self._arrivals.begin_run,
             self._guard.forget,
@@ -75,26 +75,26 @@ class WorkerLifecycle:
 
     @property
     def at_stopping(self) -> tuple[Callable[[], None], ...]:
-        """What happens when users are about to stop."""
+        """The hooks of users that are about to stop."""
         return (self._arrivals.stop_run, self._data_client.stop_waiting)
 
     @property
     def at_stop(self) -> tuple[Callable[[], None], ...]:
-        """What happens when all users have stopped."""
+        """The hooks of users that have all stopped."""
         return (
             self._arrivals.end_run,
             self._runner.report_now,
             self._collect_garbage,
             self._forget_run,
-            # After the run is over for this worker, so that it does not take part in it again.
+            # After the run is forgotten here, so that this worker does not join its data again.
             self._data_client.end,
         )
 
     def _collect_garbage(self) -> None:
-        """Close the connections of users that have ended, while there is nothing else to do.
+        """Close the connections of users that have ended, while this worker is idle.
 
-        Locust 2.47.0 (``HttpUser``, ``FastHttpUser``) leaves that to the collector of garbage,
-        which hardly ever looks at what is old.
+        Locust 2.47.0 (``HttpUser``, ``FastHttpUser``) leaves that to the garbage collector, which
+        rarely collects its old generation.
         """
         gc.collect()
 

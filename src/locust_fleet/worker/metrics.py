@@ -1,4 +1,4 @@
-"""Tell Prometheus how this worker does; what it requests is counted on the master alone."""
+"""Render this worker's metrics for Prometheus; only the master counts its requests."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from locust_fleet.settings.worker import IdentitySettings
 from locust_fleet.worker.leader_connection import LeaderConnection
 
 LOOK_S = 0.5
-# The largest lag of so many looks is told, so that no scrape misses a short one.
+# The metric is the largest lag of so many checks, so that no scrape misses a short one.
 LOOKS = 30
 
 
 class WorkerMetrics:
-    """Makes the text of a scrape."""
+    """Renders the text of a scrape."""
 
     def __init__(
         self,
@@ -44,22 +44,22 @@ class WorkerMetrics:
         self._lag = Lag()
 
     def attach(self) -> None:
-        """Begin to measure."""
+        """Start to measure."""
         gevent.spawn(self._lag.watch)
         count_in_flight(HOOKS.counters)
 
     def render(self) -> Iterator[bytes]:
-        """Return the text in parts."""
+        """Yield the text in parts."""
         runner = self._runner
         gauges = {
-            "locust_worker_users": ("Users that run here.", runner.user_count),
+            "locust_worker_users": ("Running users of this worker.", runner.user_count),
             "locust_worker_cpu_percent": (
-                "CPU time of this process, of one core, over Locust's last ten seconds.",
+                "CPU time of this process in percent of one core, over Locust's last ten seconds.",
                 runner.current_cpu_usage,
             ),
             "locust_worker_memory_bytes": ("Resident memory.", self._memory().rss),
             "locust_worker_loop_lag_seconds": (
-                "How late the event loop was at most, in the last fifteen seconds.",
+                "The largest lag of the event loop in the last fifteen seconds.",
                 self._lag.highest_s,
             ),
             "locust_worker_requests_in_flight": (
@@ -67,7 +67,7 @@ class WorkerMetrics:
                 HOOKS.counters.in_flight,
             ),
             "locust_worker_leader_silence_seconds": (
-                "Time since the leader was heard.",
+                "Time since the last message of the leader.",
                 self._connection.silent_s,
             ),
         }
@@ -75,7 +75,7 @@ class WorkerMetrics:
             yield family(name, "gauge", about, [({}, value)]).encode()
         counters = {
             "locust_worker_reconnects_total": (
-                "How often it connected anew, to the same leader or another.",
+                "How often it reconnected, to the same leader or another.",
                 self._connection.reconnects,
             ),
             "locust_worker_http_retries_total": (
@@ -97,7 +97,7 @@ class WorkerMetrics:
 
 
 class Lag:
-    """How late the event loop wakes a greenlet: users' clocks run late by as much."""
+    """How late the event loop wakes a greenlet: users wait that much too long."""
 
     def __init__(self) -> None:
         self._lags: deque[float] = deque(maxlen=LOOKS)
@@ -107,7 +107,7 @@ class Lag:
         return max(self._lags, default=0.0)
 
     def watch(self) -> None:
-        """Look forever."""
+        """Measure forever."""
         while True:
             due = time.monotonic() + LOOK_S
             gevent.sleep(LOOK_S)

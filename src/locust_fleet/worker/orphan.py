@@ -1,8 +1,8 @@
-"""Tell a master that does not know this worker what it has; end a load that nobody commands.
+"""Tell a new master what this worker runs; stop users that have had no master for too long.
 
-Locust 2.47.0 lets a worker say once that it is ready, so a master that starts in the middle of a
-run never learns of it. Only the master ends a run; without one, users go on until the worker
-ends itself (``WorkerRunner.heartbeat_timeout_checker``), and its counts with it.
+Locust 2.47.0 lets a worker say only once that it is ready, so a master that starts during a run
+never learns of it. Only the master ends a run; without one, users go on until the worker ends
+itself (``WorkerRunner.heartbeat_timeout_checker``), and its counts are lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class OrphanWatch:
-    """What a worker says of itself, and what it does when nobody asks."""
+    """Answers a master that asks what this worker runs, and stops users without a master."""
 
     def __init__(
         self,
@@ -47,30 +47,30 @@ class OrphanWatch:
         self._connection = connection
 
     def attach(self) -> None:
-        """From now on, answer; ``watch`` must run as well."""
+        """Start to answer; ``watch`` must run as well."""
         self._runner.register_message(WHO, self._answer)
 
     def watch(self) -> None:
-        """Look once per heartbeat, forever, whether users go on that should not."""
+        """Check once per heartbeat, forever, whether users run that should not."""
         while True:
             gevent.sleep(runners.HEARTBEAT_INTERVAL)
             self.check(time.time())
 
     def check(self, now: float) -> None:
-        """Stop the users if no master is there and their time, or the one without one, is over.
+        """Stop the users if there is no master, and the run or the limit without one has ended.
 
-        ``now`` is in seconds since 1970. What was counted is kept until a master asks for it.
+        ``now`` is in seconds since 1970. Reports are kept until a master asks for them.
         """
-        # A master that is there ends the run by itself.
+        # A master ends the run itself.
         if not self._has_users() or not self._connection.lost:
             return
         ends_at = self._ends_at()
         if ends_at is not None and now > ends_at:
-            logger.warning("the time of the run is over, and no master is there to say so")
+            logger.warning("the run time has passed without a master; this worker stops its users")
             self._drain.stop_run()
         elif self._connection.silent_s > self._ghost_limit_s:
             logger.error(
-                "no master for %d s; the users are stopped until one comes",
+                "no master for %d s; this worker stops its users until one leads",
                 self._connection.silent_s,
             )
             self._drain.stop_run()
@@ -85,10 +85,10 @@ class OrphanWatch:
         self._runner.send_message(
             HERE,
             {
-                # Once its users have stopped by themselves, that of which it has reports.
+                # Once it has stopped its users without a master, the run of its kept reports.
                 RUN: self._run_id() or self._resend_buffer.run,
                 "state": runner.worker_state,
-                # What it was told to have, for some may be starting just now.
+                # The users that it is assigned, as some may be starting just now.
                 "users": dict(runner.target_user_classes_count) if self._has_users() else {},
                 "user_classes_count": runner.user_classes_count,
             },

@@ -1,8 +1,8 @@
-"""Keep each report of a run until a leader has it for good.
+"""Keep each report of a run until a leader acknowledges it.
 
-What a master that is killed had read, or its kernel had taken in, would be lost. So reports are
-numbered within a run and kept until the leader acknowledges them; it asks for those that it
-misses (master/reports/sequence.py) and counts each once.
+A killed master loses what it has read, or its kernel has received, since its last checkpoint. So
+this worker numbers its reports within a run. The leader asks for those that are missing
+(master/reports/sequence.py), and counts each once.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import gevent
 from locust_fleet.protocol.messages import ACKNOWLEDGED, NUMBER, OLDEST, RESEND, RUN
 from locust_fleet.protocol.report_codec import SHORT
 
-# A worker's memory is not for reports: beyond this the oldest go, which a leader has in its own.
+# The limit of memory for reports; beyond it the oldest are dropped.
 MOST_BYTES = 64 << 20
-# Of a report besides its statistics, roughly.
+# The approximate size of a report without its statistics.
 REPORT_BYTES = 1000
-# How long a worker that leaves waits until its reports are safe, and how often it offers them.
+# How long a worker that leaves waits until its reports are safe, and how often it resends them.
 FLUSH_TIMEOUT_S = 10.0
 RESEND_INTERVAL_S = 1.0
 
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class NumberedReport:
-    """A report, the run that it belongs to, its number in that run, and about how large it is."""
+    """A report, its run, its number in that run, and its approximate size in bytes."""
 
     run: str
     number: int
@@ -44,7 +44,7 @@ class NumberedReport:
 
 
 class ResendBuffer:
-    """The reports of this worker that no leader has acknowledged, oldest first."""
+    """This worker's reports that no leader has acknowledged, oldest first."""
 
     def __init__(self, runner: WorkerRunner, run_id: Callable[[], str | None]) -> None:
         self._runner = runner
@@ -59,25 +59,25 @@ class ResendBuffer:
 
     @property
     def run(self) -> str | None:
-        """The run of the oldest report that is kept; None without any."""
+        """The run of the oldest report in the buffer; None if it is empty."""
         return self._reports[0].run if self._reports else None
 
     def attach(self) -> None:
-        """From now on, hear which reports the leader has, and which it wants."""
+        """Start to drop acknowledged reports, and to resend those that the leader asks for."""
         self._runner.register_message(ACKNOWLEDGED, self._on_acknowledged)
         self._runner.register_message(RESEND, self._on_resend)
 
     def last(self) -> dict[str, Any]:
-        """Return the run and number of the last report, for the word that users have stopped."""
+        """Return run and number of the last report, which go with the message of a stop."""
         return {RUN: self._run, NUMBER: self._number}
 
     def unreserve(self) -> None:
-        """Forget the last report, which cannot be sent; the next one gets its number."""
+        """Drop the last report, which cannot be sent; the next one gets its number."""
         self._size -= self._reports.pop().size
         self._number -= 1
 
     def flush(self) -> None:
-        """Wait until a leader has every report, for a while; offer them again meanwhile."""
+        """Wait until a leader has every report, at most FLUSH_TIMEOUT_S; resend them meanwhile."""
         now = time.monotonic()
         deadline, offer = now + FLUSH_TIMEOUT_S, now + RESEND_INTERVAL_S
         while self._reports and now < deadline:
@@ -87,12 +87,12 @@ class ResendBuffer:
             gevent.sleep(0.02)
             now = time.monotonic()
         if self._reports:
-            logger.error("%d reports reached no leader and are lost", len(self._reports))
+            logger.error("%d reports are lost: no leader acknowledged them", len(self._reports))
 
     def add(self, data: dict[str, Any]) -> None:
-        """Number a report and keep it; whatever else changes it has done so."""
+        """Number a report and keep it; the last step that changes a report."""
         run = self._run_id()
-        # Without a run nothing is counted.
+        # The master counts nothing without a run.
         if run is None:
             return
         if run != self._run:
@@ -103,7 +103,10 @@ class ResendBuffer:
         self._size += size
         while self._size > MOST_BYTES and len(self._reports) > 1:
             lost = self._drop()
-            logger.warning("report %d of run %s is not kept any longer", lost.number, lost.run)
+            logger.warning(
+                "the buffer is full; this worker drops report %d of run %s",
+                *(lost.number, lost.run),
+            )
         data |= {RUN: run, NUMBER: self._number, OLDEST: self._oldest_of(run)}
 
     def _on_acknowledged(self, msg: Message, **_: Any) -> None:
@@ -115,7 +118,7 @@ class ResendBuffer:
         self.send_after(msg.data[RUN], msg.data[NUMBER])
 
     def send_after(self, run: str, number: int) -> None:
-        """Send a run's reports after a number once more, with the users that are there now."""
+        """Resend a run's reports after a number, with the present numbers of users."""
         for report in list(self._reports):
             if report.run == run and report.number > number:
                 users = {
@@ -135,5 +138,5 @@ class ResendBuffer:
 
 
 def _is_covered(report: NumberedReport, run: str, number: int) -> bool:
-    """Whether a word about a run up to a number is about this report."""
+    """Whether an acknowledgement of a run up to a number includes this report."""
     return report.run == run and report.number <= number

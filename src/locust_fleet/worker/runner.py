@@ -1,6 +1,7 @@
-"""Locust's runner of a worker, with the parts of the fleet in it.
+"""Locust's worker runner with the parts of the fleet.
 
-Locust 2.47.0 (``WorkerRunner``) offers no hook in these places; each override says what for.
+Locust 2.47.0 (``WorkerRunner``) has no hook in these places; contract.py says why each override
+exists.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from locust_fleet.worker.drain import Drain
 from locust_fleet.worker.leader_connection import LeaderConnection
 from locust_fleet.worker.resend_buffer import ResendBuffer
 
-# How long a last report has to leave this host.
+# Seconds for a last report to leave this host.
 LAST_REPORT_S = 0.2
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerRunnerParts:
-    """What the runner asks; without a remote store, shared data is in Redis."""
+    """The parts that the runner calls; without a remote store, shared data is in Redis."""
 
     drops: DropCounter
     drain: Drain
@@ -40,17 +41,17 @@ class WorkerRunnerParts:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """What a leader's message passes before Locust has it, first to last."""
+        """The stages of a leader's message before Locust handles it, first to last."""
         first = (self.remote_store,) if self.remote_store else ()
         return (
-            *first,  # an answer about shared data does not wait for other messages
-            self.drops,  # a message that cannot be carried out ends nothing
-            self.drain,  # a stop reports first, and nothing starts users meanwhile
+            *first,  # takes answers about shared data, which must not wait for other messages
+            self.drops,  # counts a message whose handling fails, so that it ends nothing
+            self.drain,  # stops with a report, and delays what affects users meanwhile
         )
 
 
 class FleetWorkerRunner(WorkerRunner):
-    """Is Locust's own, but for its loops, until it is given the parts of the fleet."""
+    """Is Locust's own runner, except for its loops, until it gets the parts of the fleet."""
 
     def __init__(
         self,
@@ -63,58 +64,58 @@ class FleetWorkerRunner(WorkerRunner):
     ) -> None:
         self._ends_in_order = ends_in_order
         self._parts: WorkerRunnerParts | None = None
-        # From the first message on, which comes before ``init``.
+        # The first message arrives before ``init``.
         self._receive: Forward = chain((drops,), super().handle_message)
         super().__init__(environment, master_host, master_port)
 
     @property
     def connection(self) -> LeaderConnection:
-        """What Locust takes for its connection to a master."""
-        assert isinstance(self.client, LeaderConnection), "bootstrap.py has replaced Locust's"
+        """The connection to the leader, which Locust takes for its own."""
+        assert isinstance(self.client, LeaderConnection), "bootstrap.py replaces Locust's Client"
         return self.client
 
     def attach_parts(self, parts: WorkerRunnerParts) -> None:
-        """Ask these parts from now on."""
+        """Call these parts from now on."""
         self._parts = parts
         self._receive = chain(parts.stages, super().handle_message)
 
     def worker(self) -> None:  # type: ignore[override]
-        """Hear the leader; without this loop the process is of no use, and ends."""
+        """Read the leader's messages; the process ends with this loop."""
         self._vital("worker", super().worker)
 
     def heartbeat(self) -> None:  # type: ignore[override]
-        """Tell the leader that this worker is there; the same."""
+        """Send heartbeats to the leader; the process ends with this loop."""
         self._vital("heartbeat", super().heartbeat)
 
     def stats_reporter(self) -> None:  # type: ignore[override]
-        """Report what was counted; the same."""
+        """Send reports to the leader; the process ends with this loop."""
         self._vital("stats_reporter", super().stats_reporter)
 
     def heartbeat_timeout_checker(self) -> None:  # type: ignore[override]
-        """Do nothing: a worker without a master ends its load, but not itself (orphan.py)."""
+        """Do nothing: a worker without a master stops its users, but not itself (orphan.py)."""
 
     def handle_message(self, msg: Message) -> None:
-        """Carry out what the leader says."""
+        """Handle a message of the leader."""
         self._receive(msg)
 
     def reset_connection(self) -> None:
-        """Connect anew, to whoever leads."""
+        """Reconnect, to the present leader."""
         self.connection.renew()
 
     def report_now(self) -> None:
-        """Send a report besides those of the loop."""
+        """Send a report at once, in addition to those of the loop."""
         self._send_stats()
 
     def last_report(self, _: BaseException | None = None) -> None:
-        """Send what was counted, for this process ends at once."""
+        """Send the counts since the last report, because this process is about to end."""
         self._send_stats()
-        # A thread of its own sends it.
+        # A thread of ZeroMQ sends it.
         time.sleep(LAST_REPORT_S)
 
     def _send_stats(self) -> None:
-        """Send a report; Locust's loop would end with one that cannot be sent.
+        """Send a report; drop one that cannot be sent.
 
-        The users would go on, and nothing of what they do would be counted any more.
+        Locust's loop would end with it: the users would go on, and no request would count any more.
         """
         resend_buffer = self._parts.resend_buffer if self._parts else None
         before = len(resend_buffer) if resend_buffer is not None else 0
@@ -122,10 +123,10 @@ class FleetWorkerRunner(WorkerRunner):
             super()._send_stats()
         except RPCError:
             raise
-        except Exception:  # whatever a scenario put into it; logged below
+        except Exception:  # a scenario may put anything into it; logged below
             if resend_buffer is not None and len(resend_buffer) > before:
                 resend_buffer.unreserve()
-            logger.exception("a report could not be sent; what it counted is lost")
+            logger.exception("this worker cannot send a report; its counts are lost")
 
     def _vital(self, name: str, loop: Callable[[], object]) -> None:
         vital(name, loop, self._ends_in_order, self.last_report)()

@@ -1,9 +1,9 @@
-"""Give up the users of a worker that was away: others run in their place by then.
+"""Stop the users of a worker that hung or was cut off: other workers run them by then.
 
-A process that hangs or is cut off is lost to the master, which starts its users elsewhere. Locust
-2.47.0 goes on with all of them when it is back, beside those that replaced them. Here it stops
-them as soon as it wakes up, or when the master says so, and then says that it has. What it was
-told before it was away is read first, so after that word nothing old starts them again.
+The master starts the users of a missing worker elsewhere. A worker of Locust 2.47.0 that returns
+goes on with all of its own, beside those that replaced them. Here it stops them when it wakes up,
+or when the master asks it to, and then confirms that. It reads older messages before the
+confirmation is sent, so none of them starts users after it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class StallDetector:
-    """What a worker does about having been away."""
+    """Notices that this process was asleep, and stops its users then."""
 
     def __init__(self, runner: WorkerRunner, asleep_s: float) -> None:
         self._runner = runner
@@ -32,17 +32,17 @@ class StallDetector:
         self._stopping: gevent.Greenlet[..., None] | None = None
 
     def attach(self) -> None:
-        """From now on, do as the master says; ``watch`` must run as well."""
+        """Start to stop the users when the master asks for it; ``watch`` must run as well."""
         self._runner.register_message(GIVE_UP, self._on_give_up)
 
     def watch(self) -> None:
-        """Look forever whether this process was asleep."""
+        """Check forever whether this process was asleep."""
         while True:
             before = time.monotonic()
             gevent.sleep(POLL_INTERVAL_S)
             slept_s = time.monotonic() - before - POLL_INTERVAL_S
             if slept_s >= self._asleep_s and self._runs:
-                logger.warning("asleep for %.0f s; other workers have this one's users", slept_s)
+                logger.warning("asleep for %.0f s; this worker stops its users", slept_s)
                 self._give_up(AWOKE)
 
     @property
@@ -50,12 +50,12 @@ class StallDetector:
         return self._runner.worker_state in (STATE_RUNNING, STATE_SPAWNING)
 
     def _on_give_up(self, **_: Any) -> None:
-        # The master repeats itself; users that finish their requests need not begin to anew.
+        # The master repeats its request; users that are stopping need not be stopped again.
         if self._stopping is None or self._stopping.dead:
             self._stopping = self._give_up(GAVE_UP)
 
     def _give_up(self, say: str) -> gevent.Greenlet[..., None]:
-        """Stop all users, in the place of whatever starts some; their requests are counted."""
+        """Stop all users, and any start that is under way; their requests count."""
         runner = self._runner
         if runner.spawning_greenlet:
             runner.spawning_greenlet.kill(block=True)

@@ -1,4 +1,4 @@
-"""Judge what is to be set for a class of users, before anybody is told of it. Pure."""
+"""Check settings of a class of users before any process applies them. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from locust_fleet.errors import BadInput
 from locust_fleet.policy.limits import LONGEST_HOST, MOST_USERS, line, shown, whole
 
-# Of Locust's message to workers: the name of the class in it, and what may be set.
+# Fields of Locust's message to workers: the name of the class, and its settings.
 CLASS = "user_class_name"
 SETTINGS = ("host", "weight", "fixed_count", "tasks")
 MOST_WEIGHT = 1_000_000
@@ -17,7 +17,7 @@ MOST_WEIGHT = 1_000_000
 
 @dataclass(frozen=True)
 class UserClass:
-    """A class of users as it stands; ``tasks`` are all that the locustfile gives it."""
+    """The present settings of a class; ``tasks`` are all that the locustfile gives it."""
 
     weight: float = 1
     fixed_count: int = 0
@@ -26,7 +26,7 @@ class UserClass:
 
     @property
     def has_users(self) -> bool:
-        """Tell whether a run has users of it."""
+        """Whether a run has users of this class."""
         return self.weight > 0 or self.fixed_count > 0
 
 
@@ -34,7 +34,7 @@ Classes = Mapping[str, UserClass]
 
 
 def read_setting(body: object, known: Classes, running: Collection[str]) -> dict[str, Any]:
-    """Return what is to be set for a known class; BadInput names the field that is wrong.
+    """Return checked settings of a known class; raises BadInput, which names the wrong field.
 
     ``running`` are the classes of a run: some of them must have users afterwards.
     """
@@ -60,19 +60,19 @@ def read_setting(body: object, known: Classes, running: Collection[str]) -> dict
 
 
 def any_users(known: Classes, names: Collection[str]) -> bool:
-    """Tell whether a run of these classes has users."""
+    """Whether a run of these classes has users."""
     return any(known[name].has_users for name in names if name in known)
 
 
 def _read(key: str, value: object, present: UserClass) -> Any:
     match key:
         case "host":
-            # Locust's page sends an empty text for a class without a host.
+            # Locust's page sends "" for a class without a host.
             return None if value is None else line(key, value, LONGEST_HOST) or None
         case "tasks":
             return _read_tasks(value, present)
         case "weight" if isinstance(value, float) and value == present.weight:
-            # A locustfile may have fractions, and Locust's page sends all that there is.
+            # A locustfile may have a fraction, and Locust's page sends back every present value.
             return value
         case "weight":
             return whole(key, value, 0, MOST_WEIGHT)

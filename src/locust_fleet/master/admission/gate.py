@@ -1,6 +1,6 @@
-"""Ask the rules whoever starts a run, and hear where workers refuse a target.
+"""Check every start of a run against the rules, and record targets that workers refuse.
 
-For people the UI asks before (web.py); nobody else asks for autostart and shapes.
+web.py has checked a person's start before; autostart and shapes are checked only here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class StartGate:
-    """Every start goes through it."""
+    """The gate that each start passes."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class StartGate:
         allowlist: Allowlist,
         note_change: Callable[[], None],
     ) -> None:
-        """``note_change`` is called when the number of users of a run is about to change."""
+        """``note_change`` is called when a run's number of users is about to change."""
         self._environment = environment
         self._runner = runner
         self._recorder = recorder
@@ -44,7 +44,7 @@ class StartGate:
         self._note_change = note_change
 
     def attach(self) -> None:
-        """From now on, note what workers refuse."""
+        """Start to record the targets that workers refuse."""
         self._runner.register_message(TARGET_REFUSED, safe_listener(self._note_refused_target))
 
     def start(
@@ -55,10 +55,10 @@ class StartGate:
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        """Start, or change the users of a run, as Locust does, if the rules have no objection."""
+        """Start a run, or change its users, with Locust's own start, if the rules allow it."""
         runner, recorder = self._runner, self._recorder
         if recorder.active and runner.state == STATE_STOPPING:
-            logger.warning("not started: the run before is still stopping")
+            logger.warning("the master does not start a run while another one is stopping")
             return
         refusal = rules.refuse_numbers(user_count, spawn_rate) or rules.refuse_hosts(
             hosts_of_users(self._environment), self._allowlist
@@ -68,13 +68,13 @@ class StartGate:
             return
         if recorder.active:
             set_run_end(self._environment, recorder.active)
-            # Written as soon as Locust's start first waits.
+            # It is saved as soon as Locust's start yields.
             self._note_change()
         try:
-            # A shape may work with fractions, which nobody can run.
+            # A shape may compute with fractions of users.
             locust_start(round(user_count), spawn_rate, *args, **kwargs)
         except GreenletExit:
-            # Stop came while the run began. Locust would see nothing to stop yet.
+            # A stop came while the run began; without this state Locust sees nothing to stop.
             if recorder.active and runner.state not in (STATE_RUNNING, STATE_SPAWNING):
                 runner.update_state(STATE_SPAWNING)
             raise
@@ -88,6 +88,6 @@ class StartGate:
 
 
 def set_run_end(environment: Environment, run: Run) -> None:
-    """Let the workers know, with the next message to spawn users, when the run is due to end."""
+    """Add the end of the run to the options that Locust sends with each spawn message."""
     ends_at = run.ends_at.timestamp() if run.ends_at else None
     setattr(environment.parsed_options, RUN_ENDS, ends_at)

@@ -1,4 +1,4 @@
-"""Decide whether a run may start or change. Pure: web.py asks for people, gate.py for others."""
+"""Decide whether a run may start or change. Pure: web.py asks for people, gate.py for all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from locust_fleet.policy.limits import FASTEST, MOST_USERS, SLOWEST
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why something may not be done: a word for programs and a sentence for people."""
+    """Why something is refused: a code for programs and a sentence for people."""
 
     code: str
     message: str
@@ -29,10 +29,10 @@ def refuse_start(
     workers: int,
     allowlist: Allowlist,
 ) -> Refusal | None:
-    """Judge a start, which during a run is a change of its users; None when it may be done.
+    """Return why a start is refused, None if it is allowed; during a run it changes the users.
 
-    ``host`` is the target that was asked for, None to leave it as it is; ``hosts`` are those
-    that the users would then have. ``only_new`` refuses the change of a run, too.
+    ``host`` is the requested target, None to leave it unchanged; ``hosts`` are those that the users
+    would have. ``only_new`` refuses to change a run, too.
     """
     if active is not None:
         if stopping:
@@ -48,7 +48,7 @@ def refuse_start(
 
 
 def refuse_numbers(users: float, spawn_rate: float) -> Refusal | None:
-    """Judge what a shape or the configuration asks for, which no form has asked for."""
+    """Return why the numbers of a shape or the configuration are refused, None if allowed."""
     if not 0 <= users <= MOST_USERS:
         return Refusal("bad_input", f"{users} users cannot run; use 0 to {MOST_USERS}")
     if not SLOWEST <= spawn_rate <= FASTEST:
@@ -61,7 +61,7 @@ def refuse_numbers(users: float, spawn_rate: float) -> Refusal | None:
 def refuse_host_of_class(
     host: str | None, present: str | None, active: Run | None, allowlist: Allowlist
 ) -> Refusal | None:
-    """Judge the host that a class of users is to have; None when it may."""
+    """Return why a new host of a class of users is refused, None if it is allowed."""
     if host == present:
         return None
     if active is not None:
@@ -70,7 +70,7 @@ def refuse_host_of_class(
 
 
 def refuse_hosts(hosts: Iterable[str | None], allowlist: Allowlist) -> Refusal | None:
-    """Judge the hosts that the users of a run have; users without one open no HTTP connection."""
+    """Return why one of the users' hosts is refused, None if all are allowed or absent."""
     for host in hosts:
         if host is not None and not allowlist.allows_url(host):
             return Refusal("target_refused", allowlist.refusal(host))

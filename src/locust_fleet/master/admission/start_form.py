@@ -1,7 +1,7 @@
-"""Read Locust's start form: what it asks for, or why that cannot be. Pure.
+"""Read and check Locust's start form. Pure.
 
-Locust 2.47.0 (``WebUI.swarm``) reads each field with a parser of its own, changes classes and shape
-before it has read the numbers, and takes any of its own options for a field.
+Locust 2.47.0 (``WebUI.swarm``) parses each field differently, changes classes and shape before it
+has read the numbers, and lets a form set any of its own options.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from locust_fleet.policy import limits
 from locust_fleet.policy.limits import number_in, shown
 
 NO_SHAPE = "Default"
-# What Locust calls these fields; it has options of the same names.
+# Locust's names of the form's fields; it has options of the same names.
 OWN = ("user_count", "spawn_rate", "run_time", "host", "profile", "user_classes", "shape_class")
 LONGEST_ARGUMENT = 10_000
-# What a worker can be told as a whole number.
+# The largest integer in a message to a worker.
 LARGEST = 2**63 - 1
 
 Fields = Mapping[str, Sequence[str]]
@@ -27,10 +27,10 @@ Fields = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Choices:
-    """What a start may choose from, as the locustfile and the environment stand.
+    """What a start may choose from, by the locustfile and the environment.
 
-    ``running`` are the classes that run where none is picked, ``arguments`` those of the
-    locustfile with their present values, ``options`` those of Locust, which no form may set.
+    ``running`` are the classes that run if none is picked, ``arguments`` those of the locustfile
+    with their present values, ``options`` those of Locust, which no form may set.
     """
 
     classes: Classes
@@ -45,7 +45,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class StartForm:
-    """What a start asks for. A shape decides on users, rate and time by itself."""
+    """What a start requests. A shape decides on users, spawn rate and run time itself."""
 
     users: int | None
     spawn_rate: float | None
@@ -55,7 +55,7 @@ class StartForm:
     others: tuple[tuple[str, str], ...] = ()
 
     def fields(self) -> list[tuple[str, str]]:
-        """Return the form for Locust, written so that it reads the same."""
+        """Return the fields for Locust, in a form that its parsers read the same."""
         own = {
             "user_count": self.users,
             "spawn_rate": self.spawn_rate,
@@ -67,7 +67,7 @@ class StartForm:
 
 
 def read_form(form: Fields, choices: Choices) -> StartForm:
-    """Return what a form asks for; BadInput names the field that is wrong."""
+    """Return what a form requests; raises BadInput, which names the wrong field."""
     classes = _classes(form, choices)
     shape = _shape(form, choices)
     shaped = choices.shaped if shape is None else shape != NO_SHAPE
@@ -112,7 +112,7 @@ def _users(form: Fields, least: int, shaped: bool) -> int | None:
 def _spawn_rate(form: Fields, shaped: bool) -> float | None:
     text = _one(form, "spawn_rate")
     rate = number_in(text) if text else text
-    # Locust's page sends 0 where a shape decides.
+    # Locust's page sends 0 if a shape decides.
     if shaped and rate in (None, 0):
         return None
     return limits.spawn_rate("spawn_rate", rate)
@@ -141,7 +141,7 @@ def _classes(form: Fields, choices: Choices) -> Sequence[str]:
 
 
 def _shape(form: Fields, choices: Choices) -> str | None:
-    """Return the shape that is picked; None where none can be."""
+    """Return the shape that is picked; None without the class picker."""
     if not choices.picker:
         return None
     shape = _one(form, "shape_class") or NO_SHAPE
@@ -152,7 +152,7 @@ def _shape(form: Fields, choices: Choices) -> str | None:
 
 
 def _judge_argument(name: str, values: Sequence[str], present: Any) -> None:
-    """Read an argument of the locustfile as Locust does, which keeps the type that it has."""
+    """Check an argument of the locustfile as Locust reads it: with its present type."""
     if isinstance(present, list):
         if len(values) > 1 and any("," in value for value in values):
             raise BadInput(f"{name} stands {len(values)} times; send one list with commas")
@@ -169,7 +169,7 @@ def _judge_argument(name: str, values: Sequence[str], present: Any) -> None:
             raise BadInput(f"{name} is {shown(text)}; use true or false")
         try:
             value = kind(text)
-        except Exception:  # whatever the type of a locustfile's argument makes of it
+        except Exception:  # the type of a locustfile's argument may raise anything
             raise BadInput(
                 f"{name} is {shown(text)}; use a value of type {kind.__name__}"
             ) from None

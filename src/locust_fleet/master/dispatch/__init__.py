@@ -1,1 +1,1 @@
-"""Which worker runs how many users of which class."""
+"""Which worker runs how many users of each class."""

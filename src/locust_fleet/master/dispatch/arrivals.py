@@ -1,8 +1,9 @@
-"""Lead the arrivals of an open model: when they began, and which worker has which part.
+"""Lead the arrivals of an open model: when they begin, and which worker has which part.
 
-A worker's part follows the users that it was told to run, and so its weight. All workers change
-their parts at the same position of the timeline, shortly after it was announced; nobody waits for
-anybody. A leader that takes over believes the first worker that asks where the timeline is.
+A worker's part is in proportion to the users that it is assigned, and so to its weight. The
+leader announces each change a moment ahead, and all workers apply it at the same position of the
+timeline, so no worker waits for another. A new leader learns the position of the timeline from
+the first worker that asks for it.
 """
 
 from __future__ import annotations
@@ -28,23 +29,23 @@ from locust_fleet.users.arrival.shape import Ramp, plain
 from locust_fleet.users.arrival.standalone import end_run
 
 POLL_INTERVAL_S = 0.25
-# From an announcement until it is valid: what workers have worked out by then is done, and it has
-# reached them.
+# Seconds from the announcement of a change until it applies: long enough to reach each worker, and
+# longer than workers schedule ahead.
 ANNOUNCE_AHEAD_S = AHEAD_S + 0.8
-# While users move, their numbers change often.
+# The least time between two changes: while users move, their numbers change with each step.
 CHANGE_EVERY_S = 1.0
-# How long a leader that takes over waits for a worker that knows where the timeline is. There is
-# none when all have stopped their users, or come only now.
+# How long a new leader waits for a worker that knows the position of the timeline. No worker knows
+# it when all have stopped their users or have just joined.
 CONFIRM_TIMEOUT_S = 5.0
 
-# Of each class each worker's part: the first and the last of so many, as in schedule.Part.
+# Class of users -> worker -> its part as (first, end, of), as in schedule.Part.
 WorkerParts = dict[str, dict[str, tuple[int, int, int]]]
 
 logger = logging.getLogger(__name__)
 
 
 class ArrivalPlanner:
-    """The timeline of the run, and its parts."""
+    """The timeline of the run, and the part of it that each worker has."""
 
     def __init__(
         self,
@@ -59,19 +60,20 @@ class ArrivalPlanner:
         self._assigned = assigned
         self._run: str | None = None
         self._began: float | None = None
-        # Until when the clock of another host is not believed that said when it began.
+        # Until a worker has confirmed it, or this moment has passed, ``_began`` is only what the
+        # clock of the previous leader's host says.
         self._unconfirmed_until = -math.inf
         self._ramps: dict[str, list[tuple[float, float, float]]] = {}
         self._parts: WorkerParts = {}
         self._since = self._change_at = 0.0
 
     def attach(self) -> None:
-        """From now on, answer workers and lead."""
+        """Start to answer workers, and to announce changes."""
         self._runner.register_message(ARRIVALS, self._answer)
         gevent.spawn(self._watch)
 
     def dump(self) -> dict[str, Any]:
-        """Return what a leader needs that takes over; the start is in seconds since 1970."""
+        """Return plain data for the checkpoint; the start is in seconds since 1970."""
         began = self._began
         return {
             "run": self._run,
@@ -80,7 +82,7 @@ class ArrivalPlanner:
         }
 
     def load(self, known: Mapping[str, Any]) -> None:
-        """Go on from what the leader before knew, by a clock that may be another one."""
+        """Restore what ``dump`` returned, possibly on a host whose clock differs."""
         self._reset(known["run"])
         self._ramps = known["ramps"]
         if known["began"] is not None:
@@ -88,7 +90,7 @@ class ArrivalPlanner:
             self._unconfirmed_until = time.monotonic() + CONFIRM_TIMEOUT_S
 
     def check(self, now: float) -> None:
-        """Begin, change parts or end, where it is time for that; ``now`` is monotonic."""
+        """Begin, change parts or end the run, if it is time to; ``now`` is in monotonic seconds."""
         run = self._active_run()
         if run != self._run:
             self._reset(run)
@@ -115,7 +117,7 @@ class ArrivalPlanner:
 
     @property
     def _end(self) -> float:
-        """When the last arrival has begun, or is dropped."""
+        """When the last arrival has begun or was dropped, in monotonic seconds."""
         ends = [
             Timeline(tuple(Ramp(*each) for each in ramps)).end for ramps in self._ramps.values()
         ]
@@ -126,8 +128,8 @@ class ArrivalPlanner:
             gevent.sleep(POLL_INTERVAL_S)
             try:
                 self.check(time.monotonic())
-            except Exception:  # a look that fails must not be the last; logged below
-                logger.exception("arrivals are not led; trying again")
+            except Exception:  # a check that fails must not be the last; logged below
+                logger.exception("the master could not lead the arrivals; it tries again")
 
     def _answer(self, msg: Any, **_: Any) -> None:
         says = msg.data
@@ -141,11 +143,11 @@ class ArrivalPlanner:
             self._began = (says["doubted"] + now) / 2 - says["position"]
             self._unconfirmed_until = -math.inf
         elif says["position"] is not None:
-            # What it said may have waited long for somebody to hear it.
+            # The position may be old: the message may have waited until this master led.
             self._runner.send_message(ARRIVALS, {RUN: self._run, "doubted": now}, msg.node_id)
 
     def _send_parts(self, worker: str, asked: float | None) -> None:
-        assert self._began is not None, "there is nothing to tell before"
+        assert self._began is not None, "there are no parts before the arrivals begin"
         parts = {
             name: (self._since, *workers.get(worker, (0, 0, 1)))
             for name, workers in self._parts.items()
@@ -161,7 +163,10 @@ class ArrivalPlanner:
 
 
 def parts_of(assigned: Users, classes: Iterable[str]) -> WorkerParts:
-    """Return the parts of workers for what they were told to run; pure."""
+    """Return the parts of workers, in proportion to the users of each class that they are assigned.
+
+    Pure. A worker without users of a class has no part in it.
+    """
     return {
         name: _parts({who: users.get(name, 0) for who, users in assigned.items()})
         for name in classes

@@ -1,8 +1,8 @@
-"""Locust's dispatcher, replaced by one that plans for weights and limits; rebalancer.py uses it.
+"""Dispatch users by weights and limits, in place of Locust's dispatcher; rebalancer.py uses it.
 
 Locust 2.47.0 (``UsersDispatcher``) leaves ``_dispatch_in_progress`` set after a rebalance, so
-that the next leave is not rebalanced; it starts all users of a worker that left at once, whatever
-the spawn rate; and it divides evenly, whatever a worker can bear.
+it does not rebalance when the next worker leaves. It starts all users of a lost worker at once,
+whatever the spawn rate. And it divides users evenly, whatever a worker can carry.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import gevent
 
 from locust_fleet.master.dispatch.planner import Kind, Plan, Share, Users
 
-# How soon to look again where a step waits for a report.
+# How often a step that waits for a report checks for it.
 STEP_POLL_S = 0.1
 
 logger = logging.getLogger(__name__)
@@ -50,15 +50,15 @@ class PacedDispatcher(UsersDispatcher):
 
     @property
     def dispatch_in_progress(self) -> bool:
-        """Always: whenever it is not, Locust starts one and reads no message meanwhile."""
+        """Always true: otherwise Locust starts a dispatch, and reads no message meanwhile."""
         return True
 
     def get_current_user_count(self) -> int:
-        """Return how many users the workers were told to run."""
+        """Return how many users the workers are assigned."""
         return self.plan.count
 
     def close(self) -> None:
-        """Dispatch nothing more, also where somebody is in the middle of it."""
+        """Dispatch nothing more; a dispatch that is under way ends."""
         self._closed = True
 
     def new_dispatch(
@@ -67,7 +67,11 @@ class PacedDispatcher(UsersDispatcher):
         spawn_rate: float,
         user_classes: list[type[User]] | None = None,
     ) -> None:
-        """Set another target; whoever iterates for the one before comes to an end."""
+        """Set a new target in users, and the spawn rate in users per second.
+
+        An iteration towards the previous target ends. Raises ValueError for a negative target, and
+        for a spawn rate that is not a finite number above 0.
+        """
         if target_user_count < 0 or spawn_rate <= 0 or not math.isfinite(spawn_rate):
             raise ValueError(f"cannot run {target_user_count} users at {spawn_rate} per second")
         self._classes = list(user_classes or self._classes)
@@ -77,7 +81,7 @@ class PacedDispatcher(UsersDispatcher):
         self.plan.set_target(target_user_count, kinds_of(self._classes))
 
     def __iter__(self) -> Iterator[Users]:
-        """Yield what every worker is to run, step by step, until the target is reached."""
+        """Yield the users by worker and class after each step, until the target is reached."""
         mine = self._dispatches
         while True:
             self.step()
@@ -89,7 +93,7 @@ class PacedDispatcher(UsersDispatcher):
                 return
 
     def step(self) -> bool:
-        """Take one step, if it is time for one; returns whether anything changed."""
+        """Take the next step, if one is due; return whether anything changed."""
         now, before = time.monotonic(), self.plan.count
         if self._closed or now < self._due:
             return False
@@ -99,28 +103,28 @@ class PacedDispatcher(UsersDispatcher):
         for worker, size in self._sizes().items():
             if size != sizes[worker]:
                 self._assigned_at[worker] = now
-        # Users that are stopped to be moved start again as soon as they have ended.
+        # Users that are stopped to be moved start elsewhere as soon as they have ended.
         if changed and not moving:
             self._due = now + self._interval_s
         return changed
 
     def users(self) -> Users:
-        """Return a copy of what every worker is to run, with all classes."""
+        """Return the users that every worker is assigned, of all classes: a copy."""
         zero = {user_class.__name__: 0 for user_class in self._original_user_classes}
         return {worker: {**zero, **users} for worker, users in self.plan.assigned.items()}
 
-    def follow(self, present: Sequence[WorkerNode]) -> None:
-        """Take in workers that are there, and leave out those that are not."""
-        self._nodes = list(present)
-        there = {worker.id for worker in present}
+    def follow(self, available: Sequence[WorkerNode]) -> None:
+        """Plan for the workers that may have users, and for no others."""
+        self._nodes = list(available)
+        present = {worker.id for worker in available}
         self._assigned_at = {
-            worker: at for worker, at in self._assigned_at.items() if worker in there
+            worker: at for worker, at in self._assigned_at.items() if worker in present
         }
-        for worker in present:
+        for worker in available:
             if worker.id not in self.plan.shares and self._dispatches:
-                logger.info("worker %s takes part", worker.id)
+                logger.info("worker %s joins the run", worker.id)
         self.plan.set_workers(
-            self._shares(), {node.id: node.user_classes_count for node in present}
+            self._shares(), {node.id: node.user_classes_count for node in available}
         )
 
     def adopt(
@@ -129,20 +133,20 @@ class PacedDispatcher(UsersDispatcher):
         target_user_count: int,
         spawn_rate: float,
     ) -> None:
-        """Go on from what workers were told by the master before, without moving any user."""
+        """Continue from the users that the previous leader assigned, without moving any of them."""
         self.plan.adopt(assigned)
         self.new_dispatch(target_user_count, spawn_rate)
 
     def reweigh(self, most_moved: int) -> None:
-        """Read the weights anew, and move so many users at most towards them."""
+        """Read the weights again, and move at most so many users towards them."""
         self.plan.reweigh(self._shares(), most_moved)
 
     def forget(self, worker: str) -> None:
-        """Take note that a worker runs nothing, whatever it was told."""
+        """Note that a worker runs no users, whatever it is assigned."""
         self.plan.forget(worker)
 
     def add_worker(self, worker_node: WorkerNode) -> None:
-        """Wait for ``follow``: Locust also calls this for workers that are not ready for users."""
+        """Do nothing; ``follow`` adds workers. Locust also calls this before one is ready."""
 
     def remove_worker(self, worker_node: WorkerNode) -> None:
         """Start a lost worker's users elsewhere."""
@@ -155,7 +159,10 @@ class PacedDispatcher(UsersDispatcher):
         return {worker: sum(users.values()) for worker, users in self.plan.assigned.items()}
 
     def _behind(self, now: float) -> set[str]:
-        """Return who does not run yet what it was told just now; whoever hangs is missed soon."""
+        """Return the workers that do not run yet what they were assigned a moment ago.
+
+        One that hangs counts until its heartbeats are missed.
+        """
         sizes, assigned_at = self._sizes(), self._assigned_at
         catch_up_timeout_s = runners.HEARTBEAT_INTERVAL * (runners.HEARTBEAT_LIVENESS + 2)
         return {
@@ -172,12 +179,12 @@ class PacedDispatcher(UsersDispatcher):
 
 
 def kinds_of(user_classes: Sequence[type[User]]) -> list[Kind]:
-    """Return what the plan needs to know of Locust's classes."""
+    """Return the planner's view of Locust's classes of users."""
     return [Kind(each.__name__, each.weight, each.fixed_count) for each in user_classes]
 
 
 def users_by_class(users: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Return how many users of each class all workers are to run together."""
+    """Return how many users of each class all workers are assigned together."""
     total: Counter[str] = Counter()
     for of_worker in users.values():
         total.update(of_worker)

@@ -1,8 +1,7 @@
-"""Decide which worker runs how many users of which class. Pure.
+"""Decide how many users of each class every worker runs. Pure.
 
-A worker's part follows its weight, within one user and up to its limit. When workers come and go
-as few users as possible move: of all divisions that are within one user, the one is taken that
-is nearest to what runs already.
+Each worker's share is proportional to its weight, rounded to a whole user and capped at its limit.
+The rounding favours workers that already run more, so that few users move when workers come and go.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import heapq
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-# Weights count in parts of the largest one, so that dividing is exact.
+# Weights are scaled to integers, with this for the largest, so that division is exact.
 WEIGHT_SCALE = 10**9
-# Of all users, so many percent are on the way from one worker to another at most.
+# At most this share of all users moves between workers at a time.
 MOST_MOVED_PERCENT = 10
 
 Users = dict[str, dict[str, int]]
@@ -21,7 +20,7 @@ Users = dict[str, dict[str, int]]
 
 @dataclass(frozen=True)
 class Share:
-    """A worker's part of the users: its weight beside others', and its most users, if any."""
+    """A worker's weight relative to others, and its limit in users; None for no limit."""
 
     weight: float = 1.0
     limit: int | None = None
@@ -29,7 +28,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Kind:
-    """A class of users: its weight among classes, or the fixed number there is of it."""
+    """A class of users: its weight relative to other classes, or its fixed number of users."""
 
     name: str
     weight: float
@@ -39,9 +38,13 @@ class Kind:
 def apportion(
     total: int, shares: Mapping[str, Share], held: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """Divide a total by weight up to the limits; who holds more already keeps what it may.
+    """Divide a total in proportion to weights, up to the limits: {name: units}.
 
-    Each gets its exact part rounded down or up. Less than the total is given when all are full.
+    Hamilton's method (largest remainder) on what is left after shares at their limit are filled, in
+    the order of limit / weight. Each share gets its exact quota rounded down or up. The units that
+    rounding leaves go first to those that already hold more than their quota rounded down
+    (``held``), then to the largest remainders, then by name. The sum is below the total only when
+    all are full.
     """
     held = held or {}
     largest = max((share.weight for share in shares.values()), default=0)
@@ -79,9 +82,9 @@ def apportion(
 
 
 class Plan:
-    """What each worker was told to run, and the next step from there to the target.
+    """The users that each worker is assigned, and the next step from there to the target.
 
-    ``told``, ``shares`` and ``target`` are plain data; everything else follows from them.
+    ``assigned``, ``shares`` and ``target`` are plain data; everything else is derived from them.
     """
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
@@ -94,36 +97,36 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """Users that workers were told to run."""
+        """Users that all workers are assigned together."""
         return sum(sum(users.values()) for users in self.assigned.values())
 
     @property
     def capacity(self) -> int | None:
-        """The most users that these workers may run together; None without a limit."""
+        """The most users that these workers may run together; None when one has no limit."""
         limits = [share.limit for share in self.shares.values()]
         known = [limit for limit in limits if limit is not None]
         return sum(known) if len(known) == len(limits) else None
 
     @property
     def over_capacity(self) -> int:
-        """Users that are wanted and cannot run, because every worker is full."""
+        """Users of the target that cannot run because every worker is at its limit."""
         if not self.shares or self.capacity is None:
             return 0
         return max(0, self._wanted - self.capacity)
 
     @property
     def goal(self) -> int:
-        """Users that are to run in the end."""
+        """Users that run once the plan has settled."""
         return self._wanted - self.over_capacity if self.shares else 0
 
     @property
     def goals(self) -> Mapping[str, int]:
-        """Users that each worker is to run in the end."""
+        """Users that each worker runs once the plan has settled."""
         return self._settle_goals()
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the assignment needs no further step."""
         if not self._settled:
             self._settled = (
                 self.count == self.goal and not self._surplus() and not self._wrong_class()
@@ -131,7 +134,7 @@ class Plan:
         return self._settled
 
     def set_target(self, target: int, kinds: Sequence[Kind]) -> None:
-        """Set how many users there are to be, of which classes."""
+        """Set the target in users, and the classes that they are of."""
         self.target = target
         self._kinds = tuple(kinds)
         self._change()
@@ -139,7 +142,7 @@ class Plan:
     def set_workers(
         self, shares: Mapping[str, Share], running: Mapping[str, Mapping[str, int]]
     ) -> None:
-        """Set who is there; who is new runs what ``running`` says of it, or nothing."""
+        """Set the workers and their shares; a new one is assigned its ``running`` users."""
         if shares == self.shares:
             return
         self.shares = dict(shares)
@@ -152,14 +155,14 @@ class Plan:
         self._change()
 
     def adopt(self, assigned: Mapping[str, Mapping[str, int]]) -> None:
-        """Go on from what workers were told by the master before."""
+        """Take over the users by class that the previous leader assigned to these workers."""
         self.assigned |= {
             worker: dict(users) for worker, users in assigned.items() if worker in self.assigned
         }
         self._change()
 
     def reweigh(self, shares: Mapping[str, Share], most_moved: int) -> None:
-        """Set other weights for the same workers, and move so many users at most towards them."""
+        """Set new weights of the same workers, and move at most so many users towards them."""
         self.set_workers(shares, {})
         goals = self._settle_goals()
         held = self._totals()
@@ -174,7 +177,7 @@ class Plan:
                 goals[name] = held[name] + sign * size
 
     def forget(self, worker: str) -> None:
-        """Take note that a worker runs nothing, whatever it was told."""
+        """Note that a worker runs no users, whatever it is assigned."""
         if self.assigned.get(worker):
             self.assigned[worker] = {}
             self._change()
@@ -185,12 +188,13 @@ class Plan:
         lingering: Mapping[str, int] | None = None,
         behind: Collection[str] = (),
     ) -> bool:
-        """Take the next step of so many users at most; returns whether anything changed.
+        """Take the next step of at most ``batch`` users; return whether anything changed.
 
-        A user that moves is stopped in one step and started in a later one. ``lingering`` users
-        of a worker were told to stop and have not done so: nobody is started in their place, nor
-        on their worker, which could not tell the one from the other. Nobody is moved from workers
-        that are ``behind``: they may still start what they were told before.
+        A user that moves is stopped in one step and started in a later one. ``lingering`` counts,
+        by worker, the users that still run although they were stopped: the step starts none in
+        their place, and none on their worker, where old and new users cannot be told apart. It
+        moves no user away from workers that are ``behind``, because they may still start earlier
+        users.
         """
         lingering = lingering or {}
         missing = self.goal - self.count
@@ -239,7 +243,7 @@ class Plan:
         return have
 
     def _class_mix(self, total: int) -> dict[str, int]:
-        """Return how many of each class there are among so many: fixed ones first."""
+        """Return a total's users by class; classes with a fixed number come first."""
         have = self._count_by_kind()
         fixed = {k.name: Share(k.fixed, k.fixed) for k in self._kinds if k.fixed}
         free = {k.name: Share(k.weight) for k in self._kinds if not k.fixed and k.weight > 0}
@@ -262,7 +266,7 @@ class Plan:
             count -= 1
             _, order, worker, size = heap[0]
             users = self.assigned[worker]
-            # What the worker has least of, so that every worker runs the mix.
+            # The class that this worker lacks most, so that every worker runs the same mix.
             name = min(missing, key=lambda kind: ((users.get(kind, 0) + 1) / want[kind], kind))
             users[name] = users.get(name, 0) + 1
             missing[name] -= 1
@@ -304,7 +308,7 @@ class Plan:
         return count < before
 
     def _remove_wrong_class(self, count: int, behind: Collection[str]) -> bool:
-        """Stop users of classes of which there are too many; others start in their place."""
+        """Stop users of classes that have too many; later steps start others in their place."""
         have, want, before = self._count_by_kind(), self._class_mix(self.goal), count
         ready = [worker for worker in self.assigned if worker not in behind]
         for name in have:
@@ -320,6 +324,6 @@ class Plan:
 
 
 def _sort_key(worker: str) -> tuple[str, str]:
-    """Sort by the random end of a worker's id, so that few users spread over the hosts."""
+    """Sort by the random end of a worker's id, so that few users spread over all hosts."""
     host, _, end = worker.rpartition("_")
     return end, host

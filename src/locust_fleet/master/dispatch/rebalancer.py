@@ -1,18 +1,18 @@
-"""Keep users at their target while workers come, leave, hang and return.
+"""Keep users at their target while workers join, leave, hang and return.
 
-Locust 2.47.0 (``MasterRunner``) stands in the way in these places:
+Locust 2.47.0 (``MasterRunner``) does not do so:
 
-- It starts a dispatch in the greenlet that reads the workers' messages, and until that is done
-  it reads none. Here users move in a greenlet of their own.
-- A worker that joins or leaves while the master waits for the reports after a ramp-up is
-  marked for a rebalance that nobody starts.
-- A worker that was late is taken out; when it returns, its users go on beside those that
-  replaced them. Here it is told to stop them first, and takes part again when it has.
-- A worker that was missing for 60 heartbeats is forgotten by starting a new dispatcher, which
-  takes the users down to zero and up again.
-- A ramp-up fails with StopIteration where every worker that is there is on its way out or back
+- It dispatches in the greenlet that reads the workers' messages, and reads none until it is done.
+  Here a greenlet of its own moves users.
+- A worker that joins or leaves while the master waits for reports after a ramp-up is marked for a
+  rebalance that never starts.
+- When a worker that was late returns, its users run beside those that replaced them. Here the
+  master makes it stop them first, and assigns it users again once it has.
+- To forget a worker that was missing for 60 heartbeats it starts a new dispatcher, which takes the
+  users down to zero and up again.
+- A ramp-up fails with StopIteration when every connected worker is leaving or returning
   (``_aggregate_dispatched_users``).
-- The run ends in the moment in which no worker is there, also when all are only late.
+- The run ends as soon as no worker is connected, even if all are only late.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.protocol.messages import AWOKE, CAPACITY, GAVE_UP, GIVE_UP, HERE, LEAVING
 from locust_fleet.protocol.stages import Forward
 
-# Before Locust itself does it at HEARTBEAT_DEAD_INTERNAL, with room for a delayed look.
+# Well before Locust itself forgets a worker at HEARTBEAT_DEAD_INTERNAL.
 FORGET_AFTER_BEATS = runners.HEARTBEAT_DEAD_INTERNAL // 2
-# How long a run waits for a worker when there is none: a restart of all takes half of it.
+# Heartbeats that a run waits for a worker when it has none: restarting all takes half as long.
 NO_WORKER_BEATS = 30
 
 logger = logging.getLogger(__name__)
 
 
 class Rebalancer:
-    """Moves users to the workers that are there."""
+    """Moves users between the workers that may have them."""
 
     def __init__(
         self, runner: MasterRunner, weights: Weights, reweigh_interval_s: float = 30
@@ -67,7 +67,7 @@ class Rebalancer:
         self._beats_without_worker = 0
 
     def attach(self, environment: Environment) -> None:
-        """Plan for this environment; ``watch`` and ``move`` must run as well."""
+        """Become the dispatcher of this environment; ``watch`` and ``move`` must run as well."""
         runner = self._runner
         environment.dispatcher_class = cast(type[PacedDispatcher], self._new_dispatcher)
         runner.register_message(LEAVING, self._on_leaving)
@@ -77,26 +77,26 @@ class Rebalancer:
 
     @property
     def over_capacity(self) -> int:
-        """Users of the run that no worker has room for."""
+        """Users of the run that cannot run because every worker is at its limit."""
         dispatcher = self._dispatcher
         return dispatcher.plan.over_capacity if dispatcher else 0
 
     def planned(self, worker: str) -> int:
-        """Return the users that a worker is to have in the end: its part of all."""
+        """Return how many users a worker has once the plan has settled: its share of the target."""
         dispatcher = self._dispatcher
         return dispatcher.plan.goals.get(worker, 0) if dispatcher else 0
 
     def assigned(self) -> dict[str, int]:
-        """Return how many users each worker was told to run."""
+        """Return how many users each worker is assigned."""
         return {worker: sum(users.values()) for worker, users in self.assigned_by_class().items()}
 
     def assigned_by_class(self) -> Users:
-        """Return how many users of which class each worker was told to run."""
+        """Return how many users of each class every worker is assigned."""
         dispatcher = self._dispatcher
         return dispatcher.plan.assigned if dispatcher else {}
 
     def diagnostics(self) -> list[str]:
-        """Return what an operator should know about the users."""
+        """Return findings for the operator about the users, one line each."""
         dispatcher = self._dispatcher
         if dispatcher is None or not dispatcher.plan.over_capacity:
             return []
@@ -108,19 +108,19 @@ class Rebalancer:
         return [finding]
 
     def watch(self) -> None:
-        """Look once per heartbeat, forever."""
+        """Check the workers once per heartbeat, forever."""
         while True:
             gevent.sleep(runners.HEARTBEAT_INTERVAL)
             self._run_guarded(self.check)
 
     def move(self) -> None:
-        """Move users where it is due, forever."""
+        """Take each step of moving users when it is due, forever."""
         while True:
             gevent.sleep(STEP_POLL_S)
             self._run_guarded(self.step)
 
     def check(self) -> None:
-        """Forget lost workers, see who is there, end a run that nobody carries."""
+        """Forget lost workers, plan for available ones, end a run without any for too long."""
         runner = self._runner
         self._forget_lost_workers()
         available = frozenset(runner.clients)
@@ -131,7 +131,9 @@ class Rebalancer:
             return
         self._beats_without_worker = 0 if runner.worker_count else self._beats_without_worker + 1
         if self._beats_without_worker > NO_WORKER_BEATS:
-            logger.error("no worker came back, stopping the run")
+            logger.error(
+                "the run has had no worker for %d heartbeats; the master stops it", NO_WORKER_BEATS
+            )
             runner.stop()
             return
         self._follow()
@@ -156,7 +158,7 @@ class Rebalancer:
         if dispatcher.step():
             after = dispatcher.users()
             for worker, users in after.items():
-                # Sending lets others run, who may stop the run.
+                # Sending switches to other greenlets, which may stop the run.
                 if users != before[worker] and self._runner.state == STATE_RUNNING:
                     self._send_spawn(worker, users)
             self._runner.target_user_classes_count = users_by_class(after)
@@ -174,11 +176,11 @@ class Rebalancer:
     def _run_guarded(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception:  # a look that fails must not be the last; logged below
-            logger.exception("users were not moved; trying again")
+        except Exception:  # a check that fails must not be the last; logged below
+            logger.exception("the master could not move users; it tries again")
 
     def _send_spawn(self, worker: str, users: Mapping[str, int]) -> None:
-        """Tell a worker what to run, as ``MasterRunner.start`` does."""
+        """Send a worker its users by class, as ``MasterRunner.start`` does."""
         environment = self._runner.environment
         options = environment.parsed_options
         data = {
@@ -196,7 +198,7 @@ class Rebalancer:
             dispatcher.follow(self.available())
 
     def _resend_lost_spawns(self) -> None:
-        """Repeat what a worker seems not to have heard; a ramp-up repeats everything by itself."""
+        """Repeat assignments that workers seem to have missed; a ramp-up repeats all anyway."""
         dispatcher = self._dispatcher
         if dispatcher is None or self._runner.state != STATE_RUNNING:
             return
@@ -209,7 +211,9 @@ class Rebalancer:
             time.monotonic(),
         )
         for worker in again:
-            logger.info("worker %s runs not what it was told; telling it again", worker)
+            logger.info(
+                "worker %s does not run its assigned users; the master sends them again", worker
+            )
             self._send_spawn(worker, users[worker])
 
     def _reweigh(self) -> None:
@@ -223,11 +227,11 @@ class Rebalancer:
             dispatcher.reweigh(max(1, plan.count * MOST_MOVED_PERCENT // 100))
 
     def handle(self, message: Message, forward: Forward) -> None:
-        """See a worker that returns: its users stop before it takes part again."""
+        """Notice a worker that returns: it stops its users before it gets new ones. A stage."""
         node, dispatcher = message.node_id, self._dispatcher
         worker = self._runner.clients.get(node)
         missing = worker is not None and worker.state == STATE_MISSING
-        # One that was missing for so long that it was forgotten.
+        # A worker that was missing for so long that the master forgot it.
         unknown = worker is None and message.type == HERE and bool(message.data["users"])
         if message.type == "client_ready":
             self._returning.discard(node)
@@ -238,7 +242,7 @@ class Rebalancer:
         forward(message)
         if message.type == "quit":
             self._weights.forget(node)
-        # Its users are those of others now, and count with them.
+        # Other workers run its users by now, so they count there.
         if node in self._returning and (worker := self._runner.clients.get(node)):
             worker.user_classes_count = {}
             if message.type == "heartbeat":
@@ -246,7 +250,7 @@ class Rebalancer:
 
     def _start_return(self, node: str) -> None:
         if node not in self._returning:
-            logger.info("worker %s is back; its users stop before it gets others", node)
+            logger.info("worker %s is back; it stops its users before it gets new ones", node)
             self._returning.add(node)
             self._follow()
             self._send_give_up(node)
@@ -255,7 +259,7 @@ class Rebalancer:
         self._runner.server.send_to_client(Message(GIVE_UP, None, node))
 
     def note_report(self, worker: str, report: Mapping[str, Any]) -> None:
-        """Take the weight of a worker from its report, which each leader gets."""
+        """Note a worker's capacity from its report, so that a new leader knows it, too."""
         if capacity := report.get(CAPACITY):
             self._weights.note_capacity(worker, capacity)
 
@@ -263,17 +267,17 @@ class Rebalancer:
         self._weights.note_capacity(msg.node_id, msg.data)
 
     def _on_leaving(self, msg: Any, **_: Any) -> None:
-        """Start a leaving worker's users elsewhere at once; it may take long to finish its own."""
+        """Start a leaving worker's users elsewhere at once; it may take long to stop its own."""
         self._leaving.add(msg.node_id)
         self._follow()
 
     def _on_awoke(self, msg: Any, **_: Any) -> None:
-        """Note that a worker was asleep, also when it was not missed."""
+        """Treat a worker that was asleep as one that returns, even if it was not missed."""
         if self._dispatcher is not None and msg.node_id in self._runner.clients:
             self._start_return(msg.node_id)
 
     def _on_gave_up(self, msg: Any, **_: Any) -> None:
-        """Let a worker take part again that runs nothing any more."""
+        """Assign users again to a worker that has stopped all of its own."""
         worker = self._runner.clients.get(msg.node_id)
         if worker is not None and msg.node_id in self._returning:
             worker.user_classes_count = {}
@@ -281,9 +285,9 @@ class Rebalancer:
             self._follow()
 
     def _forget_lost_workers(self) -> None:
-        """Drop workers that were missing for long; their users were moved when they went missing.
+        """Forget workers that have been missing for long; other workers run their users already.
 
-        Without a run they are dropped at once. While one stops they may come back with reports.
+        Without a run they are forgotten at once. While a run stops they may return with reports.
         """
         runner = self._runner
         in_a_run = runner.state in (STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING)
@@ -296,6 +300,6 @@ class Rebalancer:
         for worker in lost:
             del runner.clients[worker]
             self._weights.forget(worker)
-            logger.info("forgot worker %s, which was lost", worker)
+            logger.info("the master forgets worker %s, which is lost", worker)
         if lost:
             runner.check_stopped()

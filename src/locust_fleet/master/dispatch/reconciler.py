@@ -1,8 +1,8 @@
-"""Find workers that do not run what they were told, because a message was lost. Pure.
+"""Find workers that do not run what they are assigned, because a message was lost. Pure.
 
-ZeroMQ drops what is sent to a worker whose connection is just broken. A worker with too few users
-is told once more, and not again: its users may have ended by themselves (``StopUser``). One with
-too many is told again when they had time to end.
+ZeroMQ drops what is sent to a worker whose connection has just broken. The master sends a worker
+with too few users its assignment once more, and only once: users may end by themselves
+(``StopUser``). It repeats that of one with too many whenever they have had time to stop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Longer than the way of a message and the report that follows it.
+# Seconds for a message to arrive and for the report that follows it to come back.
 REPORT_TIMEOUT_S = 6.0
 
 
@@ -22,7 +22,7 @@ class _Mismatch:
 
 
 class Reconciler:
-    """How long workers have run something else than they were told."""
+    """How long each worker has run something else than it is assigned."""
 
     def __init__(self) -> None:
         self._mismatches: dict[str, _Mismatch] = {}
@@ -34,7 +34,10 @@ class Reconciler:
         stop_timeout_s: float,
         now: float,
     ) -> list[str]:
-        """Return the workers that must be told again."""
+        """Return the workers that need their assignment once more.
+
+        ``assigned`` and ``running`` are users by worker; ``now`` is in monotonic seconds.
+        """
         self._mismatches = {
             worker: mismatch for worker, mismatch in self._mismatches.items() if worker in assigned
         }
@@ -42,7 +45,7 @@ class Reconciler:
         for worker, users in assigned.items():
             mismatch = self._mismatches.setdefault(worker, _Mismatch(users, now))
             if mismatch.assigned != users or running[worker] == users:
-                # Whether it was repeated matters for as long as the same is to run.
+                # A repeat counts for as long as the assignment stays the same.
                 repeated = mismatch.repeated and mismatch.assigned == users
                 self._mismatches[worker] = _Mismatch(users, now, repeated)
                 continue

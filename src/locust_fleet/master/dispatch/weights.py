@@ -1,6 +1,6 @@
-"""Know how many users a worker can bear beside others: what it said of itself, and its CPU.
+"""Know each worker's weight and limit: what it announces, and what its CPU usage shows.
 
-Workers say it when they come and with each report, so that a new master knows it soon.
+Workers announce their capacity when they join and with each report, so a new leader soon knows it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any
 
 from locust_fleet.master.dispatch.planner import Share
 
-# Workers whose CPU differs by less are left alone: Locust measures whole percents of ten seconds.
+# With a smaller difference in CPU, weights stay: Locust measures whole percents over ten seconds.
 LEAST_CPU_SPREAD_PERCENT = 5.0
-# A weight changes at most by this factor at a time.
+# The most that a weight changes at a time, as a factor.
 MOST_WEIGHT_FACTOR = 2.0
 
 
 class Weights:
-    """Each worker's share, by the way of dispatching that is set."""
+    """Each worker's share, by the DISPATCH setting."""
 
     def __init__(self, dispatch: str, max_users: int) -> None:
         self._dispatch = dispatch
@@ -30,24 +30,24 @@ class Weights:
         return self._dispatch == "LEAST_LOADED"
 
     def note_capacity(self, worker: str, capacity: Mapping[str, Any]) -> None:
-        """Note what a worker says of itself."""
+        """Note a worker's announced capacity: ``weight``, and ``max_users`` (0: no limit)."""
         limit = capacity["max_users"] or None
         self.announced[worker] = Share(float(capacity["weight"]), limit)
 
     def dump(self) -> dict[str, Any]:
-        """Return all of it, for who comes after."""
+        """Return plain data for the checkpoint."""
         announced = {
             worker: (share.weight, share.limit) for worker, share in self.announced.items()
         }
         return {"said": announced, "by_load": dict(self.by_load)}
 
     def load(self, known: Mapping[str, Any]) -> None:
-        """Go on from what the master before knew."""
+        """Restore what ``dump`` returned."""
         self.announced = {worker: Share(*announced) for worker, announced in known["said"].items()}
         self.by_load = dict(known["by_load"])
 
     def end_run(self) -> None:
-        """Forget the load, which was that of a run."""
+        """Forget the weights by load, which are those of a run."""
         self.by_load.clear()
 
     def forget(self, worker: str) -> None:
@@ -56,14 +56,20 @@ class Weights:
         self.by_load.pop(worker, None)
 
     def share_of(self, worker: str) -> Share:
-        """Return the share of a worker."""
+        """Return a worker's weight and limit; a limit of its own or of the fleet, the lower one."""
         announced = self._announced(worker)
         limits = [limit for limit in (announced.limit, self._max_users) if limit]
         weight = 1.0 if self._dispatch == "ROUND_ROBIN" else announced.weight
         return Share(self.by_load.get(worker, weight), min(limits, default=None))
 
     def weigh_load(self, users: Mapping[str, int], cpu_percent: Mapping[str, float]) -> bool:
-        """Weigh workers by the CPU that their users take; returns whether anything changed."""
+        """Set weights by load; return whether anything changed.
+
+        A worker's new weight is in proportion to ``users x mean CPU / own CPU``: the users with
+        which it would have the mean CPU usage (percent), if each user costs it the same. The last
+        factor is bounded by MOST_WEIGHT_FACTOR in both directions. Workers without users or CPU
+        usage keep their weight.
+        """
         known = [worker for worker, size in users.items() if size and cpu_percent.get(worker)]
         if len(known) < 2:
             return False
@@ -76,15 +82,15 @@ class Weights:
             * min(MOST_WEIGHT_FACTOR, max(1 / MOST_WEIGHT_FACTOR, mean / cpu_percent[worker]))
             for worker in known
         }
-        # Together they weigh what they said, so that one that joins begins with its own weight.
+        # The sum stays that of the announced weights, so that a new worker's own weight fits in.
         scale = sum(self._announced(worker).weight for worker in known) / sum(wanted.values())
         self.by_load = {worker: scale * size for worker, size in wanted.items()}
         return True
 
     def _announced(self, worker: str) -> Share:
-        """Return what a worker said; until it does, it is taken for one like the others.
+        """Return what a worker announced; until it does, the mean weight of the others.
 
-        Users that were divided for a guess would be stopped and started elsewhere soon after.
+        With a worse guess, users would be stopped and started elsewhere soon after.
         """
         known = [share.weight for share in self.announced.values()]
         like_others = Share(sum(known) / len(known)) if known else Share()

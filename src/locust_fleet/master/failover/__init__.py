@@ -1,1 +1,1 @@
-"""How the lead goes from one master to the next, and the run with it."""
+"""How leadership, and the run with it, passes from one master to the next."""

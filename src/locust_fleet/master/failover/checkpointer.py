@@ -1,7 +1,7 @@
-"""Write a checkpoint after every change, and let go what it makes safe.
+"""Save a checkpoint after each change, and then release what it makes safe.
 
-Reports are acknowledged, and records written to the spool, only when they are in a checkpoint:
-whoever comes after then has the same samples, and asks for the reports that follow.
+The master acknowledges reports, and writes records to the spool, only when a checkpoint has them.
+So the next leader has the same samples, and asks workers for the reports after them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from locust_fleet.master.reports.acknowledge import Acknowledger
 from locust_fleet.master.reports.sequence import ReportSequence
 from locust_fleet.master.results.recorder import Recorder
 
-# What workers report within this time is written together.
+# Seconds between two checkpoints; reports that arrive meanwhile are saved together.
 PAUSE_S = 0.2
-# Of the time, at most this part is spent on checkpoints.
+# The largest share of the time that goes into checkpoints.
 LARGEST_SHARE = 0.1
 POLL_INTERVAL_S = 1.0
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpointer:
-    """Keeps the checkpoint up to date; without Redis, nothing waits for it."""
+    """Keeps the checkpoint up to date; without Redis, it releases everything at once."""
 
     def __init__(
         self,
@@ -49,20 +49,20 @@ class Checkpointer:
         self._changed = Event()
         self._urgent = Event()
         self._redis_is_away = False
-        # An earlier state must not arrive after a later one.
+        # An earlier state must not reach Redis after a later one.
         self._lock = RLock()
 
     def mark_dirty(self) -> None:
-        """Note that something changed."""
+        """Note a change, to be saved with the next checkpoint."""
         self._changed.set()
 
     def mark_urgent(self) -> None:
-        """Note that somebody decided something, which should not wait for what is reported."""
+        """Note a decision, such as a stop, which is saved without waiting for PAUSE_S."""
         self._urgent.set()
         self._changed.set()
 
     def run_forever(self) -> None:
-        """Save after each change; never raises."""
+        """Save a checkpoint after each change; never raises or returns."""
         while True:
             self._changed.wait(POLL_INTERVAL_S)
             if not (
@@ -74,16 +74,16 @@ class Checkpointer:
             except StoreUnavailable as error:
                 self._log_outage(error)
                 gevent.sleep(POLL_INTERVAL_S)
-            except Exception:  # whatever it is, the next round tries again; logged below
-                logger.exception("saving a checkpoint failed; trying again")
+            except Exception:  # the next round tries again; logged below
+                logger.exception("the master could not save a checkpoint; it tries again")
                 gevent.sleep(POLL_INTERVAL_S)
             else:
                 self._urgent.wait(max(PAUSE_S, busy_s / LARGEST_SHARE))
 
     def save(self) -> float:
-        """Save what is now; returns the seconds it took. Ends this process if another leads.
+        """Save the present state; return the seconds it took.
 
-        Raises StoreUnavailable when Redis is away.
+        Ends this process if another master leads. Raises StoreUnavailable without Redis.
         """
         with self._lock:
             return self._save()
@@ -102,20 +102,20 @@ class Checkpointer:
                 step_down(error)
             if self._redis_is_away:
                 self._redis_is_away = False
-                logger.info("Redis is back; the run is safe again")
+                logger.info("Redis is back; another master can take over the run again")
         self._recorder.release(noted)
         self._acknowledger.acknowledge(run, counted)
         return time.perf_counter() - began
 
     def save_now(self) -> None:
-        """Save before anything else happens; without Redis, as soon as it is back."""
+        """Save before returning; if Redis is unavailable, as soon as it is back."""
         try:
             self.save()
         except StoreUnavailable as error:
             self._log_outage(error)
 
     def save_last(self) -> None:
-        """Save for the last time; if Redis is away, write the results all the same."""
+        """Save a last time, and write all results, even if Redis is unavailable."""
         self.save_now()
         self._recorder.release_all()
 

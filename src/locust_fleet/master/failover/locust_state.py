@@ -1,4 +1,4 @@
-"""Turn a running test into plain data, and back, without yielding to any other greenlet."""
+"""Turn Locust's state of a run into plain data and back, without yielding to other greenlets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXCEPTIONS_KEPT = 100
 
 
 def dump_target_load(environment: Environment, runner: MasterRunner) -> dict[str, Any]:
-    """Return what the load should be, how far it is, and who carries it."""
+    """Return the target load, the state of the runner, and the workers of the run."""
     clients = runner.clients
     shape = environment.shape_class
     shapes = environment.available_shape_classes or {}
@@ -29,17 +29,20 @@ def dump_target_load(environment: Environment, runner: MasterRunner) -> dict[str
         "user_classes": [user.__name__ for user in environment.user_classes],
         "workers": [node.id for node in clients.ready + clients.spawning + clients.running],
         "missing": [node.id for node in clients.missing],
-        # By these, workers share out what they do.
+        # Scenarios divide work between workers by these.
         "worker_indexes": dict(runner.worker_indexes),
-        # None where there is no shape, "" for one that the locustfile made itself.
+        # None without a shape, "" for one that the locustfile made itself.
         "shape": next((name for name, one in shapes.items() if one is shape), shape and ""),
-        # Seconds; the shape's own clock starts anew with each process.
+        # In seconds since 1970, because the shape's own clock starts at zero in each process.
         "shape_began": time.time() - shape.get_run_time() if shape else None,
     }
 
 
 def with_former_workers(former: Mapping[str, Any], load: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a load whose workers are being taken over, so that the next leader knows them all."""
+    """Return the load with the previous leader's workers added, while they are being taken over.
+
+    So the next leader knows all of them.
+    """
     workers = set(former["workers"]) | set(load["workers"])
     missing = set(former.get("missing", ())) | set(load["missing"])
     kept = {name: former[name] for name in ("state", "shape_began")}
@@ -47,7 +50,7 @@ def with_former_workers(former: Mapping[str, Any], load: Mapping[str, Any]) -> d
 
 
 def dump_statistics(stats: RequestStats) -> dict[str, Any]:
-    """Return what the UI shows of requests and failures."""
+    """Return the statistics of requests and failures that the UI shows."""
     return {
         "total": stats.total.serialize(),
         "entries": [entry.serialize() for entry in stats.entries.values()],
@@ -56,7 +59,7 @@ def dump_statistics(stats: RequestStats) -> dict[str, Any]:
 
 
 def restore_statistics(stats: RequestStats, saved: Mapping[str, Any]) -> None:
-    """Make statistics what they were."""
+    """Replace the statistics by those that ``dump_statistics`` returned."""
     stats.clear_all()
     for row in saved["entries"]:
         _fill(stats.entries[row["name"], row["method"]], row)
@@ -65,14 +68,14 @@ def restore_statistics(stats: RequestStats, saved: Mapping[str, Any]) -> None:
 
 
 def dump_exceptions(runner: MasterRunner) -> list[dict[str, Any]]:
-    """Return exceptions of users, as far as they are few."""
+    """Return the first EXCEPTIONS_KEPT exceptions of users."""
     rows = list(runner.exceptions.values())[:EXCEPTIONS_KEPT]
     return [{**row, "nodes": sorted(row["nodes"])} for row in rows]
 
 
 def restore_exceptions(runner: MasterRunner, saved: Sequence[Mapping[str, Any]]) -> None:
-    """Make exceptions what they were."""
-    # Locust's key, which is another one in each process.
+    """Replace the exceptions by those that ``dump_exceptions`` returned."""
+    # Locust's key for an exception, which differs in each process.
     rows: list[Any] = [{**row, "nodes": set(row["nodes"])} for row in saved]
     runner.exceptions = {hash(row["traceback"]): row for row in rows}
 
@@ -80,14 +83,14 @@ def restore_exceptions(runner: MasterRunner, saved: Sequence[Mapping[str, Any]])
 def restore_target_load(
     environment: Environment, runner: MasterRunner, saved: Mapping[str, Any]
 ) -> None:
-    """Ask for the same load as before; nothing is dispatched."""
+    """Set the same target load as before, without dispatching users."""
     environment.host = saved["host"]
     environment.stop_timeout = saved["stop_timeout"]
     picked = [user for user in environment.user_classes if user.__name__ in saved["user_classes"]]
     environment.user_classes = picked or environment.user_classes
     runner.target_user_count = saved["users"]
     runner.spawn_rate = saved["spawn_rate"]
-    # A version before this one had neither of these.
+    # The previous version had neither of these.
     runner.worker_indexes = dict(saved.get("worker_indexes", {}))
     runner.worker_index_max = max(runner.worker_indexes.values(), default=-1) + 1
     name = saved.get("shape", "")

@@ -1,4 +1,4 @@
-"""The parts of a master that let its run outlive it."""
+"""The parts of a master that pass its run to the next one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from locust_fleet.master.failover.stepdown import StepDown
 
 @dataclass(frozen=True, slots=True)
 class Failover:
-    """How the run goes from one master to the next."""
+    """How a run passes from one master to the next."""
 
     resume: Resume
     checkpointer: Checkpointer

@@ -1,8 +1,8 @@
-"""Go on with the run of the master before, without a user noticing.
+"""Continue the previous leader's run, without a user noticing.
 
-Locust 2.47.0 knows nothing of a run that it did not start: ``MasterRunner.start`` would clear the
-statistics and hand the users out anew. So everything is made what it was, the workers are taken
-over with the users that they have, and only what is missing is dispatched.
+Locust 2.47.0 cannot continue a run that it did not start: ``MasterRunner.start`` would clear the
+statistics and dispatch all users again. So this restores Locust's state from the checkpoint, takes
+over the workers with their users, and dispatches only those that are missing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 class Resume:
-    """Takes over the run of a checkpoint."""
+    """Dumps this master's state for the checkpoint, and resumes the run of a checkpoint."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Resume:
         name: str,
         checkpoints: CheckpointStore | None,
     ) -> None:
-        """``name`` is that of this master; without Redis there are no checkpoints."""
+        """Take the parts that a checkpoint covers and this master's name; None without Redis."""
         self._environment = locust.environment
         self._runner = locust.runner
         self._web_ui = locust.web_ui
@@ -61,22 +61,22 @@ class Resume:
         self._dispatch = dispatch
         self._checkpoints = checkpoints
         self._name = name
-        # The load of the former one, until its workers are taken over.
+        # The previous leader's load, until its workers are taken over.
         self._former: Mapping[str, Any] = {}
         self._done = Event()
         self._done.set()
 
     @property
     def done(self) -> bool:
-        """Whether this master has what it needs to lead; false while workers are taken over."""
+        """Whether nothing is left to resume; false while workers are being taken over."""
         return self._done.is_set()
 
     def wait(self) -> None:
-        """Wait until this master has what it needs to lead; whoever starts or stops a run does."""
+        """Wait until nothing is left to resume, as each start and stop of a run must."""
         self._done.wait()
 
     def dump(self) -> State:
-        """Return all that is needed to go on; plain data."""
+        """Return the state for a checkpoint; plain data."""
         environment, runner = self._environment, self._runner
         load = locust_state.dump_target_load(environment, runner)
         return {
@@ -93,7 +93,7 @@ class Resume:
         }
 
     def begin(self, run: Run, state: State) -> None:
-        """Make everything what it was; no other greenlet may run before this returns."""
+        """Restore a checkpoint's state without yielding, and start to take over the workers."""
         self._done.clear()
         runner, load = self._runner, state["load"]
         self._former = load
@@ -105,7 +105,7 @@ class Resume:
         self._sequence.begin(run.id, state["receipts"])
         self._dispatch.weights.load(state["weights"])
         self._workers.loss_bound.load(state["losses"])
-        # A version before this one had none of these.
+        # The previous version had neither of these.
         if "arrivals" in state:
             self._dispatch.arrivals.load(state["arrivals"])
         self._workers.class_settings.load(state.get("user_settings", {}))
@@ -136,11 +136,11 @@ class Resume:
             self._done.set()
         asked_to_stop = load["state"] == STATE_STOPPING or self._recorder.stopped_by
         if asked_to_stop or (run.ends_at and run.ends_at <= utc_now()):
-            logger.info("ends run %s, which is over", run.id)
+            logger.info("run %s has ended by its time or a stop; the master closes it", run.id)
             self._runner.stop()
             return
         logger.info(
-            "goes on with run %s after %.1f s: %d workers, %d of %d users",
+            "the master continues run %s after %.1f s: %d workers, %d of %d users",
             *(run.id, time.monotonic() - began, self._runner.worker_count, users, load["users"]),
         )
         self._plan_end(run)
@@ -153,11 +153,11 @@ class Resume:
             self._runner.spawning_completed = True
 
     def _wait_for_workers(self, known: set[str], missing: set[str]) -> bool:
-        """Wait for those that were there, all or at least one; returns whether one is.
+        """Wait for the previous leader's workers; return whether at least one is connected.
 
-        Those that were missed are waited for where nobody else was there. Only new ones are none:
-        with all its workers gone a run is over, and it must not load a target again because
-        somebody starts the stack again.
+        For all known ones as long as a heartbeat may be late, then longer for any one. If it had no
+        connected workers, wait for the missing ones. New workers do not count: a run ends with the
+        loss of all its workers, and restarting the stack must not load the target again.
         """
         clients, beat_s = self._runner.clients, runners.HEARTBEAT_INTERVAL
         began = time.monotonic()
@@ -173,13 +173,13 @@ class Resume:
         return bool((known | missing) & set(clients))
 
     def _expect_missing(self, known: set[str]) -> None:
-        """Expect those who are not there: they may come back with reports."""
+        """Add workers that have not connected as missing: they may return with reports."""
         clients = self._runner.clients
         for worker in known - set(clients):
             clients[worker] = WorkerNode(worker, STATE_MISSING, heartbeat_liveness=0)
 
     def _take_over_users(self, load: Any) -> int:
-        """Plan from what the workers have; returns how many users that is. Yields to nobody."""
+        """Plan from the users that workers run; return how many these are. Does not yield."""
         runner = self._runner
         dispatcher = self._environment.dispatcher_class(
             worker_nodes=list(runner.clients.values()), user_classes=runner.user_classes
@@ -194,7 +194,7 @@ class Resume:
         if run.ends_at is None or self._web_ui is None:
             return
         left_s = (run.ends_at - utc_now()).total_seconds()
-        # Where the UI keeps its own timer, so that a change there ends this one.
+        # In the place of the UI's own timer, so that a change there replaces this one.
         self._web_ui._run_time_greenlet = gevent.spawn_later(left_s, self._web_ui._stop_runners)
 
     def _follow_shape(self, run_for_s: float) -> None:

@@ -1,6 +1,6 @@
-"""Leave a run to the next master: nobody is told to stop, and nothing is lost.
+"""Hand the run over to another master: the users go on, and no count is lost.
 
-Locust 2.47.0 (``MasterRunner.quit``) takes its workers along when it ends.
+Locust 2.47.0 (``MasterRunner.quit``) makes its workers quit when it ends.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from locust_fleet.master.failover.checkpointer import Checkpointer
 from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.protocol.messages import FAREWELL
 
-# How long what was said may take to be on its way.
+# Milliseconds for the last messages to be sent.
 FAREWELL_TIMEOUT_MS = 200
 
 logger = logging.getLogger(__name__)
 
 
 class StepDown:
-    """The end of this master that is none of the run."""
+    """Ends this master without ending the run."""
 
     def __init__(
         self,
@@ -39,33 +39,34 @@ class StepDown:
         self._leadership = leadership
 
     def hand_over(self) -> None:
-        """End this process if another one can go on; returns where the run has to end with it."""
+        """End this process if another master can take over; return if none can."""
         try:
             if not self._has_successor():
                 return
             self._checkpointer.save()
-            # What comes in from here on is not acknowledged, so workers keep it.
+            # Reports that arrive from here on are not acknowledged, so workers keep them.
             self._leadership.give_away()
         except StoreUnavailable as error:
-            logger.warning("nobody can take over: %s", error)
+            logger.warning("no other master can take over, so the run ends here: %s", error)
             return
-        logger.info("leaves the lead to the next master")
+        logger.info("this master hands over to the next leader, and ends")
         self._say_farewell()
         logging.shutdown()
         os._exit(0)
 
     def _say_farewell(self) -> None:
-        """Let workers look for the next one at once, instead of missing this one's heartbeats."""
+        """Make workers look for the next leader at once, before they miss heartbeats."""
         server = self._runner.server
         for worker in self._runner.clients:
             server.send_to_client(Message(FAREWELL, None, worker))
         server.socket.context.destroy(linger=FAREWELL_TIMEOUT_MS)
 
     def _has_successor(self) -> bool:
-        """Whether there is anything to leave, and somebody to leave it to.
+        """Whether another master, or this one after a restart, can lead next.
 
-        Without a standby that is this master itself, when it starts again; but with all workers
-        gone as well, the whole stack ends, and the run with it. Without a lease nobody knows.
+        A run with workers can wait for a restart of this master. If the workers are gone and no
+        standby is alive, the whole stack ends, and the run with it. Without a lease no other can
+        lead.
         """
         if not self._leadership.has_lease:
             return False

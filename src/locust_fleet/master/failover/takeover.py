@@ -1,7 +1,7 @@
-"""Become the leader, and only then listen: what waits for a master must find one that leads.
+"""Wait for leadership before the runner exists: workers must find a master that leads.
 
-Locust 2.47.0 listens as soon as there is a runner. So this waits where the runner would be made,
-when all that takes long, such as importing the locustfile, is done.
+Locust 2.47.0 listens as soon as it makes its runner. So the wait is just before that, when slow
+work, such as importing the locustfile, is done.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import RedisSettings
 
 EVERYWHERE = ("*", "0.0.0.0", "")
-# Redis knows the same, unless it has lost it.
+# Short, because Redis knows the epoch, too, unless it has lost its data.
 POSTGRES_TIMEOUT_S = 1.0
 REDIS_RETRY_S = 0.5
 
@@ -38,26 +38,29 @@ logger = logging.getLogger(__name__)
 
 
 class Takeover:
-    """What this master has from the moment on in which it leads."""
+    """Waits for leadership; then holds it, the checkpoints and the last state."""
 
     def __init__(self, settings: MasterSettings, letters: DeadLetters) -> None:
         self._settings = settings
         self._letters = letters
         self._candidate: Candidate | None = None
         self.leadership: Leadership
-        # Without Redis there are none.
+        # None without Redis.
         self.checkpoints: CheckpointStore | None = None
         self.state: State | None = None
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
-        """Say how far this master is, which does not lead yet."""
+        """Return whether a master that does not lead yet is ready, and its role for /health."""
         if self._candidate is None:
             return False, {"role": "starting"}
         return self._candidate.readiness()
 
     @contextmanager
     def reading_checkpoint(self) -> Iterator[State | None]:
-        """Blame the checkpoint for what reading it raises, unless it is the disk that fails."""
+        """Yield the checkpoint's state; note a failure of it if its reader raises.
+
+        An OSError is a failure of the disk and not of the checkpoint.
+        """
         try:
             yield self.state
         except Exception as error:
@@ -66,7 +69,7 @@ class Takeover:
             raise
 
     def resume(self, resume: Resume, run: Run | None) -> None:
-        """Go on with the run that the checkpoint tells of, if any."""
+        """Continue the run of the checkpoint, if it has one."""
         with self.reading_checkpoint() as state:
             if state and run:
                 resume.begin(run, state)
@@ -74,7 +77,7 @@ class Takeover:
                 self.checkpoints.clear_failures()
 
     def wait(self, host: str, port: int) -> None:
-        """Return once this master leads, and will listen at this address."""
+        """Return once this master leads; it will listen at this host and port."""
         redis, heartbeat = self._settings.redis, self._settings.heartbeat
         if redis is None:
             self.leadership = Leadership(None, clock_ms(), heartbeat.interval_s)
@@ -92,7 +95,7 @@ class Takeover:
         gevent.spawn(vital("lease", self.leadership.run_forever))
         self.checkpoints = CheckpointStore(redis, self.leadership, self._letters.put)
         self.state = self._load(self.checkpoints)
-        logger.info("leads under epoch %d", self.leadership.epoch)
+        logger.info("this master leads in epoch %d", self.leadership.epoch)
 
     def _epoch_in_postgres(self) -> int:
         try:
@@ -102,23 +105,24 @@ class Takeover:
             ):
                 return database.highest_epoch(connection)
         except (StoreUnavailable, psycopg.Error) as error:
-            logger.warning("goes by what Redis alone knows of earlier leaders: %s", error)
+            logger.warning("this master takes the last epoch from Redis alone: %s", error)
             return 0
 
     def _load(self, checkpoints: CheckpointStore) -> State | None:
-        """Return what the leader before has left; without it, its run would be lost."""
+        """Return the previous leader's checkpoint; wait for Redis, or its run would be lost."""
         while True:
             try:
                 return checkpoints.load()
             except StoreUnavailable as error:
-                logger.warning("waits for the checkpoint: %s", error)
+                logger.warning("this master waits for Redis to read the checkpoint: %s", error)
                 gevent.sleep(REDIS_RETRY_S)
 
 
 def address(redis: RedisSettings, host: str, port: int) -> str:
-    """Return where workers find this master that read the lease; raises OSError.
+    """Return the ``host:port`` of this master for workers that read the lease; raises OSError.
 
-    Where it listens everywhere, that is how it reaches Redis: who can read there, reaches it too.
+    A master that listens on all addresses gives the one by which it reaches Redis: workers that
+    can read Redis can reach it, too.
     """
     if host not in EVERYWHERE:
         return f"{host}:{port}"

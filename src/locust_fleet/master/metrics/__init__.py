@@ -1,1 +1,1 @@
-"""What Prometheus is told of a run."""
+"""The metrics of a run for Prometheus."""

@@ -1,7 +1,7 @@
-"""Count what arrived in an open model, for Prometheus, Locust's page and who operates the run.
+"""Count the arrivals of an open model, for Prometheus, Locust's page and the operator.
 
-How many requests there were is counted with all others (counters.py). Here are their times from the
-intended start, and the iterations that were dropped because no user was free.
+counters.py counts the requests like all others. This adds their response times from the intended
+start, and the iterations that were dropped because no user was free.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from locust_fleet.protocol.histogram import ARRIVED, TWINS
 from locust_fleet.runtime.exposition import family, head
 from locust_fleet.users.arrival.corrected import show_dropped
 
-# How long after the last one iterations count as being dropped.
+# Seconds that the finding stays after the last dropped iteration.
 STILL_S = 30.0
 
 
 class ArrivalMetrics:
-    """The arrivals since this process started; of the present run, who drops any."""
+    """The arrivals since this process started, and the classes that drop some in this run."""
 
     def __init__(self, stats: RequestStats, most_names: int) -> None:
         self._stats = stats
@@ -31,16 +31,16 @@ class ArrivalMetrics:
         self._templates: dict[tuple[str, str], Template] = {}
         self._arrivals: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
-        # When a class dropped some last, monotonic.
+        # Class of users -> when it dropped an iteration last, in monotonic seconds.
         self._dropped_at: dict[str, float] = {}
 
     def start_run(self) -> None:
-        """Forget what is only of a run."""
+        """Forget what concerns the previous run only."""
         self._corrected.start_run()
         self._dropped_at.clear()
 
     def add(self, worker: str, report: Mapping[str, Any], now: float) -> None:
-        """Add a worker's report; ``now`` is monotonic."""
+        """Add a worker's report; ``now`` is in monotonic seconds."""
         if twins := report.get(TWINS):
             self._corrected.add(worker, {**report, "stats": twins, "errors": {}}, now)
         for user_class, (arrivals, dropped) in report.get(ARRIVED, {}).items():
@@ -51,21 +51,21 @@ class ArrivalMetrics:
                 show_dropped(self._stats, user_class, dropped)
 
     def diagnostics(self) -> list[str]:
-        """Return what an operator should know about the arrivals of the present run."""
+        """Return findings for the operator about the present run's arrivals, one line each."""
         now = time.monotonic()
         return [
-            f"iterations of {user_class} are dropped, because no user is free when they are to"
-            " begin: the load is lower than asked for. Ask for more users, or for a lower rate"
+            f"iterations of {user_class} are dropped, because no user is free when they are"
+            " due: the load is lower than requested. Request more users, or a lower rate"
             for user_class, at in self._dropped_at.items()
             if now - at < STILL_S
         ]
 
     def render(self) -> Iterator[str]:
-        """Return the text of a scrape; nothing while nothing ever arrived."""
+        """Yield the text of a scrape; nothing before the first arrival."""
         if not self._arrivals:
             return
         for name, about, counts in (
-            ("locust_arrivals_total", "Iterations that were to begin.", self._arrivals),
+            ("locust_arrivals_total", "Iterations that were due to begin.", self._arrivals),
             (
                 "locust_dropped_iterations_total",
                 "Iterations that did not begin, because no user was free.",
@@ -78,15 +78,14 @@ class ArrivalMetrics:
         yield head(
             "locust_corrected_request_duration_seconds",
             "histogram",
-            "Response times of requests from when they were intended to begin.",
+            "Response times of requests from their intended start.",
         )
         for endpoint in endpoints:
             yield self._template(endpoint.method, endpoint.name).duration(endpoint)
         yield head(
             "locust_corrected_response_time_percentile_seconds",
             "gauge",
-            "Response time from the intended start that a share of the last ten seconds' requests"
-            " stayed within.",
+            "Percentiles of response times from the intended start, over the last ten seconds.",
         )
         for endpoint in endpoints:
             recent = self._corrected.recent(endpoint, now).times

@@ -1,7 +1,7 @@
-"""Count what the workers report, for Prometheus.
+"""Count workers' reports by endpoint, for Prometheus.
 
-Each report holds what happened since the one before, so these counts never go down: not when
-somebody resets the statistics in the UI, not when a run starts and Locust clears its own.
+Each report holds the counts since the one before, so these never go down: neither when somebody
+resets the statistics in the UI, nor when a run starts and Locust clears its own.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from locust_fleet.protocol.histogram import OTHER
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 ERRORS_LIMIT = 100
 ERROR_CHARACTERS = 200
-# What counts as recent: reports that arrived in the last so many seconds, in slices.
+# Recent reports are those of the last RECENT_S seconds, kept in slices of SLICE_S.
 RECENT_S = 10.0
 SLICE_S = 2.0
-# Workers report every three seconds, so what happened later is not known of all of them.
+# Workers report every three seconds, so later than this not all of them have reported.
 REPORTED_AFTER_S = 3
-# More distinct response times than any rounding of ours makes.
+# More than the distinct response times that our steps have.
 REMEMBERED_TIMES = 20_000
 
 
 class _BucketOf(dict[float, int]):
-    """Remembers for each response time (milliseconds) the place of its bucket."""
+    """A cache of the index of the bucket for each response time (milliseconds)."""
 
     def __missing__(self, time_ms: float) -> int:
         if len(self) >= REMEMBERED_TIMES:
@@ -40,11 +40,11 @@ class _BucketOf(dict[float, int]):
 
 @dataclass(eq=False, slots=True)
 class Endpoint:
-    """The counts of a method and name since this process started."""
+    """The counts of a method and name since this process started; sums are milliseconds."""
 
     method: str
     name: str
-    # As Locust's own statistics call it.
+    # Its key in Locust's own statistics.
     key_in_locust: tuple[str, str]
     successes: int = 0
     failures: int = 0
@@ -53,13 +53,13 @@ class Endpoint:
     errors: dict[str, int] = field(default_factory=dict)
 
     def cumulative(self) -> list[int]:
-        """Return the buckets as Prometheus wants them, each with those below; the last is all."""
+        """Return the buckets as Prometheus has them: each includes those below, the last all."""
         return list(accumulate(self.buckets))
 
 
 @dataclass(slots=True)
 class Recent:
-    """Requests of a short time; the sum and the keys of the histogram are milliseconds."""
+    """The requests of a short time; the sum and the keys of the histogram are milliseconds."""
 
     requests: int = 0
     failures: int = 0
@@ -67,14 +67,14 @@ class Recent:
     times: dict[float, int] = field(default_factory=dict)
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Add a worker's entry."""
+        """Add an entry of a worker's report."""
         self.requests += entry["num_requests"]
         self.failures += entry["num_failures"]
         self.sum_ms += finite(entry["total_response_time"])
         self._add_times(entry["response_times"])
 
     def merge(self, other: Recent) -> None:
-        """Add another."""
+        """Add the requests of another."""
         self.requests += other.requests
         self.failures += other.failures
         self.sum_ms += other.sum_ms
@@ -97,10 +97,10 @@ class _Slice:
 
 
 class EndpointCounters:
-    """Everything that was reported since this process started, and in the last ten seconds."""
+    """The counts of all reports since this process started, and of the last ten seconds."""
 
     def __init__(self, names_limit: int) -> None:
-        # Of earlier runs as many again, and those that a run has too many as one.
+        # Room for the names of earlier runs and of one more run, and for "(other)".
         self._most_at_start, self._most = names_limit, 2 * names_limit + 1
         self._by_key: dict[tuple[str | None, str], Endpoint] = {}
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
@@ -110,10 +110,10 @@ class EndpointCounters:
         self.over_limit = False
 
     def start_run(self) -> None:
-        """Forget what is recent; and all names, if those of earlier runs leave too little room.
+        """Forget recent reports, and all names if earlier runs leave too little room for new ones.
 
-        Within a run no count goes down. That one begins anew between two runs is for Prometheus
-        what a restart of this process is.
+        So no count goes down within a run. To Prometheus, a count that starts again between two
+        runs looks like a restart of this process.
         """
         self._slices.clear()
         self._rate = Rate()
@@ -123,7 +123,7 @@ class EndpointCounters:
             self._endpoints.clear()
 
     def add(self, worker: str, report: Mapping[str, Any], now: float) -> None:
-        """Add a worker's report; ``now`` is monotonic, in seconds."""
+        """Add a worker's report; ``now`` is in monotonic seconds."""
         part = self._slice(now)
         for entry in report["stats"]:
             endpoint = self._endpoint(entry["method"], entry["name"])
@@ -146,11 +146,11 @@ class EndpointCounters:
         self._rate.add(worker, total["num_requests"], now)
 
     def endpoints(self) -> list[Endpoint]:
-        """Return every endpoint that was ever reported."""
+        """Return every endpoint that has been reported."""
         return list(self._endpoints.values())
 
     def recent(self, endpoint: Endpoint, now: float) -> Recent:
-        """Return what was reported of an endpoint in the last ten seconds."""
+        """Return the requests of an endpoint that were reported in the last ten seconds."""
         merged = Recent()
         for part in self._present_slices(now):
             of_part = part.endpoints.get(endpoint)
@@ -159,14 +159,14 @@ class EndpointCounters:
         return merged
 
     def recent_total(self, now: float) -> Recent:
-        """Return what was reported of all endpoints in the last ten seconds."""
+        """Return the requests of all endpoints that were reported in the last ten seconds."""
         merged = Recent()
         for part in self._present_slices(now):
             merged.merge(part.total)
         return merged
 
     def requests_per_second(self, now: float) -> float:
-        """Return the rate of all endpoints over ten seconds of which every worker reported."""
+        """Return requests per second of all endpoints, over ten seconds that all have reported."""
         return self._rate.per_second(now)
 
     def _slice(self, now: float) -> _Slice:
@@ -201,10 +201,10 @@ class EndpointCounters:
 
 
 class Rate:
-    """Requests per second from reports that hold several seconds each.
+    """Requests per second from reports that cover several seconds each.
 
-    A report's requests are spread evenly over the time since the worker's report before, so a
-    window that cuts through reports is not a fourth too high and then a fourth too low.
+    A report's requests are spread evenly over the time since the worker's previous report. If they
+    counted when it arrives, the rate would swing by a quarter up and down.
     """
 
     def __init__(self) -> None:
@@ -216,7 +216,7 @@ class Rate:
         """Add the requests of a worker's report that arrived ``now`` (monotonic seconds)."""
         before = self._reported.get(worker, now - REPORTED_AFTER_S)
         self._reported[worker] = now
-        # Nothing waits longer than this without being a burst of its own.
+        # After a longer gap, the report counts as a burst of the last RECENT_S seconds.
         begin = min(max(before, now - RECENT_S), now - 0.001)
         for second in range(int(begin), int(now) + 1):
             share = (min(now, second + 1) - max(begin, second)) / (now - begin)
@@ -226,7 +226,7 @@ class Rate:
             self._forget(now)
 
     def per_second(self, now: float) -> float:
-        """Return the rate over the ten seconds that ended when every worker had reported."""
+        """Return requests per second over the last ten seconds that every worker has reported."""
         end = int(now) - REPORTED_AFTER_S
         begin = end - int(RECENT_S)
         return sum(self._seconds.get(second, 0.0) for second in range(begin, end)) / RECENT_S

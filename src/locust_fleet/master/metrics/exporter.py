@@ -1,7 +1,7 @@
-"""Tell Prometheus how the run, the workers and the recording stand.
+"""Render the metrics of the run, the workers and the recording for Prometheus.
 
-What needs the past is counted as reports arrive (counters.py, workers/roster.py). Everything else
-is read when Prometheus asks, so there is no second copy and no cost while nobody looks.
+What needs history is counted as reports arrive (counters.py, workers/roster.py). Everything else is
+read at each scrape, so there is no second copy, and no cost between scrapes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from locust_fleet.policy.thresholds import Thresholds
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.runtime.exposition import family, head, process_metrics
 
-# As Locust calls all endpoints together.
+# Locust's key for all endpoints together.
 AGGREGATED = ("", "Aggregated")
 TURN_S = 0.003
-# What a scrape may spend on percentiles since the run began; enough for some hundred names.
+# Seconds that a scrape may spend on percentiles since the run began; enough for a few hundred
+# names.
 RUN_PERCENTILES_S = 0.025
 
 
 class MasterMetrics:
-    """Makes the text of a scrape."""
+    """Renders the text of a scrape."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class MasterMetrics:
         self._scrapes = 0
 
     def render(self) -> Iterator[bytes]:
-        """Return the text in parts."""
+        """Yield the text in parts."""
         now = time.monotonic()
         for part in (self._load, self._run, self._workers, self._results):
             yield "".join(part(now)).encode()
@@ -73,22 +74,22 @@ class MasterMetrics:
             yield text.encode()
 
     def update_roster(self) -> None:
-        """See which workers are there; to be called at least once per heartbeat."""
+        """Note which workers are connected; must be called at least once per heartbeat."""
         clients = self._runner.clients.values()
         self._roster.update([client.id for client in clients if client.state != STATE_MISSING])
 
     def _load(self, now: float) -> Iterator[str]:
         runner, active = self._runner, self._recorder.active is not None
         recent, total = self._counters.recent_total(now), runner.stats.total
-        yield gauge("locust_current_users", "Users that run now.", runner.user_count)
+        yield gauge("locust_current_users", "Running users.", runner.user_count)
         yield gauge(
             "locust_target_users",
-            "Users that the run is to have.",
+            "Users that the run should have.",
             runner.target_user_count if active else 0,
         )
         yield gauge(
             "locust_users_over_capacity",
-            "Users of the run that no worker has room for.",
+            "Users of the run that cannot run because every worker is at its limit.",
             self._users_over_capacity() if active else 0,
         )
         yield gauge(
@@ -98,7 +99,7 @@ class MasterMetrics:
         )
         yield gauge(
             "locust_error_rate_percent",
-            "Share of the last ten seconds' requests that failed.",
+            "Percentage of the last ten seconds' requests that failed.",
             100 * recent.failures / recent.requests if recent.requests else 0,
         )
         averages = {
@@ -136,7 +137,7 @@ class MasterMetrics:
         yield family(
             "locust_alert_threshold",
             "gauge",
-            "Beyond which an alert fires, in its own unit; 0 switches it off.",
+            "The threshold of an alert, in its own unit; 0 disables the alert.",
             [({"alert": alert}, value) for alert, value in thresholds.items()],
         )
         yield master_info("leader", self._version)
@@ -144,10 +145,10 @@ class MasterMetrics:
     def _workers(self, _: float) -> Iterator[str]:
         self.update_roster()
         roster = self._roster
-        yield gauge("locust_workers_connected", "Workers that are there.", roster.connected)
+        yield gauge("locust_workers_connected", "Connected workers.", roster.connected)
         yield gauge(
             "locust_workers_missing",
-            "Workers that vanished and that nobody has replaced.",
+            "Workers that vanished and were not replaced.",
             roster.missing,
         )
         yield gauge("locust_workers_expected", "Workers connected and missing.", roster.expected)
@@ -161,7 +162,7 @@ class MasterMetrics:
         yield family(
             "locust_users_per_worker",
             "gauge",
-            "Users that run on a worker.",
+            "Running users of a worker.",
             [
                 ({"worker": client.id}, client.user_count)
                 for client in self._runner.clients.values()
@@ -180,17 +181,17 @@ class MasterMetrics:
         yield gauge("locust_spool_bytes", "Size of the results that wait.", backlog.size)
         yield gauge(
             "locust_spool_rejected_files",
-            "Results that Postgres refused, and that wait for a human.",
+            "Results that Postgres refused; an operator has to look at them.",
             self._spool.rejected(),
         )
         yield gauge(
             "locust_names_over_limit",
-            "1 when some requests are counted as (other), because of too many names.",
+            "1 when some requests count as (other) because there are too many names.",
             self._counters.over_limit or self._names_over_limit(),
         )
 
     def _endpoints(self, now: float) -> Iterator[str]:
-        """Return what there is of each endpoint; a metric's lines must stand together."""
+        """Yield the metrics of all endpoints; the format needs the lines of a metric together."""
         endpoints = self._counters.endpoints()
         if len(self._templates) > len(endpoints):
             self._templates.clear()
@@ -221,22 +222,22 @@ class MasterMetrics:
         yield head(
             "locust_response_time_percentile_seconds",
             "gauge",
-            "Response time that a share of requests stayed within, since the run began or in the"
-            " last ten seconds.",
+            "Percentiles of response times, since the run began or over the last ten seconds.",
         )
         yield "".join(percentiles)
 
     def _refresh_run_percentiles(self, endpoints: Sequence[Endpoint]) -> None:
-        """Bring the percentiles since the run began up to date, those first that waited longest.
+        """Update the percentiles since the run began, least recently updated endpoints first.
 
-        They cost most, and change least: with very many names, some wait for the next scrape.
+        They cost the most and change the least. With very many names, some wait for the next
+        scrape.
         """
         stats = self._runner.stats
         entries = [(self._aggregated, stats.total)]
         for endpoint in endpoints:
             template = self._template(endpoint)
             entry = stats.entries.get(endpoint.key_in_locust)
-            # What is of an earlier run, or from before a reset, must not wait for its turn.
+            # Percentiles of an earlier run, or from before a reset, must go at once.
             template.reset_unless(entry.response_times if entry else None)
             if entry is not None:
                 entries.append((template, entry))
@@ -267,20 +268,20 @@ class MasterMetrics:
 
 
 class Turns:
-    """Lets other greenlets have theirs, so that no worker's report waits for a scrape."""
+    """Yields to other greenlets now and then, so that no worker's report waits for a scrape."""
 
     def __init__(self) -> None:
         self._until = time.monotonic() + TURN_S
 
     def take(self) -> None:
-        """Go on, or wait for the others if it was long enough."""
+        """Yield if TURN_S has passed since the last time."""
         if time.monotonic() > self._until:
             gevent.sleep(0)
             self._until = time.monotonic() + TURN_S
 
 
 def standby_metrics(version: str) -> Callable[[], Iterator[bytes]]:
-    """Return what makes the text of a scrape while this master does not lead."""
+    """Return a function that renders a scrape while this master does not lead."""
     process = process_metrics()
 
     def render() -> Iterator[bytes]:
@@ -291,7 +292,7 @@ def standby_metrics(version: str) -> Callable[[], Iterator[bytes]]:
 
 
 def master_info(role: str, version: str) -> str:
-    """Return the text of what a master tells about itself."""
+    """Return the text of the metric about this master."""
     samples = [({"role": role, "version": version}, 1)]
     return family("locust_master_info", "gauge", "1 for this master.", samples)
 

@@ -1,4 +1,4 @@
-"""The lines of an endpoint in the text for Prometheus, made quickly: there may be thousands."""
+"""Render the lines of an endpoint for Prometheus quickly, as there may be thousands of them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SHARES = tuple(map(float, FRACTIONS))
 
 
 class Template:
-    """The text of an endpoint's lines with gaps for the numbers; made once."""
+    """The text of an endpoint's lines with placeholders for the numbers; made once."""
 
     def __init__(self, method: str, name: str, kind: str = "") -> None:
-        """``kind`` is what the names of metrics of another kind of times have in them."""
+        """``kind`` is a part of the metrics' names, such as ``corrected_``."""
         self._labels = labels({"method": method, "name": name})
         self.run = ""
         self.refreshed = 0
@@ -53,32 +53,32 @@ class Template:
         }
 
     def duration(self, endpoint: Endpoint) -> str:
-        """Return the histogram."""
+        """Return the lines of the histogram, in seconds."""
         buckets = endpoint.cumulative()
         return self._duration % (*buckets, buckets[-1], endpoint.sum_ms / 1000)
 
     def error(self, error: str, occurrences: int) -> str:
-        """Return how often an error occurred."""
+        """Return the line that counts an error."""
         of_error = labels({"error": error})
         return f"locust_failures_total{{{self._labels},{of_error}}} {occurrences}\n"
 
     def recent(self, times: Times) -> str:
-        """Return the percentiles of the last ten seconds."""
+        """Return the lines of percentiles of a histogram of the last ten seconds."""
         if not times:
             return ""
         return self._percentiles["recent"] % tuple(percentiles(times, sorted(times)))
 
     def reset_unless(self, times: Times | None) -> None:
-        """Empty ``run`` if it is of another run: of a histogram that these times are not."""
+        """Empty ``run`` unless it was made from this histogram; a new run has another object."""
         if self._run_of is not times:
             self.run, self._run_of, self._run_requests, self._sorted = "", {}, 0, SortedHistogram()
 
     def is_stale(self, times: Times, requests: int) -> bool:
-        """Whether ``run`` is not of these; the number of requests says whether there are more."""
+        """Whether ``run`` was made from another histogram, or one with fewer requests."""
         return times is not self._run_of or requests != self._run_requests
 
     def refresh(self, times: Times, requests: int) -> None:
-        """Make ``run``: the percentiles since the run began."""
+        """Make ``run``, the lines of percentiles since the run began."""
         self._run_of, self._run_requests = times, requests
         self._sorted.update(times)
         self.run = (
@@ -89,9 +89,9 @@ class Template:
 
 
 class SortedHistogram:
-    """The response times of a histogram in their order; sorts only what came since the last look.
+    """The sorted response times of a growing histogram; each update sorts in only the new ones.
 
-    Of a run's histogram, new ones are few, and a scrape asks for a thousand of them.
+    A run's histogram rarely gets new response times, and a scrape reads a thousand histograms.
     """
 
     def __init__(self) -> None:
@@ -99,19 +99,19 @@ class SortedHistogram:
         self._of: Times = {}
 
     def update(self, histogram: Times) -> None:
-        """Order the times of a histogram that may have grown, or be another one."""
+        """Sort the times of a histogram, which may have grown, or be another object."""
         if histogram is not self._of or len(histogram) < len(self.times):
             self._of, self.times = histogram, sorted(histogram)
         elif len(histogram) > len(self.times):
-            # A dict keeps the order in which its keys came.
+            # A dict keeps its keys in the order of insertion.
             self.times += islice(histogram, len(self.times), None)
             self.times.sort()
 
 
 def percentiles(histogram: Times, order: Sequence[float]) -> list[float]:
-    """Return FRACTIONS of a histogram (milliseconds) in seconds, as stats.percentile defines them.
+    """Return the percentiles FRACTIONS of a histogram {milliseconds: count}, in seconds.
 
-    ``order`` is its times, sorted.
+    The definition is that of ``protocol.histogram.percentile``. ``order`` has the sorted times.
     """
     places = list(accumulate(map(cast("Mapping[float, int]", histogram).__getitem__, order)))
     return [

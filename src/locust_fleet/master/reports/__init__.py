@@ -1,1 +1,1 @@
-"""How the reports of workers are taken in: each once, in order, and read."""
+"""How the master reads workers' reports: each one once, and in order."""

@@ -1,10 +1,10 @@
-"""Take in each report once and in order, and say which ones a worker may forget.
+"""Count each report once and in order, and acknowledge to workers which ones are safe.
 
-Locust 2.47.0 (``MasterRunner.handle_message``) counts whatever arrives. It also believes at once
-that a worker has stopped, though its last reports may be on their way a second time.
+Locust 2.47.0 (``MasterRunner.handle_message``) counts every report that arrives. It also takes a
+worker as stopped at once, although its last reports may have to be sent again.
 
-A report that cannot be read is not asked for again, since those after it would wait for ever: it is
-set aside, and the run says so.
+The master does not ask again for a report that it cannot read, because the reports after it would
+wait forever: it sets the report aside, and records an event of the run.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from locust_fleet.protocol.messages import ACKNOWLEDGED, NUMBER, RESEND, RUN
 from locust_fleet.protocol.stages import Forward
 from locust_fleet.protocol.validation import Unreadable
 
-# A worker sends everything that is wanted at once, so asking twice only doubles it.
+# A worker answers with all its missing reports, so asking sooner would only double them.
 ASK_EVERY_S = 1.0
 
 logger = logging.getLogger(__name__)
 
 
 class Acknowledger:
-    """What the workers' messages go through before Locust sees them."""
+    """Counts reports in order, and tells workers which they may drop. A stage."""
 
     def __init__(
         self,
@@ -38,22 +38,22 @@ class Acknowledger:
         sequence: ReportSequence,
         report_lost: Callable[[str, Mapping[str, Any], Unreadable], None] = lambda *_: None,
     ) -> None:
-        """``lose`` hears of each report of the run that cannot be read: its worker, itself, why."""
+        """``report_lost`` is called with worker, report and error for an unreadable report."""
         self._runner = runner
         self._sequence = sequence
         self._report_lost = report_lost
         self._asked: dict[str, float] = {}
-        # Words of workers that they have stopped, and what they said after, until every report
-        # from before is there.
+        # A worker's message that it has stopped, and its messages after that, while reports from
+        # before are missing.
         self._held: dict[str, list[Message]] = {}
         self._acknowledged: dict[str, int] = {}
 
     def begin(self) -> None:
-        """Forget what was said of the run before."""
+        """Forget the acknowledgements of the previous run."""
         self._acknowledged = {}
 
     def acknowledge(self, run: str | None, counted: dict[str, int]) -> None:
-        """Tell workers that their reports up to these are safe."""
+        """Tell workers that their reports are safe: ``counted`` is the last number by worker."""
         if run is None or run != self._sequence.run:
             return
         for worker, number in counted.items():
@@ -62,7 +62,7 @@ class Acknowledger:
                 self._send_acknowledgement(worker, run, number)
 
     def request_missing(self, worker: str) -> None:
-        """Ask a worker for what was not counted."""
+        """Ask a worker to send its reports after the last one that was counted."""
         now = time.monotonic()
         run = self._sequence.run
         if run is not None and now - self._asked.get(worker, 0.0) >= ASK_EVERY_S:
@@ -71,7 +71,7 @@ class Acknowledger:
             self._runner.server.send_to_client(Message(RESEND, after, worker))
 
     def handle(self, message: Message, forward: Forward) -> None:
-        """Forward each report once, and a worker's word that it has stopped after its reports."""
+        """Forward each report once, and a worker's confirmation of a stop after its reports."""
         worker = message.node_id
         if message.type == "stats":
             self._handle_report(message, forward)
@@ -106,7 +106,10 @@ class Acknowledger:
             case ReportVerdict.EARLY:
                 self.request_missing(worker)
             case ReportVerdict.FOREIGN:
-                logger.warning("report %d of %s is of a run that is over", report[NUMBER], worker)
+                logger.warning(
+                    "worker %s sends report %d of a run that has ended; it does not count",
+                    *(worker, report[NUMBER]),
+                )
                 self._send_acknowledgement(worker, report[RUN], report[NUMBER])
 
     def _release(self, worker: str, forward: Forward) -> None:
@@ -117,7 +120,7 @@ class Acknowledger:
                 forward(message)
 
     def _is_ahead_of_reports(self, stopped: Message) -> bool:
-        """Whether a worker's word that it has stopped came before one of its reports."""
+        """Whether a worker's message that it has stopped arrived before one of its reports."""
         last = stopped.data or {}
         of_this_run = RUN in last and last[RUN] == self._sequence.run
         return of_this_run and last[NUMBER] > self._sequence.last(stopped.node_id)

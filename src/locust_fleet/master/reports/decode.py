@@ -1,7 +1,6 @@
-"""Prepare a worker's report before anybody on the master reads it.
+"""Prepare a worker's report for its readers: Locust's statistics, the recorder, the metrics.
 
-Here names beyond the bound become ``(other)``, once: Locust's statistics, the recorder and the
-metrics read it later.
+Names beyond the limit become ``(other)`` here, once for all readers.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from locust_fleet.protocol.stages import Forward
 
 
 class ReportDecoder:
-    """The last stage before Locust has a report."""
+    """Bounds the names in reports. The last stage before Locust's own handling."""
 
     def __init__(self, stats: RequestStats, most_names: int) -> None:
         self._stats = stats
@@ -32,11 +31,11 @@ class ReportDecoder:
 
     @property
     def over_limit(self) -> bool:
-        """Whether the present run has more names than are told apart."""
+        """Whether the present run has more names of requests than MAX_NAMES."""
         return any(name == OTHER for name, _ in list(self._stats.entries))
 
     def diagnostics(self) -> list[str]:
-        """Return what an operator should know about the names of the present run."""
+        """Return findings for the operator about the names of the present run, one line each."""
         if not self.over_limit:
             return []
         finding = (
@@ -46,11 +45,11 @@ class ReportDecoder:
         return [finding]
 
     def decode(self, data: dict[str, Any]) -> None:
-        """Make a report what its readers expect; in place."""
+        """Rename what is beyond the limits, and merge equal failures; in place."""
         twins = [entry["name"].endswith(TWIN) for entry in data["stats"]]
         for entry in data["stats"]:
             self._rename(entry)
-        # What is not told apart must not be counted twice.
+        # A twin whose name became "(other)" would be counted there as a second request.
         data["stats"] = [
             entry
             for entry, twin in zip(data["stats"], twins, strict=True)
@@ -62,7 +61,7 @@ class ReportDecoder:
         data["errors"] = failures
 
     def _rename(self, row: dict[str, Any]) -> None:
-        # Locust adds the name here, or gives the entry that has taken its place (stats_names.py).
+        # Locust adds the name here, or returns the entry that stands for it (stats_names.py).
         entry = self._stats.entries[row["name"], row["method"]]
         row["name"], row["method"] = entry.name, entry.method
 
@@ -78,9 +77,9 @@ class ReportDecoder:
 
 
 def split_twins(_: str, report: dict[str, Any]) -> None:
-    """Leave requests in a report once; what counts them from the intended start stands beside.
+    """Move the twins of requests, which have times from the intended start, to ``report[TWINS]``.
 
-    Locust's own listeners have it before, and show twins like other entries.
+    Locust's own listeners read the report before this, and show twins like other entries.
     """
     rows = report["stats"]
     report["stats"] = [row for row in rows if not row["name"].endswith(TWIN)]

@@ -1,8 +1,8 @@
-"""Know which reports were counted, so that each is counted once. Pure.
+"""Know which reports were counted, so that each counts once. Pure.
 
-Workers number their reports within a run and keep them until they are told that they may forget
-them (worker/resend_buffer.py). One that comes again was counted; where one is missing, those from
-there on are asked for, in their order.
+Workers number their reports within a run, and keep each until the master acknowledges it
+(worker/resend_buffer.py). A report that arrives again is not counted. When one is missing, the
+master asks for all from there on, in their order.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from locust_fleet.protocol.messages import NUMBER, OLDEST, RUN
 class ReportVerdict(Enum):
     """What to do with a report."""
 
-    COUNT = "count"  # the next one of its worker
-    KNOWN = "known"  # counted before
-    EARLY = "early"  # others come before it: ask for them
-    FOREIGN = "foreign"  # of a run that is over: let the worker forget it
+    COUNT = "count"  # the next report of its worker
+    KNOWN = "known"  # already counted
+    EARLY = "early"  # reports before it are missing: ask for them
+    FOREIGN = "foreign"  # of a run that has ended: let the worker drop it
 
 
 class ReportSequence:
-    """For each worker the number of the last report that was counted in the present run."""
+    """The number of each worker's last report that was counted in the present run."""
 
     def __init__(self) -> None:
         self.run: str | None = None
         self._last: dict[str, int] = {}
 
     def begin(self, run: str, counted: Mapping[str, int] | None = None) -> None:
-        """Count for a run from now on; ``counted`` is what an earlier leader had counted of it."""
+        """Start counting a run, after what a previous leader counted: the last number by worker."""
         self.run, self._last = run, dict(counted or {})
 
     def last(self, worker: str) -> int:
-        """Return the number of a worker's last report that was counted; 0 for none."""
+        """Return the number of a worker's last counted report; 0 for none."""
         return self._last.get(worker, 0)
 
     def counted(self) -> dict[str, int]:
-        """Return the last number of each worker, for who comes after."""
+        """Return the number of each worker's last counted report."""
         return dict(self._last)
 
     def classify(self, worker: str, report: Mapping[str, Any]) -> ReportVerdict:
-        """Say what to do with a report; one to count is noted as counted."""
+        """Return what to do with a report; if it is COUNT, the report is counted from now on."""
         if NUMBER not in report:
             return ReportVerdict.COUNT
         if report[RUN] != self.run:
             return ReportVerdict.FOREIGN
-        # What its worker has forgotten was acknowledged, if not by this leader.
+        # A report that its worker has dropped was acknowledged, by this leader or an earlier one.
         last = max(self.last(worker), report[OLDEST] - 1)
         if report[NUMBER] <= last:
             return ReportVerdict.KNOWN

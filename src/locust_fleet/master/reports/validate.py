@@ -1,7 +1,7 @@
-"""Read what a worker's report counted, so that nobody behind has to doubt a number. Pure.
+"""Validate a worker's report, so that no later reader has to check a number. Pure.
 
-Anybody who reaches port 5557 may send one. A type that no count has, or a count that cannot be,
-makes it unreadable; an amount that no column holds, as of an odd response, is bounded.
+Anybody who reaches port 5557 can send a report. A value of the wrong type, or an impossible count,
+makes it unreadable. An amount too large for its column, as of an odd response, is clamped.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ NUMBERS: Types = frozenset({int, float})
 MAYBE_NUMBERS: Types = frozenset({int, float, type(None)})
 MAYBE_TEXT: Types = frozenset({str, type(None)})
 COUNTS = ("num_requests", "num_none_requests", "num_failures")
-# Seconds since 1970: until the year 5138.
+# In seconds since 1970; the latest is in the year 5138.
 TIMES, LATEST_S = ("start_time", "last_request_timestamp"), 1e11
 DURATIONS, SHORTEST = ("total_response_time", "max_response_time"), "min_response_time"
-# What else it says; a scenario may add more.
+# The fields beside the statistics; a scenario may add more.
 OTHER_FIELDS = fields(
     {"user_count": wrong_users, "user_classes_count": users},
     {"capacity": capacity, ARRIVED: mapping(row(wrong_whole, wrong_whole))},
@@ -43,9 +43,9 @@ OTHER_FIELDS = fields(
 
 
 def read_report(report: dict[str, Any]) -> None:
-    """Make a worker's report what Locust's master and its listeners read; in place.
+    """Expand and check a worker's report for Locust's master and its listeners; in place.
 
-    Raises Unreadable, and then nobody may read it.
+    Raises Unreadable; the report must not be used then.
     """
     if wrong := OTHER_FIELDS(report):
         raise Unreadable(Cause.CONTENT, f"it{wrong}")
@@ -55,18 +55,18 @@ def read_report(report: dict[str, Any]) -> None:
         entries = [*report["stats"], report["stats_total"]]
         _check_entries(entries)
         if not short:
-            # The short form has only finite numbers for these.
+            # In the short form these are always finite numbers.
             _check_keys(entries)
         for failure in report["errors"].values():
             _check_failure(failure)
         for arrived in report.get(ARRIVED, {}).values():
             _check_range(arrived, 0, MOST_COUNT)
-    except Exception as error:  # whatever is wrong with what somebody sent
+    except Exception as error:  # anything may be wrong with what a stranger sends
         raise Unreadable(Cause.CONTENT, f"its statistics: {error!r}") from error
 
 
 def _check_entries(entries: list[dict[str, Any]]) -> None:
-    """Raise where a reader would; a field of all entries at once, for there may be thousands."""
+    """Raise if a reader would fail; check a field of all entries at once, as they may be many."""
     _check([entry["name"] for entry in entries], TEXT)
     _check([entry["method"] for entry in entries], MAYBE_TEXT)
     for field in COUNTS:
@@ -79,7 +79,7 @@ def _check_entries(entries: list[dict[str, Any]]) -> None:
         _check_range([time for time in times if time is not None], 0, LATEST_S)
     for field in DURATIONS:
         _bound(entries, field, LONGEST_MS, duration)
-    # There is no shortest one where no request has a response time.
+    # There is no shortest response time if no request has one.
     timed = [entry for entry in entries if entry[SHORTEST] is not None]
     _bound(timed, SHORTEST, LONGEST_MS, duration)
     _bound(entries, "total_content_length", MOST_BYTES, _size)
@@ -108,7 +108,7 @@ def _check_failure(failure: Mapping[str, Any]) -> None:
     _check([failure["method"]], MAYBE_TEXT)
     _check([failure["occurrences"]], INTEGER)
     _check_range([failure["occurrences"]], 0, MOST_COUNT)
-    # It is made text when it is taken in.
+    # It only has to exist: the decoder turns it into text.
     failure["error"]
     seen = [failure.get("first_seen"), failure.get("last_seen")]
     _check(seen, MAYBE_NUMBERS)
@@ -117,12 +117,12 @@ def _check_failure(failure: Mapping[str, Any]) -> None:
 
 def _check(values: Iterable[object], known: Types) -> None:
     if not known.issuperset(map(type, values)):
-        raise TypeError("a field is of a type that no count has")
+        raise TypeError("a field has a type that no count has")
 
 
 def _check_range(values: Iterable[float], least: float, most: float) -> None:
     known = list(values)
-    # A number that is none is neither the least nor the most, and makes the sum one.
+    # min and max may miss a NaN, but it turns the sum into NaN, which differs from itself.
     if known and not (min(known) >= least and max(known) <= most and sum(known) == sum(known)):
         raise ValueError(f"a number is not from {least:g} to {most:g}")
 

@@ -1,1 +1,1 @@
-"""What a run leaves behind: samples, events, failures, files."""
+"""What is stored of a run: samples, events, failures, files."""

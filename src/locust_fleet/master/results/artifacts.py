@@ -1,6 +1,6 @@
-"""Write a run's reports when it stops.
+"""Write the files of a run when it stops: report.html and CSV tables.
 
-Locust writes its own only when the process exits, and not at all on SIGTERM.
+Locust writes its own only when the process exits, and on SIGTERM not at all.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from shutil import rmtree
 
 
 def write_reports(environment: Environment, folder: Path) -> None:
-    """Write report.html and the CSV files of the present statistics into a folder, all or none.
+    """Write report.html and CSV files of the present statistics into a new folder, all or none.
 
-    Raises OSError when the disk is full or the folder's parent cannot be written.
+    Raises OSError when the disk is full, or the parent of the folder is not writable.
     """
     partial = folder.with_name(f"{folder.name}.partial")
     rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     html = get_html_report(environment, show_download_link=False)
-    # Its icons, from where they are relative to Locust's own page of the report.
+    # Icons have addresses relative to Locust's own page of the report.
     html = html.replace("../../assets/", "/assets/")
     (partial / "report.html").write_text(html, encoding="utf-8")
     tables = StatsCSV(environment, PERCENTILES_TO_REPORT)

@@ -1,8 +1,8 @@
-"""Make what comes from workers and people fit into its column of Postgres, where it enters. Pure.
+"""Clamp values from workers and people to what their Postgres columns hold. Pure.
 
-What a column cannot hold is refused with all that stands beside it, so a run would lack its results
-because of one number. A whole number has 63 bits there, and totals add reports up; so what one
-report may say is far below.
+Postgres refuses a whole record for one value that does not fit, and the run would lack its results.
+An integer column has 63 bits and totals add up many reports, so the limits of one report are far
+lower.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Together they fit into a key of Postgres, which holds 2704 bytes.
+# Together they fit into an index key of Postgres, which holds 2704 bytes.
 METHOD_BYTES, NAME_BYTES, ERROR_BYTES = 60, 600, 1500
 HOST_BYTES = DETAIL_BYTES = 2000
-# Of one report.
+# Limits of one report.
 MOST_COUNT, MOST_BYTES, LONGEST_MS = 10**9, 10**15, 1e15
-# What 64 bits hold with a sign, as in a checkpoint.
+# The largest signed 64-bit integer, the largest that a checkpoint holds.
 LARGEST = 2**63 - 1
-# Of what is told of an event.
+# Limits of an event's detail: items of a list or mapping, and levels of nesting.
 MOST_ITEMS, DEEPEST = 1000, 8
 
 
 def clean(text: str, longest_bytes: int) -> str:
-    """Return text that Postgres can store: without NUL or half characters, and not too long.
+    """Return text that Postgres can store: no NUL, no lone surrogates, at most so many UTF-8 bytes.
 
-    What is cut ends in a mark of the whole, so that two long texts stay two.
+    Text that is cut ends with a hash of the whole, so that two different texts stay different.
     """
     raw = text.replace("\x00", "\ufffd").encode("utf-8", "replace")
     if len(raw) <= longest_bytes:
@@ -36,35 +36,35 @@ def clean(text: str, longest_bytes: int) -> str:
 
 
 def count(number: float, most: int = MOST_COUNT) -> int:
-    """Return how many there are of something, a whole number from 0."""
+    """Return a count as a whole number from 0 to ``most``."""
     if isinstance(number, int):
         return number if 0 <= number <= most else min(max(number, 0), most)
     return count(int(finite(number)), most)
 
 
 def finite(number: float) -> float:
-    """Return a number that JSON can hold; a response time that is none counts as zero."""
+    """Return a number that JSON can hold: 0.0 for NaN and infinity."""
     return number if isinstance(number, int) or math.isfinite(number) else 0.0
 
 
 def duration(milliseconds: float) -> float:
-    """Return a response time, or the sum of many, that can be added up further."""
+    """Return a response time, or the sum of many, clamped so that sums of it stay finite."""
     if -LONGEST_MS <= milliseconds <= LONGEST_MS:
         return milliseconds
     return min(max(finite(milliseconds), -LONGEST_MS), LONGEST_MS)
 
 
 def histogram(times: Mapping[float, int]) -> Mapping[float, int]:
-    """Return response times with how often each was met."""
+    """Return a histogram {milliseconds: count} with each count clamped."""
     counts = times.values()
-    # Without a loop where all is well: a report has thousands of steps.
+    # The usual case needs no loop: a report has thousands of steps.
     if not counts or (min(counts) >= 0 and max(counts) <= MOST_COUNT):
         return times
     return {time_ms: count(met) for time_ms, met in times.items()}
 
 
 def detail(value: object, deepest: int = DEEPEST) -> Any:
-    """Return what an event tells as jsonb can hold it."""
+    """Return the detail of an event in a form that jsonb can hold."""
     match value:
         case bool() | None:
             return value

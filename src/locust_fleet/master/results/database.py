@@ -1,4 +1,4 @@
-"""Write records of the spool into Postgres. Writing one twice changes nothing."""
+"""Write records of the spool into Postgres. Writing a record twice has no effect."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 
 def write(connection: Connection, record: Record, epoch: int) -> None:
-    """Write one record, whole or not at all, in the name of the leader of an epoch.
+    """Write one record in a transaction, for the leader of an epoch.
 
     Raises LeadershipLost when a later leader has written, psycopg.OperationalError when Postgres
-    is away, another psycopg.Error or KeyError when the record can never be written.
+    is unavailable, another psycopg.Error or KeyError when the record can never be written.
     """
     with connection.transaction():
         _fence(connection, epoch)
@@ -37,28 +37,28 @@ def write(connection: Connection, record: Record, epoch: int) -> None:
 
 
 def highest_epoch(connection: Connection) -> int:
-    """Return the epoch of the latest leader that has written."""
+    """Return the epoch of the latest leader that has written to Postgres."""
     return _epoch(connection, "SELECT epoch FROM leadership")
 
 
 def _fence(connection: Connection, epoch: int) -> None:
-    """Keep leaders of an earlier epoch out, and those of a later one until this is written."""
+    """Fence out leaders of earlier epochs, and block later ones until this transaction ends."""
     connection.execute(
         "UPDATE leadership SET epoch = %(epoch)s WHERE epoch < %(epoch)s", {"epoch": epoch}
     )
     highest = _epoch(connection, "SELECT epoch FROM leadership FOR SHARE")
     if highest > epoch:
-        raise LeadershipLost(f"Postgres knows of epoch {highest}", highest)
+        raise LeadershipLost(f"Postgres has records of epoch {highest}", highest)
 
 
 def _epoch(connection: Connection, query: LiteralString) -> int:
     row = connection.execute(query).fetchone()
-    assert row is not None, "the table has one row, always"
+    assert row is not None, "the table leadership always has one row"
     return int(row[0])
 
 
 def remove_old_runs(connection: Connection, days: int, reports_dir: Path) -> list[str]:
-    """Delete runs, with their reports, that ended more than so many days ago; returns their ids."""
+    """Delete runs that ended more than so many days ago, and their files; return their ids."""
     with connection.transaction():
         locked = connection.execute(
             "SELECT pg_try_advisory_xact_lock(%s)", (RETENTION_LOCK,)
@@ -75,9 +75,9 @@ def remove_old_runs(connection: Connection, days: int, reports_dir: Path) -> lis
 
 
 def _master_started(connection: Connection, record: Record) -> None:
-    """Close runs that an earlier master left open: the spool held its words before these.
+    """Close runs that an earlier master left open, except the one that this master continues.
 
-    Not the one that this master goes on with.
+    The spool is in order, so all records of the earlier master are written by now.
     """
     rows = connection.execute(
         "UPDATE runs SET state = 'lost', ended_at = coalesce("
@@ -145,7 +145,7 @@ def _sample(connection: Connection, record: Record) -> None:
 
 
 def _corrected(endpoint: Mapping[str, Any]) -> Jsonb | None:
-    # A record of a version before this one has none.
+    # A record of the previous version has none.
     histogram = endpoint.get("corrected")
     return Jsonb(histogram) if histogram else None
 
@@ -169,7 +169,7 @@ def _notify_state(connection: Connection, run_id: str, state: str) -> None:
 def _notify(
     connection: Connection, run_id: str, make: Callable[[runs.RunSummary, runs.Numbers], Message]
 ) -> None:
-    """Store what the channels are told; results must not wait for what cannot be told."""
+    """Store a message for the channels; a failure is logged, so that results do not wait for it."""
     try:
         with connection.transaction():
             known = runs.read(connection, run_id)
@@ -177,12 +177,12 @@ def _notify(
                 outbox.store(connection, make(*known))
     except psycopg.OperationalError:
         raise
-    except Exception:  # whatever it is, it would come again with each try; logged below
-        logger.exception("nobody is told what happened to run %s", run_id)
+    except Exception:  # a retry would fail again; logged below
+        logger.exception("the master could not store a notification about run %s", run_id)
 
 
 def _write_totals(connection: Connection, run_id: str) -> None:
-    """Make a run's totals from its samples, so that the two can never disagree."""
+    """Compute a run's totals from its samples, so that the two always agree."""
     connection.execute(
         """
         WITH buckets AS (

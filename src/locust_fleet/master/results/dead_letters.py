@@ -1,6 +1,6 @@
-"""Set aside what no master can use, for a human, so that no master reads it again.
+"""Set aside unusable data for an operator, so that no master reads it again.
 
-Beside the spool, in the volume that all masters of the host share.
+The files are on the spool volume, which all masters of the host share.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import logging
 import time
 from pathlib import Path
 
-# Of each kind: a fault to look into, which twenty show as well as a million.
+# Files of each kind: twenty show a fault as well as a million.
 MOST = 20
-# Of each, as much as the largest checkpoint; what is larger is told of, and not kept.
+# The largest file that is kept, as large as a checkpoint may be; larger data is only logged.
 MOST_BYTES = 32 << 20
 FOLDER = "dead"
 
@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 class DeadLetters:
-    """Files, each with what was set aside; beside each a text that says why."""
+    """Files with unusable data, each with a text file beside it that says why."""
 
     def __init__(self, spool: Path) -> None:
         self._folder = spool / FOLDER
 
     def put(self, kind: str, content: bytes, why: str) -> None:
-        """Keep what cannot be used; the same once. Never raises: where there is no room, logs."""
+        """Keep unusable data, equal data once. Never raises: logs if it cannot be kept."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             file = self._folder / f"{kind}-{hashlib.sha256(content).hexdigest()[:16]}.bin"
@@ -40,7 +40,7 @@ class DeadLetters:
             partial = file.with_suffix(".partial")
             partial.write_bytes(content)
             partial.replace(file)
-            logger.error("a %s that cannot be used is kept as %s: %s", kind, file, why)
+            logger.error("the master cannot use a %s, and keeps it as %s: %s", kind, file, why)
         except OSError as error:
             logger.error("a %s is lost (%s): %s", kind, error, why)
 
@@ -48,13 +48,13 @@ class DeadLetters:
         return sum(1 for _ in self._folder.glob(f"{kind}-*.bin"))
 
     def diagnostics(self) -> list[str]:
-        """Return what an operator should know."""
+        """Return findings for the operator about files that were set aside, one line each."""
         kinds = sorted(file.name.rpartition("-")[0] for file in self._folder.glob("*.bin"))
         if not kinds:
             return []
         what = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         finding = (
-            f"the master cannot use what it set aside in spool/{FOLDER} ({what}), so results may"
-            " be missing. The .txt beside each file says why; remove the files once you have looked"
+            f"the master set aside data that it cannot use in spool/{FOLDER} ({what}), so results"
+            " may be missing. The .txt beside each file says why; remove the files once you know it"
         )
         return [finding]

@@ -1,7 +1,7 @@
-"""Cut the running test into samples and put them into the spool.
+"""Record the run as samples and events, and put them into the spool.
 
-Samples are counted from the workers' own reports, each of which holds what happened since the
-one before: they stay right when somebody resets the statistics in the UI.
+Samples add up the workers' reports, each of which holds the counts since the one before. So they
+stay correct when somebody resets the statistics in the UI.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from locust_fleet.policy.thresholds import Thresholds
 
 SAMPLE_INTERVAL_S = 5.0
 MASTER_STARTED = "master_started"
-# The event of a run that goes on under another master; its detail names that as "leader".
+# The event of a run that continues under another master; its detail names it as "leader".
 LEADER_CHANGED = "leader changed"
-# What a recorder remembers, as plain data.
+# A recorder's state for the checkpoint, as plain data.
 Dump = Mapping[str, Any]
 # About an hour of samples, should the disk be full for that long.
 UNSAVED_LIMIT = 1000
@@ -34,15 +34,15 @@ logger = logging.getLogger(__name__)
 
 
 class Recorder:
-    """The memory of the runs: the one that runs, the last one, and what was not yet cut."""
+    """The present run or the last one, and the counts since its last sample."""
 
     def __init__(
         self, spool: Spool, version: str, dumped: Dump | None = None, *, hold: bool = False
     ) -> None:
-        """Go on from what another recorder remembered, if anything.
+        """Continue from another recorder's ``dump``, if given.
 
-        With ``hold``, records wait until they are released: the content of a sample has to be
-        safe elsewhere before anybody may read it.
+        With ``hold``, records wait for ``release``: a sample must be in a checkpoint before the
+        spool has it.
         """
         self.run: Run | None = None
         self.stopped_by: str | None = None
@@ -54,7 +54,7 @@ class Recorder:
         self._workers: frozenset[str] = frozenset()
         self._unsaved: deque[Record] = deque()
         self._hold = hold
-        # Of all records ever, how many were noted, and how many may be written.
+        # Of all records ever, how many were recorded, and how many may be written to the spool.
         self._noted = self._released = 0
         if dumped is not None:
             self._load(dumped)
@@ -63,27 +63,27 @@ class Recorder:
 
     @property
     def noted(self) -> int:
-        """How many records there ever were; see ``release``."""
+        """How many records there have been so far; see ``release``."""
         return self._noted
 
     @property
     def has_unreleased(self) -> bool:
-        """Whether there are records that were not released."""
+        """Whether records wait to be released."""
         return self._noted > self._released
 
     @property
     def active(self) -> Run | None:
-        """The run that goes on now."""
+        """The present run; None between runs."""
         return self.run if self.run is not None and self.run.state == "running" else None
 
     @property
     def expected_run_id(self) -> str | None:
-        """The id of the run that was asked for last, started or not."""
+        """The id of the run that was requested last, started or not."""
         return self._request.run_id if self._request else self.run.id if self.run else None
 
     @property
     def unsaved_age_s(self) -> float:
-        """How long the oldest record waits in memory, because the disk is full."""
+        """Seconds that the oldest record has waited in memory, as with a full disk."""
         if not self._unsaved:
             return 0.0
         record = self._unsaved[0]
@@ -98,13 +98,13 @@ class Recorder:
         run_time_s: float | None,
         alerts: Thresholds | None = None,
     ) -> RunRequest:
-        """Remember who asked for the run that is about to start; returns it with its id."""
+        """Note the request for the run that is about to start; return it with the run's id."""
         run_id = new_run_id(utc_now())
         self._request = RunRequest(run_id, started_by, name, run_time_s, alerts or {})
         return self._request
 
     def forget_request(self) -> None:
-        """Forget who asked: the run does not start."""
+        """Forget the request: the run does not start."""
         self._request = None
 
     def start(
@@ -117,8 +117,8 @@ class Recorder:
         run_time_s: float | None,
         now: datetime,
     ) -> Run:
-        """Open a run. ``run_time_s`` counts where nobody asked for one, as with autostart."""
-        # Should not be, and must not leave a run open for ever.
+        """Open a run. ``run_time_s`` applies if nobody requested the run, as with autostart."""
+        # A run should not be open here; if one is, it must not stay open.
         self.stop()
         asked = self._request or RunRequest(new_run_id(now), "autostart", "", run_time_s)
         self._request, self.stopped_by, self._seq = None, None, 0
@@ -143,14 +143,14 @@ class Recorder:
         return run
 
     def replan(self, run_time_s: float | None, now: datetime) -> None:
-        """Note that the active run is to end so many seconds from now; None: when it is stopped."""
+        """Change when the active run ends: in so many seconds, or when it is stopped (None)."""
         if self.active is not None:
             begun_s = (now - self.active.started_at).total_seconds()
             whole_s = None if run_time_s is None else begun_s + run_time_s
             self.run = replace(self.active, run_time_s=whole_s)
 
     def count(self, worker: str, report: Mapping[str, Any]) -> None:
-        """Add a worker's report; one that comes after the end of its run is logged, not counted."""
+        """Add a worker's report to the open sample; without a run, log it instead."""
         if self.active is None:
             late = sum(entry["num_requests"] for entry in report["stats"])
             if late:
@@ -159,7 +159,7 @@ class Recorder:
         self._window.add(report)
 
     def close_sample(self, *, users: int, target_users: int, workers: Iterable[str]) -> None:
-        """Close the present interval: its counts become a sample and counting starts anew."""
+        """Store the counts since the last sample as a new one, and start counting from zero."""
         run = self.active
         if run is None:
             return
@@ -181,7 +181,7 @@ class Recorder:
         )
 
     def stop(self) -> None:
-        """Close the run; cut the last sample before."""
+        """Close the run; close its last sample first."""
         if self.active is None:
             return
         state = "stopped" if self.stopped_by else "finished"
@@ -197,7 +197,7 @@ class Recorder:
         self.run = replace(self.active, state=state)
 
     def event(self, event: str, told: Mapping[str, Any]) -> None:
-        """Note that something happened to the run; without a run there is nothing to note."""
+        """Record an event of the active run with its detail; without a run, do nothing."""
         run = self.active
         if run is not None:
             self._append(
@@ -212,7 +212,7 @@ class Recorder:
             )
 
     def audit(self, actor: str, address: str, action: str, reason: str) -> None:
-        """Note a refusal in the audit log; what was allowed is noted by the console."""
+        """Record a refusal in the audit log; the console records what is allowed."""
         entry = {
             "actor": clean(actor, NAME_BYTES),
             "address": clean(address, NAME_BYTES),
@@ -231,7 +231,7 @@ class Recorder:
         )
 
     def dump(self) -> Dump:
-        """Return all that another recorder needs to go on; plain data."""
+        """Return plain data for the checkpoint, from which another recorder can continue."""
         return {
             "run": self.run.to_json() if self.run else None,
             "stopped_by": self.stopped_by,
@@ -248,21 +248,21 @@ class Recorder:
         self._window = Window(dumped)
         self._workers = frozenset(dumped["workers"])
         if self.run and self.run.id == self._spool.ended_run():
-            # It ended while nothing could be remembered elsewhere; its records are in the spool.
+            # It ended while no checkpoint could be saved; its records are in the spool.
             self.run = replace(self.run, state="stopped")
             return
         for record in dumped["records"]:
-            # This master has one of its own.
+            # This master has recorded its own start.
             if record["kind"] != MASTER_STARTED:
                 self._append(record)
 
     def release(self, noted: int) -> None:
-        """Let records be written, up to those that ``noted`` counted."""
+        """Let the first ``noted`` of all records be written to the spool."""
         self._released = max(self._released, noted)
         self.flush()
 
     def release_all(self) -> None:
-        """Let all records be written although they are safe nowhere else: this is the end."""
+        """Let all records be written although no checkpoint has them: this process ends."""
         if self.has_unreleased and self.run and not self.active:
             self._spool.note_end(self.run.id)
         self.release(self._noted)
@@ -276,13 +276,13 @@ class Recorder:
         self._workers = present
 
     def _append(self, record: Record) -> None:
-        """Note a record; it waits in memory until it may be written and the disk has room."""
+        """Add a record; it waits in memory until it is released and the disk has room."""
         self.flush()
         if len(self._unsaved) >= UNSAVED_LIMIT:
-            # Rather written early than lost.
+            # A record that is written early is better than a lost one.
             self.release(self._noted - len(self._unsaved) + 1)
         if len(self._unsaved) >= UNSAVED_LIMIT:
-            logger.error("the spool cannot be written; a result record is lost: %s", record["kind"])
+            logger.error("the spool is not writable; a result record is lost: %s", record["kind"])
             return
         self._unsaved.append(record)
         self._noted += 1
@@ -291,10 +291,14 @@ class Recorder:
         self.flush()
 
     def flush(self) -> None:
-        """Write what may be written, oldest first, also what a full disk made wait."""
+        """Write all released records to the spool, oldest first; keep what the disk refuses."""
         try:
             while self._unsaved and self._noted - len(self._unsaved) < self._released:
                 self._spool.put(self._unsaved[0])
                 self._unsaved.popleft()
         except OSError as error:
-            logger.error("%d results wait in memory: %s", len(self._unsaved), error)
+            logger.error(
+                "the spool is not writable; %d results wait in memory: %s",
+                len(self._unsaved),
+                error,
+            )

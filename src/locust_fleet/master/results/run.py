@@ -1,4 +1,4 @@
-"""What a run is: who asked for it, what it does, and how it stands."""
+"""A run: who requested it, what it does, and its state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from locust_fleet.policy.thresholds import Thresholds
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is known of a run when somebody asks for it."""
+    """A request for a run: who made it, and the run's id, name, run time and alert thresholds."""
 
     run_id: str
     started_by: str
@@ -37,31 +37,31 @@ class Run:
     run_time_s: float | None
     started_at: datetime
     state: str = "running"
-    # Thresholds of alerts that this run brought, valid until it ends.
+    # Alert thresholds of this run, valid until it ends.
     alerts: Thresholds = field(default_factory=dict)
 
     @property
     def ends_at(self) -> datetime | None:
-        """When the run is due to end; None without a run time."""
+        """When the run ends by its run time; None without one."""
         if self.run_time_s is None:
             return None
         return self.started_at + timedelta(seconds=self.run_time_s)
 
     def describe(self) -> str:
-        """Say who runs what, for somebody whose own start is refused."""
+        """Return a sentence about who runs what, for a person whose own start is refused."""
         return (
             f"{self.started_by} runs {self.locustfile} against {self.host}"
             f" since {self.started_at:%H:%M:%S} UTC"
         )
 
     def log_context(self) -> dict[str, str]:
-        """Return what each line of the log says of the run, here and on its workers."""
+        """Return the fields of the run in each log line, here and on its workers."""
         name = self.name or Path(self.locustfile).name
         return {"run_id": self.id, "test_name": name, "user_id": self.started_by}
 
     @classmethod
     def from_json(cls, run: Mapping[str, Any]) -> Run:
-        """Return the run that ``to_json`` has described."""
+        """Return a run from what ``to_json`` returned."""
         own = {field.name: run[field.name] for field in fields(cls)}
         return cls(**{**own, "started_at": datetime.fromisoformat(run["started_at"])})
 
@@ -89,5 +89,5 @@ def new_run_id(now: datetime) -> str:
 
 
 def utc_now() -> datetime:
-    """Return the present moment with its zone."""
+    """Return the present time as an aware datetime in UTC."""
     return datetime.now(UTC)

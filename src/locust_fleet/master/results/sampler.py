@@ -1,4 +1,4 @@
-"""Cut a run into samples, on time."""
+"""Close a sample of the run every few seconds, on time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from locust_fleet.runtime.safe_listener import safe_listener
 def close_samples_forever(
     runner: MasterRunner, recorder: Recorder, diagnostics: Diagnostics
 ) -> None:
-    """Cut a sample every interval, on time however long the cut itself takes."""
+    """Close a sample every SAMPLE_INTERVAL_S, however long closing one takes; never returns."""
     due = time.monotonic()
     while True:
         due = max(due + SAMPLE_INTERVAL_S, time.monotonic())
@@ -29,7 +29,7 @@ def close_samples_forever(
 
 
 def close_sample(runner: MasterRunner, recorder: Recorder) -> None:
-    """Cut what was recorded since the sample before."""
+    """Close the sample of the present run, with the users and workers that it has now."""
     clients = runner.clients
     recorder.close_sample(
         users=runner.user_count,

@@ -1,4 +1,4 @@
-"""Carry records from the spool to Postgres, whenever Postgres is there."""
+"""Write the records in the spool to Postgres, whenever Postgres is available."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Shipper:
-    """The only one that talks to Postgres on a master; nobody waits for it."""
+    """Writes results to Postgres; no other part of a master does, and none waits for it."""
 
     def __init__(self, spool: Spool, settings: MasterSettings, leadership: Leadership) -> None:
         self._spool = spool
@@ -34,7 +34,7 @@ class Shipper:
         self._next_retention = 0.0
 
     def run_forever(self) -> None:
-        """Ship what waits, then look again in a second; never raises."""
+        """Write waiting records and remove old runs, forever; never raises."""
         while True:
             try:
                 self.ship()
@@ -42,38 +42,42 @@ class Shipper:
             except (StoreUnavailable, psycopg.OperationalError) as error:
                 self._log_outage(error)
             except LeadershipLost as error:
-                # What ends this master, if anything does; the records are the other one's now.
+                # Another master leads and has the records; the lease decides whether this one ends.
                 self._leadership.hear(error.epoch)
-            except Exception:  # whatever it is, the next round tries again; logged below
-                logger.exception("shipping results failed; trying again")
+            except Exception:  # the next round tries again; logged below
+                logger.exception("the master could not write results to Postgres; it tries again")
                 self.close()
             gevent.sleep(SHIP_INTERVAL_S)
 
     def ship(self) -> None:
-        """Write every waiting record, oldest first; raises what keeps Postgres from answering."""
+        """Write every waiting record, oldest first.
+
+        Raises StoreUnavailable or psycopg.OperationalError when Postgres does not answer, and
+        LeadershipLost when a later leader has written.
+        """
         for path in self._spool.pending():
             self._ship_one(path)
         if self._postgres_is_away:
             self._postgres_is_away = False
-            logger.info("Postgres is back; every waiting result is written")
+            logger.info("Postgres is back; the master has written every waiting result")
 
     def _ship_one(self, path: Path) -> None:
         connection = self._connected()
         try:
             database.write(connection, self._spool.read(path), self._leadership.epoch)
         except psycopg.errors.ProgramLimitExceeded as error:
-            # The only operational error that lies in the record and not in Postgres.
+            # The only operational error that is caused by the record and not by Postgres.
             self._reject(path, error)
         except (LeadershipLost, StoreUnavailable, psycopg.OperationalError):
             raise
-        except Exception as error:  # whatever the record is, those behind it must not wait for it
+        except Exception as error:  # the records behind a bad one must not wait for it
             self._reject(path, error)
         else:
             self._spool.remove(path)
 
     def _reject(self, path: Path, error: Exception) -> None:
         kept = self._spool.reject(path)
-        logger.error("Postgres refuses a result record, kept as %s: %s", kept, error)
+        logger.error("Postgres refuses a result record; it is kept as %s: %s", kept, error)
 
     def _remove_old_runs(self) -> None:
         days = self._settings.results_retention_days
@@ -82,7 +86,7 @@ class Shipper:
         removed = database.remove_old_runs(self._connected(), days, self._settings.reports_dir)
         self._next_retention = time.monotonic() + RETENTION_INTERVAL_S
         if removed:
-            logger.info("removed %d runs older than %d days", len(removed), days)
+            logger.info("the master removed %d runs older than %d days", len(removed), days)
 
     def _connected(self) -> database.Connection:
         if self._connection is None or self._connection.closed:
@@ -93,10 +97,10 @@ class Shipper:
         self.close()
         if not self._postgres_is_away:
             self._postgres_is_away = True
-            logger.warning("results wait in the spool: %s", error)
+            logger.warning("Postgres is unavailable; results wait in the spool: %s", error)
 
     def close(self) -> None:
-        """End the connection; the next shipment makes another."""
+        """Close the connection; the next write opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -1,4 +1,4 @@
-"""Count what workers report between two samples. Pure."""
+"""Add up workers' reports between two samples. Pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from locust_fleet.master.results.bounds import (
 )
 from locust_fleet.protocol.histogram import ARRIVED, OTHER, TWINS, add_times, merge
 
-# Of one interval; what is beyond is counted as OTHER.
+# Limits of one sample; what is beyond counts as OTHER.
 ENDPOINTS_LIMIT = FAILURES_LIMIT = 10_000
 
-# What was counted, as plain data.
+# The counts as plain data.
 Dump = Mapping[str, Any]
 EndpointCounts = dict[str, Any]
 
@@ -29,10 +29,10 @@ class Window:
     """The counts since the last sample."""
 
     def __init__(self, dumped: Dump | None = None) -> None:
-        """Go on from what another one remembered, if anything."""
+        """Continue from another window's ``dump``, if given."""
         former: Dump = dumped or {}
         self._endpoints: dict[tuple[str, str], EndpointCounts] = {
-            # A version before this one had none that are corrected, and no arrivals.
+            # The previous version had neither corrected times nor arrivals.
             (method, name): {
                 **counts,
                 "histogram": merge((counts["histogram"],)),
@@ -40,12 +40,12 @@ class Window:
             }
             for method, name, counts in former.get("endpoints", ())
         }
-        # The same counts by the names that reports have, which are longer or stranger.
+        # The same counts by method and name as reported, before ``clean``.
         self._reported: dict[tuple[str | None, str], EndpointCounts] = {}
         self._failures: dict[tuple[str, str, str], int] = {
             (method, name, error): met for method, name, error, met in former.get("failures", ())
         }
-        # Of each class of users: iterations that were to begin, and those of them that did not.
+        # Class of users -> (iterations that were due, those of them that were dropped).
         self._arrivals: dict[str, tuple[int, int]] = {
             user_class: (arrivals, dropped)
             for user_class, (arrivals, dropped) in former.get("arrivals", {}).items()
@@ -74,7 +74,7 @@ class Window:
             self._failures[failure] = self._failures.get(failure, 0) + count(error["occurrences"])
 
     def sample(self) -> dict[str, Any]:
-        """Return what was counted, for the record of a sample."""
+        """Return the counts as fields of a sample's record."""
         return {
             "endpoints": [
                 {"method": method, "name": name, **counts}
@@ -91,7 +91,7 @@ class Window:
         }
 
     def dump(self) -> Dump:
-        """Return all that another one needs to go on; it changes with this one."""
+        """Return plain data for the checkpoint; not a copy, so it changes with this window."""
         return {
             "endpoints": [[*key, counts] for key, counts in self._endpoints.items()],
             "failures": [[*key, met] for key, met in self._failures.items()],
@@ -99,7 +99,7 @@ class Window:
         }
 
     def _counts(self, method: str | None, name: str) -> EndpointCounts:
-        """Return the counts of an endpoint that was not yet reported in this interval."""
+        """Return the counts of an endpoint that this window has no report of yet."""
         key = clean(method or "", METHOD_BYTES), clean(name, NAME_BYTES)
         if key not in self._endpoints and len(self._endpoints) >= ENDPOINTS_LIMIT:
             key = ("", OTHER)
@@ -109,7 +109,7 @@ class Window:
 
 
 def empty_counts() -> EndpointCounts:
-    """Return the counts of an endpoint without requests."""
+    """Return the counts of an endpoint without requests; times are milliseconds."""
     return {
         "requests": 0,
         "failures": 0,
@@ -118,7 +118,7 @@ def empty_counts() -> EndpointCounts:
         "max_ms": None,
         "response_bytes": 0,
         "histogram": {},
-        # Of the same requests from their intended start, where they have one.
+        # The same requests, timed from their intended start, if they have one.
         "corrected": {},
     }
 
@@ -131,7 +131,7 @@ def add_entry(counts: EndpointCounts, entry: Mapping[str, Any]) -> None:
     counts["response_bytes"] += count(entry["total_content_length"], MOST_BYTES)
     times = histogram(entry["response_times"])
     if not times:
-        # It has no part in minimum and maximum.
+        # An entry without response times has no minimum and maximum.
         return
     shortest, longest = duration(entry["min_response_time"]), duration(entry["max_response_time"])
     if counts["min_ms"] is None or shortest < counts["min_ms"]:

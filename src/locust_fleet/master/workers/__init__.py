@@ -1,1 +1,1 @@
-"""Who the workers are, and what is known of each."""
+"""Which workers are connected or missing, and what the master knows of each."""

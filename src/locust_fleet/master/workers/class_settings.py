@@ -1,8 +1,8 @@
-"""Keep what somebody has set for classes of users.
+"""Keep the settings that people make for classes of users, such as a weight.
 
-Locust 2.47.0 (``Environment.update_user_class``) sets it in this process and tells the workers that
-are there: workers that come later, and the next leader, would run with what the locustfile says. It
-also sets whatever it is given, and a worker that cannot do the same ends.
+Locust 2.47.0 (``Environment.update_user_class``) applies them in this process and sends them to the
+connected workers only: workers that join later, and the next leader, would use the locustfile's. It
+also applies any value unchecked, and a worker that cannot apply it ends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClassSettings:
-    """The settings of each class that differ from its locustfile."""
+    """The settings of each class that somebody made in place of the locustfile's."""
 
     def __init__(self, environment: Environment, runner: MasterRunner) -> None:
         self._environment = environment
@@ -36,18 +36,18 @@ class ClassSettings:
         self._of: dict[str, dict[str, Any]] = {}
 
     def attach(self) -> None:
-        """From now on, keep what is set, and tell it to workers that come."""
+        """Start to keep settings, and to send them to each worker that connects."""
         replace(self._environment, "update_user_class", self._set)
         self._environment.events.worker_connect.add_listener(
             safe_listener(lambda client_id, **_: self.send_to(client_id))
         )
 
     def dump(self) -> Mapping[str, Settings]:
-        """Return what the next leader needs; plain data."""
+        """Return plain data for the checkpoint: class -> setting -> value."""
         return self._of
 
     def load(self, dumped: Mapping[str, Settings]) -> None:
-        """Set what an earlier leader remembered, of classes that are still there."""
+        """Apply what ``dump`` returned, for classes that still exist."""
         known = self._environment.available_user_classes or {}
         for name, settings in sorted(dumped.items(), key=_adds_users, reverse=True):
             for key, value in settings.items():
@@ -61,29 +61,29 @@ class ClassSettings:
             logger.warning("%s of the class %s stays as its locustfile says: %s", key, name, error)
 
     def send_to(self, worker: str) -> None:
-        """Tell a worker all that is set."""
+        """Send a worker all settings."""
         for settings in self._of.values():
             self._runner.send_message(UPDATE, settings, worker)
 
     def _set(self, given: Settings) -> None:
-        """Set what may be, whoever asks; BadInput says what may not."""
+        """Check and apply settings of one class; raises BadInput, which names the wrong field."""
         settings = read_class_setting(self._environment, given)
         self._update(settings)
         self._of.setdefault(settings[CLASS], {}).update(settings)
 
 
 def _adds_users(of_class: tuple[str, Settings]) -> bool:
-    """Whether settings give a class users: those come first, so that never all are without."""
+    """Whether settings give a class users: they come first, so that some class always has users."""
     return any(of_class[1].get(key) for key in ("weight", "fixed_count"))
 
 
 def read_class_setting(environment: Environment, given: object) -> dict[str, Any]:
-    """Return what is to be set for a class; BadInput names the field that is wrong."""
+    """Return checked settings of a class; raises BadInput, which names the wrong field."""
     return read_setting(given, classes_of(environment), running_classes(environment))
 
 
 def classes_of(environment: Environment) -> Classes:
-    """Return the classes of users that there are, as they stand."""
+    """Return the classes of users by name, with their present settings."""
     tasks = environment.available_user_tasks or {}
     return {
         name: UserClass(
@@ -97,7 +97,7 @@ def classes_of(environment: Environment) -> Classes:
 
 
 def running_classes(environment: Environment) -> Collection[str]:
-    """Return the classes of the run, or of the next one where nobody picks any."""
+    """Return the classes of the run, or those of the next run if nobody picks any."""
     runner, web_ui = environment.runner, environment.web_ui
     in_a_run = runner is not None and runner.state in (STATE_RUNNING, STATE_SPAWNING)
     if web_ui and web_ui.userclass_picker_is_active and not in_a_run:

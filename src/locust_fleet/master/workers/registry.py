@@ -1,9 +1,9 @@
-"""Know which workers are there, also those of the master before.
+"""Know the connected workers, and take over those of the previous leader.
 
-Locust 2.47.0 (``MasterRunner.handle_message``) takes nothing but a heartbeat for a sign of life,
-so a busy worker counts as missing while its reports arrive. It ignores the heartbeats of workers
-that it does not know, because it started after them, and sends those away that are just starting
-users; a worker says only once that it is ready. Here such a worker is asked, and taken over.
+Locust 2.47.0 (``MasterRunner.handle_message``) accepts only heartbeats as a sign of life, so a busy
+worker counts as missing while its reports arrive. A worker says only once that it is ready; so a
+master that starts later ignores its heartbeats, and sends it away if it is just starting users.
+Here the master asks such a worker what it runs, and takes it over.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from locust_fleet.master.workers.roster import Roster
 from locust_fleet.protocol.messages import HERE, RUN, WHO
 from locust_fleet.protocol.stages import Forward
 
-# What an unknown worker says in the course of its work.
+# The messages of an unknown worker that show it is at work.
 SIGNS_OF_LIFE = ("heartbeat", "spawning", "spawning_complete")
 ASK_EVERY_S = 0.5
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerRegistry:
-    """Every message is a sign of life, and a worker that is not known is taken over."""
+    """Takes each message for a sign of life, and takes over workers that it does not know."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class WorkerRegistry:
         self.users: dict[str, Mapping[str, int]] = {}
 
     def attach(self) -> None:
-        """From now on, hear what workers say of themselves."""
+        """Start to take over workers, by their answers."""
         self._runner.register_message(HERE, self._take_over)
 
     def handle(self, message: Message, forward: Forward) -> None:
-        """Take a message for a sign of life; ask a worker that is not known who it is."""
+        """Take a message for a sign of life; ask an unknown worker what it runs. A stage."""
         self._roster.note_message(message.node_id, message.type)
         worker = self._runner.clients.get(message.node_id)
         if worker is not None:
@@ -71,14 +71,15 @@ class WorkerRegistry:
     def _take_over(self, msg: Any, **_: Any) -> None:
         runner, worker, answer = self._runner, msg.node_id, msg.data
         self._asked.pop(worker, None)
-        # Where its run is closing, its answer says that all it did is reported, users or not.
+        # While its run is closing, the stop makes it confirm that all is reported, even without
+        # users.
         if not self._goes_on(answer[RUN]) and (
             answer["users"] or answer[RUN] == self._active_run()
         ):
-            logger.warning("worker %s carries a run that is to end; it stops it", worker)
+            logger.warning("worker %s still runs a run that has ended; the master stops it", worker)
             runner.server.send_to_client(Message("stop", None, worker))
         if worker in runner.clients:
-            # It was cut off for a moment; what it was told meanwhile it did not hear.
+            # It was disconnected for a moment, and missed what was sent meanwhile.
             runner.clients[worker].user_classes_count = answer["user_classes_count"]
             self._request_reports(worker)
             self._send_settings(worker)
@@ -91,10 +92,10 @@ class WorkerRegistry:
         runner.send_message("ack", client_id=worker, data=index)
         runner.environment.events.worker_connect.fire(client_id=worker)
         users = sum(node.user_classes_count.values())
-        logger.info("took over worker %s with %d users", worker, users)
+        logger.info("the master takes over worker %s with %d users", worker, users)
         self._request_reports(worker)
 
     def _goes_on(self, run: str | None) -> bool:
-        """Whether the users of a run go on."""
+        """Whether a run continues, so that its users do, too."""
         going_on = self._runner.state in (STATE_SPAWNING, STATE_RUNNING)
         return going_on and run == self._active_run()

@@ -1,19 +1,19 @@
-"""Know how many workers there should be. Pure: metrics.py looks, and tells.
+"""Know which workers are connected, and how many are missing. Pure.
 
-A worker that dies vanishes from everywhere where workers are looked up, so only a memory of who
-was there can say that one is missing.
+A worker that dies vanishes from every list of workers, so only comparing with an earlier list shows
+that it is missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-# The second one comes from each worker when a run ends, followed by "client_ready".
+# Every worker sends the second one when a run ends, and "client_ready" after it.
 GOODBYES = ("quit", "client_stopped")
 
 
 class Roster:
-    """Who is there, who is missing, and how often somebody went missing."""
+    """The connected workers, the missing ones, and how often one went missing."""
 
     def __init__(self, on_lost: Callable[[str], None] = lambda _: None) -> None:
         self._on_lost = on_lost
@@ -35,18 +35,18 @@ class Roster:
         return self.connected + self.missing
 
     def note_message(self, worker: str, message: str) -> None:
-        """Note what a worker says: whoever says goodbye will not be missed."""
+        """Note the type of a worker's message; one that says goodbye does not count as missing."""
         if message in GOODBYES:
             self._left.add(worker)
         elif message == "client_ready":
             self._left.discard(worker)
 
     def expect(self, workers: Collection[str]) -> None:
-        """Expect those who were there under the master before; who does not come is missing."""
+        """Expect the workers of the previous leader: those that do not connect count as missing."""
         self._connected |= frozenset(workers)
 
     def update(self, connected: Collection[str]) -> None:
-        """Compare those who are there now with those who were there before."""
+        """Take the ids of the connected workers; count those that vanished as missing."""
         present = frozenset(connected)
         vanished = sorted(self._connected - present - self._left)
         self.disconnects += len(vanished)
@@ -59,7 +59,7 @@ class Roster:
         self._connected = present
 
     def forget_missing(self) -> None:
-        """Miss nobody any more, as a run ends or another begins: without one nobody is needed."""
+        """Count no worker as missing any more, because a run starts or ends."""
         self._missing.clear()
 
     def _take_a_place(self, worker: str) -> None:

@@ -1,6 +1,6 @@
-"""Know how much each worker has requested in the present run, and how much of it failed. Pure.
+"""Count each worker's requests and failures in the present run. Pure.
 
-An update compares a new worker with the others before it goes on (cli/canary.py).
+A rolling update compares a new worker with the others before it continues (cli/canary.py).
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Any
 
 
 class WorkerTotals:
-    """The requests and failures of each worker since the run began, or this process did."""
+    """The requests and failures of each worker since the run, or this process, started."""
 
     def __init__(self) -> None:
         self._of: dict[str, tuple[int, int]] = {}
 
     def start_run(self) -> None:
-        """Forget the run before."""
+        """Forget the previous run."""
         self._of.clear()
 
     def add(self, worker: str, report: Mapping[str, Any]) -> None:
@@ -26,5 +26,5 @@ class WorkerTotals:
         self._of[worker] = (requests + total["num_requests"], failures + total["num_failures"])
 
     def of(self, worker: str) -> tuple[int, int]:
-        """Return a worker's requests and how many of them failed."""
+        """Return how many requests a worker has made, and how many of them failed."""
         return self._of.get(worker, (0, 0))

@@ -96,7 +96,11 @@ def test_arrivals_begin_when_all_users_are_there() -> None:
 
 
 def test_a_worker_has_the_share_of_its_users_of_that_class() -> None:
-    assigned = {"a": {"Shopper": 6, "Guest": 1}, "b": {"Shopper": 3, "Guest": 9}, "c": {"Shopper": 0}}
+    assigned = {
+        "a": {"Shopper": 6, "Guest": 1},
+        "b": {"Shopper": 3, "Guest": 9},
+        "c": {"Shopper": 0},
+    }
     assert parts_of(assigned, ["Shopper"]) == {"Shopper": {"a": (0, 6, 9), "b": (6, 9, 9)}}
 
 
