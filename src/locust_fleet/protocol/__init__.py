@@ -1,1 +1,1 @@
-"""The messages between master and workers."""
+"""The messages between master and workers: names, checks, encoding, epochs."""

@@ -1,4 +1,4 @@
-"""Count dropped messages by cause, and log at most one line per cause and minute."""
+"""Count the messages that are dropped, by cause, and log a line per cause and minute."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from locust_fleet.protocol.stages import Forward
 from locust_fleet.protocol.validation import Cause
 from locust_fleet.runtime.exposition import family
 
-# A sender of such messages may send thousands.
+# One sender may send thousands of them.
 LINE_EVERY_S = 60.0
 
 logger = logging.getLogger(__name__)
 
 
 class DropCounter:
-    """How many messages were dropped since this process started, by cause."""
+    """Counts dropped messages since the start of this process, by cause."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -29,13 +29,13 @@ class DropCounter:
 
     @property
     def counts(self) -> Mapping[Cause, int]:
-        """Dropped messages by cause."""
+        """Return how many messages were dropped, by cause."""
         return self._counts
 
     def note(self, cause: Cause, what: str, error: BaseException | None = None) -> None:
-        """Count a dropped message; ``what`` says whose it is and what is wrong with it.
+        """Count a message; ``what`` says whose it was and what is wrong with it.
 
-        Logs at most one line per cause and minute, with the traceback of ``error`` if given.
+        Logs one line for each cause and minute, with the traceback of ``error`` if there is one.
         """
         self._counts[cause] += 1
         now = self._clock()
@@ -48,18 +48,18 @@ class DropCounter:
             )
 
     def handle(self, message: Message, forward: Forward) -> None:
-        """Count a message whose handling fails, so that it ends no loop. A stage."""
+        """Let a message that cannot be carried out end nothing: it is counted. A stage."""
         try:
             forward(message)
-        except Exception as error:  # the next message must be handled; logged by note
+        except Exception as error:  # whatever it is, the next message is handled; logged by note
             what = f"{shown(message.type)} of {shown(message.node_id)}: {error!r}"
             self.note(Cause.FAILED, what, error)
 
     def render(self, name: str) -> str:
-        """Return the text of the metric with this name."""
+        """Return the text of the metric."""
         return family(
             name,
             "counter",
-            "Messages that were dropped, because they are unreadable or their handling failed.",
+            "Messages that were dropped, because they cannot be read or handling them failed.",
             [({"cause": cause.value}, count) for cause, count in self._counts.items()],
         )

@@ -1,8 +1,8 @@
-"""Stamp an epoch on each message between master and workers.
+"""The epoch in each message between master and workers.
 
 A master sends its own epoch, so that workers can refuse a former leader. A worker sends the highest
-that it has seen, so that a former leader learns of its successor. The epoch is in the last field of
-a message, in a list with the worker's id.
+epoch that it knows, so that a former leader learns of its successor. The epoch stands beside the
+name of the worker, in the last field of a message.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from locust.rpc import Message
 
 
 class Stamped(Message):
-    """A message with an epoch, which only its serialized form shows."""
+    """A message that carries an epoch; inside this process it looks like any other message."""
 
     def __init__(self, message: Message, epoch: int) -> None:
         self.type, self.data, self.node_id = message.type, message.data, message.node_id
@@ -23,5 +23,5 @@ class Stamped(Message):
 
 
 def stamp(message: Message, epoch: int) -> Message:
-    """Return a copy of a message that is sent with an epoch."""
+    """Return the message with an epoch, which is sent with it."""
     return Stamped(message, epoch)

@@ -1,9 +1,10 @@
-"""Encode a worker's report in a short form, and decode it on the master. Pure.
+"""Encode a worker's report for its way to the master, and decode it there. Pure.
 
-Locust 2.47.0 repeats a dozen field names in each entry, and sends everything twice, once as the
-total. Here an entry is a row of values, with steps as differences and seconds relative to its
-start, and all rows are compressed: a report with our finer steps stays below twice the size of
-Locust's own. The master restores Locust's form, with response times in place of steps.
+Locust 2.47.0 repeats the names of a dozen fields in each entry, and sends all counts a second time
+for the sum of all entries. Here an entry is a row of values, histogram steps are stored as
+differences and seconds count from the start of the entry, all of it compressed. So a report with
+our finer steps stays below twice the size of Locust's own. The master restores the form that Locust
+expects, with response times instead of steps.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from locust_fleet.protocol.histogram import response_time_of
 
-# The key of the short form in a report. A report without it is one of Locust's own.
+# The key of the encoded statistics in a report; a report without it has Locust's own form.
 SHORT = "fleet_stats"
 ROW_FIELDS = (
     "name",
@@ -37,15 +38,15 @@ ROW_FIELDS = (
 # The fastest level of zlib.
 FASTEST_LEVEL = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
-# The limit of an unpacked report: twice what ten thousand names with two hundred steps each take.
-# One byte may become an object of seventy, so this bounds a report's memory on the master.
+# The largest size of a decompressed report. Ten thousand names with 200 steps each take half of it.
+# A byte may become an object of 70 bytes, so this limits the memory of the master.
 MOST_BYTES = 32 << 20
 
 Row = list[Any]
 
 
 def shorten(report: dict[str, Any]) -> None:
-    """Replace Locust's statistics in a worker's report by the short form, in place."""
+    """Replace Locust's statistics in a worker's report by their encoded form."""
     entries, total = report["stats"], report["stats_total"]
     # With one entry the total counts the same.
     totals = {**total, "response_times": {}} if len(entries) == 1 else total
@@ -55,9 +56,9 @@ def shorten(report: dict[str, Any]) -> None:
 
 
 def restore(report: dict[str, Any]) -> None:
-    """Replace the short form in a report by Locust's statistics, in place; keys are milliseconds.
+    """Replace the encoded statistics by the form that Locust's master and its listeners read.
 
-    May raise any exception for bytes that are not a short form; the report is unchanged then.
+    Raises ValueError, and others for damaged bytes; the report is then unchanged.
     """
     rows = Message.unserialize(_unpacked(report[SHORT])).data
     entries = [_entry(row) for row in rows]
@@ -65,16 +66,16 @@ def restore(report: dict[str, Any]) -> None:
     if len(entries) == 1:
         total["response_times"] = dict(entries[0]["response_times"])
     report["stats"], report["stats_total"] = entries, total
-    # Last, because an unreadable report is kept as it arrived.
+    # Last, so that a report that cannot be decoded stays as it came.
     del report[SHORT]
 
 
 def _unpacked(packed: bytes) -> bytes:
-    """Return the uncompressed bytes; raises ValueError for more than MOST_BYTES."""
+    """Return the decompressed bytes; raises ValueError for more than MOST_BYTES."""
     unpacking = zlib.decompressobj()
     unpacked = unpacking.decompress(packed, MOST_BYTES)
     if not unpacking.eof:
-        raise ValueError(f"it is truncated, or unpacks to more than {MOST_BYTES} bytes")
+        raise ValueError(f"it is cut off, or has more than {MOST_BYTES} bytes")
     return unpacked
 
 
@@ -83,7 +84,7 @@ def _row(entry: Mapping[str, Any]) -> Row:
     steps = sorted(counts)
     return [
         *(entry[field] for field in ROW_FIELDS),
-        # Nearly all gaps are small, so their four bytes compress well.
+        # Nearly all differences are small, so zlib leaves little of their four bytes.
         array("I", map(sub, steps, [0, *steps])).tobytes(),
         [counts[step] for step in steps],
         *({second - start: count for second, count in entry[field].items()} for field in SECONDS),
