@@ -1,7 +1,8 @@
-"""Make this process a worker or a master of the fleet; ``init`` builds the parts later.
+"""Make this process a worker or a master of the fleet, before Locust starts.
 
-Settings are checked before Locust starts, and connections in ``init``, where an error ends Locust.
-Every later listener logs its errors and continues: an observer must not harm a run.
+The rest is set up in Locust's event ``init``. Settings are checked before Locust starts, and
+connections in ``init``, where Locust stops on an error. Later listeners log their errors and never
+raise, so that nothing that observes a run can harm it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from locust_fleet.worker.runner import FleetWorkerRunner
 
 
 def attach_worker(settings: WorkerSettings) -> None:
-    """Make this process a worker of the fleet when Locust starts; serve health at once."""
+    """Make this process a worker of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
     count_in_steps()
     _set_connections(settings.connections)
@@ -66,13 +67,13 @@ def attach_worker(settings: WorkerSettings) -> None:
 
 
 def attach_master(settings: MasterSettings) -> None:
-    """Make this process a master of the fleet when Locust starts; serve health at once."""
+    """Make this process the master of the fleet once Locust starts; serves health at once."""
     _set_heartbeat(settings.heartbeat)
     bound_names(settings.max_names)
     keep_snapshots_small()
     read_rows_plainly()
     replace(runners, "_aggregate_dispatched_users", users_by_class)
-    # Locust 2.47.0 stops all charts after one failure.
+    # Locust 2.47.0 would stop updating its charts after one failure.
     replace(locust.stats, "stats_history", persistent("charts", locust.stats.stats_history))
     standalone.in_fleet = True
     master = MasterApp(settings)
@@ -86,9 +87,9 @@ def attach_master(settings: MasterSettings) -> None:
 
 
 def _lead_first(master: MasterApp) -> None:
-    """Make the runner only once this master leads, because Locust's listens as soon as it is made.
+    """Create the runner only when this master leads: Locust 2.47.0 listens as soon as it exists.
 
-    Workers must find a master that leads.
+    Workers and nginx must find a master that leads.
     """
 
     def create_master_runner(
@@ -100,7 +101,7 @@ def _lead_first(master: MasterApp) -> None:
 
 
 def _log(settings: LogSettings, process: str, known: logs.Known) -> None:
-    """Add our set-up of logging after Locust 2.47.0's, which runs long before ``init``."""
+    """Follow Locust 2.47.0's setup of logging, which is long before ``init``, with our own."""
 
     def set_up(level: str, file: str | None = None) -> None:
         setup_logging(level, file)
@@ -119,6 +120,6 @@ def _set_connections(settings: ConnectionSettings) -> None:
 
 
 def _set_heartbeat(settings: HeartbeatSettings) -> None:
-    """Set what Locust 2.47.0 has no options for; its runners read these at each use."""
+    """Set the constants that the runners of Locust 2.47.0 read: it has no options for them."""
     runners.HEARTBEAT_INTERVAL = settings.interval_s
     runners.HEARTBEAT_LIVENESS = settings.liveness
