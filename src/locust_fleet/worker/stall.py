@@ -54,15 +54,15 @@ class StallDetector:
         if self._stopping is None or self._stopping.dead:
             self._stopping = self._give_up(GAVE_UP)
 
-    def _give_up(self, say: str) -> gevent.Greenlet[..., None]:
+    def _give_up(self, confirmation: str) -> gevent.Greenlet[..., None]:
         """Stop all users, and any start that is under way; their requests count."""
         runner = self._runner
         if runner.spawning_greenlet:
             runner.spawning_greenlet.kill(block=True)
-        runner.spawning_greenlet = runner.greenlet.spawn(self._stop_users, say)
+        runner.spawning_greenlet = runner.greenlet.spawn(self._stop_users, confirmation)
         return runner.spawning_greenlet
 
-    def _stop_users(self, say: str) -> None:
+    def _stop_users(self, confirmation: str) -> None:
         if self._runs:
             self._runner.start_worker(dict.fromkeys(self._runner.user_classes_count, 0))
-        self._runner.send_message(say)
+        self._runner.send_message(confirmation)

@@ -91,7 +91,7 @@ def test_extremes_are_numbers_that_postgres_takes() -> None:
 @pytest.mark.parametrize(
     ("owner", "name"), [(locust_stats, "bucket_response_time"), (RequestStats, "log_request")]
 )
-def test_a_locust_without_the_seams_is_an_error(
+def test_a_locust_without_the_replaced_attributes_is_an_error(
     owner: object, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(owner, name)

@@ -95,7 +95,9 @@ def test_thinned_rows_are_evenly_spread() -> None:
     assert kept == rows[::2]
 
 
-def test_a_locust_without_the_seam_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locust_without_the_replaced_attribute_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delattr(locust_stats.StatsEntry, "_cache_response_times")
 
     with pytest.raises(AttributeError, match="_cache_response_times"):

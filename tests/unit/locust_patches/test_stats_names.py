@@ -22,7 +22,7 @@ def bound(monkeypatch: pytest.MonkeyPatch) -> None:
     bound_names(3)
 
 
-def test_a_worker_counts_what_is_beyond_the_bound_per_method() -> None:
+def test_a_worker_counts_names_beyond_the_limit_per_method() -> None:
     worker = Worker()
 
     for number in range(10):
@@ -39,7 +39,7 @@ def test_a_worker_counts_what_is_beyond_the_bound_per_method() -> None:
     }
 
 
-def test_times_from_the_intended_start_are_no_names_of_their_own() -> None:
+def test_twins_do_not_count_against_the_limit_of_names() -> None:
     worker, master = Worker(), Master(3)
     for number in range(4):
         worker.stats.log_request("GET", f"/{number}", 5, 1)
@@ -52,7 +52,7 @@ def test_times_from_the_intended_start_are_no_names_of_their_own() -> None:
         assert sorted(name for name, _ in stats.entries) == sorted([*kept, OTHER])
 
 
-def test_the_master_bounds_what_many_workers_bring() -> None:
+def test_the_master_limits_the_names_of_all_workers_together() -> None:
     master = Master(3)
 
     for worker_number in range(4):
@@ -76,7 +76,7 @@ def test_the_master_bounds_what_many_workers_bring() -> None:
     assert recorded.count(OTHER) == 9
 
 
-def test_the_master_says_so_until_the_next_run() -> None:
+def test_the_master_has_a_finding_until_the_next_run() -> None:
     master, worker = Master(3), Worker()
     assert not master.decoder.over_limit
     assert master.decoder.diagnostics() == []
@@ -118,7 +118,7 @@ def test_failures_with_ever_new_messages_end_in_one_per_name() -> None:
     assert len(recorded) == MOST_FAILURES + 1
 
 
-def test_a_failure_that_is_known_keeps_its_message_beyond_the_bound() -> None:
+def test_a_known_failure_keeps_its_message_beyond_the_limit() -> None:
     worker = Worker()
 
     for number in range(MOST_FAILURES + 5):
@@ -143,7 +143,7 @@ def test_a_message_as_long_as_a_page_is_cut() -> None:
     ("owner", "name"),
     [(locust_stats.EntriesDict, "__missing__"), (locust_stats.RequestStats, "log_error")],
 )
-def test_a_locust_without_the_seams_is_an_error(
+def test_a_locust_without_the_replaced_attributes_is_an_error(
     owner: type, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(owner, name)

@@ -42,14 +42,18 @@ def clients(server: FleetServer) -> Iterator[list[Client]]:
         client.socket.context.destroy(linger=0)
 
 
-def test_the_last_connection_is_spoken_to(server: FleetServer, clients: list[Client]) -> None:
+def test_messages_go_to_the_last_connection_of_a_worker(
+    server: FleetServer, clients: list[Client]
+) -> None:
     server.send_to_client(Message("ack", None, "w1"))
 
     with gevent.Timeout(5):
         assert clients[1].recv().type == "ack"
 
 
-def test_a_former_connection_is_not_heard(server: FleetServer, clients: list[Client]) -> None:
+def test_messages_of_a_former_connection_are_dropped(
+    server: FleetServer, clients: list[Client]
+) -> None:
     clients[0].send(Message("of the former", None, "w1"))
     gevent.sleep(0.2)
     clients[1].send(Message("of the last", None, "w1"))

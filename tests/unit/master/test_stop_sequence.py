@@ -58,7 +58,7 @@ def test_a_stop_ends_the_ramp_up_first() -> None:
     assert runner.state == STATE_STOPPING
 
 
-def test_nobody_is_told_to_spawn_users_without_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_worker_is_sent_users_without_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
     monkeypatch.setattr(BaseSocket, "send_to_client", lambda _, message: sent.append(message.type))
     runs = [True]
@@ -89,13 +89,15 @@ def test_nobody_is_told_to_spawn_users_without_a_run(monkeypatch: pytest.MonkeyP
         (STATE_STOPPED, STATE_SPAWNING, True),
     ],
 )
-def test_nothing_but_a_start_leads_out_of_a_stop(state: str, new_state: str, allowed: bool) -> None:
+def test_only_a_start_changes_the_state_after_a_stop(
+    state: str, new_state: str, allowed: bool
+) -> None:
     runner = runner_with(WorkerNodes(), state)
 
     assert StopSequence(runner, None).allows(new_state) is allowed
 
 
-def test_a_run_is_not_over_before_each_worker_has_said_so_or_is_forgotten() -> None:
+def test_a_run_ends_only_when_each_worker_has_confirmed_or_is_forgotten() -> None:
     workers = WorkerNodes()
     workers["a_1"] = WorkerNode("a_1", STATE_SPAWNING)
     workers["b_2"] = WorkerNode("b_2", STATE_RUNNING)

@@ -169,7 +169,7 @@ def test_what_is_refused_changes_neither_classes_nor_shape_nor_host(
         ({"user_class_name": "Buyer", "weight": "abc"}, 422),
     ],
 )
-def test_a_setting_is_answered_with_what_became_of_it(
+def test_a_setting_is_answered_with_its_outcome(
     make: Make, setting: dict[str, Any], status: int
 ) -> None:
     locust = make()

@@ -70,39 +70,39 @@ def worker() -> Iterator[Worker]:
     worker.arrivals.stop_run()
 
 
-def test_the_answer_with_the_shortest_way_tells_best(worker: Worker) -> None:
+def test_the_answer_with_the_shortest_round_trip_is_used(worker: Worker) -> None:
     worker.hear(100.0, 0.8, NOTHING)
     worker.hear(120.0, 0.002, NOTHING)
     worker.hear(110.0, 0.5, NOTHING)
     assert worker.position() == pytest.approx(120.001, abs=0.05)
 
 
-def test_old_answers_are_forgotten_for_clocks_drift(worker: Worker) -> None:
+def test_old_answers_are_forgotten_because_clocks_drift(worker: Worker) -> None:
     worker.hear(100.0, 0.0, NOTHING)
     for _ in range(8):
         worker.hear(50.0, 0.01, NOTHING)
     assert worker.position() == pytest.approx(50.0, abs=0.05)
 
 
-def test_what_comes_unasked_says_no_time_so_it_asks(worker: Worker) -> None:
+def test_an_unasked_message_has_no_round_trip_so_the_worker_asks(worker: Worker) -> None:
     worker.hear(0.0, None, WHOLE)
     assert [asked["position"] for asked in worker.asked] == [None]
     assert not worker.arrivals._engine.runs
 
 
-def test_it_joins_where_the_others_are(worker: Worker) -> None:
+def test_a_worker_joins_at_the_position_of_the_others(worker: Worker) -> None:
     worker.hear(50.0, 0.0, WHOLE)
     gevent.sleep(0.3)
     assert worker.counted() == pytest.approx(30, abs=12)
 
 
-def test_it_says_where_it_is_to_a_leader_that_may_not_know(worker: Worker) -> None:
+def test_a_question_carries_the_workers_position(worker: Worker) -> None:
     worker.hear(50.0, 0.0, NOTHING)
     worker.arrivals._ask()
     assert worker.asked[-1]["position"] == pytest.approx(50.0, abs=0.1)
 
 
-def test_it_says_so_at_once_to_a_leader_that_doubts(worker: Worker) -> None:
+def test_a_worker_answers_a_leader_that_asks_for_its_position_at_once(worker: Worker) -> None:
     doubt = SimpleNamespace(data={"fleet_run": "run-1", "doubted": 7.0})
     worker.arrivals._on_answer(doubt)
     worker.hear(50.0, 0.0, NOTHING)
@@ -118,12 +118,12 @@ def test_without_a_part_nothing_arrives(worker: Worker) -> None:
     assert worker.counted() == 0
 
 
-def test_a_word_about_another_run_is_not_heard(worker: Worker) -> None:
+def test_a_message_about_another_run_is_ignored(worker: Worker) -> None:
     worker.hear(50.0, 0.0, WHOLE, run="run-0")
     assert not worker.arrivals._engine.runs
 
 
-def test_who_leaves_waits_until_others_have_its_part(worker: Worker) -> None:
+def test_a_worker_that_leaves_waits_until_others_have_its_part(worker: Worker) -> None:
     worker.hear(50.0, 0.0, WHOLE)
     leaving = gevent.spawn(worker.arrivals.hand_over)
     gevent.sleep(0.2)
@@ -148,7 +148,7 @@ def test_arrivals_of_a_run_are_not_counted_with_those_of_the_next(worker: Worker
     assert worker.counted() == 0
 
 
-def test_while_the_users_stop_nothing_is_asked_or_begun_anew(worker: Worker) -> None:
+def test_while_the_users_stop_a_worker_neither_asks_nor_begins(worker: Worker) -> None:
     worker.hear(50.0, 0.0, WHOLE)
     # While others hear of it, Locust still says "running".
     worker.arrivals.stop_run()

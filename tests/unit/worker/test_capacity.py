@@ -9,7 +9,7 @@ from locust_fleet.worker.capacity import usable_cpus
 
 
 @pytest.mark.parametrize(("quota", "cpus"), [("50000 100000", 0.5), ("100000 100000", 1.0)])
-def test_a_container_weighs_its_part(tmp_path: Path, quota: str, cpus: float) -> None:
+def test_a_container_weighs_its_cpu_quota(tmp_path: Path, quota: str, cpus: float) -> None:
     (tmp_path / "cpu.max").write_text(f"{quota}\n")
 
     assert usable_cpus(tmp_path) == cpus

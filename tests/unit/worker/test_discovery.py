@@ -52,7 +52,7 @@ def test_the_address_in_the_lease_comes_first() -> None:
     assert candidates(LEADER, [STANDBY, LEADER], None) == [LEADER, STANDBY]
 
 
-def test_a_leader_that_was_not_heard_comes_last_unless_the_lease_knows_better() -> None:
+def test_a_silent_leader_comes_last_unless_the_lease_names_it() -> None:
     assert candidates(None, [PAUSED, LEADER, STANDBY], PAUSED) == [LEADER, STANDBY, PAUSED]
     assert candidates(PAUSED, [PAUSED, LEADER], PAUSED) == [PAUSED, LEADER]
 
@@ -75,13 +75,13 @@ def test_standbys_that_do_not_listen_are_skipped(
         assert find(port, redis) == ("127.0.0.83", port)
 
 
-def test_another_master_is_found_than_the_one_that_was_not_heard(name: list[str]) -> None:
+def test_another_master_than_the_silent_one_is_found(name: list[str]) -> None:
     name += ["127.0.0.82", "127.0.0.83"]
     with listening("127.0.0.82") as port, listening("127.0.0.83", port):
         assert find(port, silent=("127.0.0.82", port)) == ("127.0.0.83", port)
 
 
-def test_where_nobody_listens_nobody_is_found(name: list[str]) -> None:
+def test_without_a_listening_master_none_is_found(name: list[str]) -> None:
     assert find(5557) is None
     name += ["127.0.0.82"]
     assert find(1) is None

@@ -78,7 +78,7 @@ def stop(runner: Any) -> None:
     runner.happened.remove("handled reconnect")
 
 
-def test_the_last_report_comes_before_the_word_that_users_stopped(runner: Any) -> None:
+def test_the_last_report_comes_before_the_confirmation_of_a_stop(runner: Any) -> None:
     stop(runner)
 
     assert runner.happened == [
@@ -110,14 +110,14 @@ def test_a_worker_that_quits_starts_no_users_again(runner: Any, events: Events) 
     assert runner.happened == []
 
 
-def test_everything_else_is_handled_as_ever(runner: Any) -> None:
+def test_other_messages_are_handled_by_locust(runner: Any) -> None:
     runner.handle_message(message("spawn"))
     runner.handle_message(message("heartbeat"))
 
     assert runner.happened == ["handled spawn", "handled heartbeat"]
 
 
-def test_a_worker_whose_users_stop_hears_a_new_leader(runner: Any) -> None:
+def test_a_worker_whose_users_stop_answers_a_new_leader(runner: Any) -> None:
     runner.takes_s = 0.1
 
     for kind in ("stop", ARRIVALS, WHO, ACKNOWLEDGED, "spawn"):
@@ -135,7 +135,7 @@ def test_a_worker_whose_users_stop_hears_a_new_leader(runner: Any) -> None:
     ]
 
 
-def test_a_worker_that_is_told_twice_stops_once(runner: Any) -> None:
+def test_a_worker_that_gets_two_stops_stops_once(runner: Any) -> None:
     runner.handle_message(message("stop"))
     stop(runner)
 
@@ -150,7 +150,7 @@ def test_a_leader_whose_clock_is_behind_is_obeyed(runner: Any) -> None:
     assert runner.last_received_spawn_timestamp == 0
 
 
-def test_users_that_are_still_to_start_count_as_told(runner: Any) -> None:
+def test_users_that_have_not_started_yet_count_as_assigned(runner: Any) -> None:
     runner.handle_message(message("spawn"))
 
     assert runner.target_user_classes_count == {"User": 3}

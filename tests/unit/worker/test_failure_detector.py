@@ -11,7 +11,7 @@ def tick(detector: FailureDetector, start: float, end: float) -> None:
         detector.tick(start + (step + 1) * TICK_S)
 
 
-def test_silence_lasts_from_the_last_word() -> None:
+def test_silence_counts_from_the_last_message() -> None:
     detector = FailureDetector(TICK_S, 0)
     tick(detector, 0, 5)
     detector.note_message()
@@ -20,7 +20,7 @@ def test_silence_lasts_from_the_last_word() -> None:
     assert detector.since_heard_s == 2
 
 
-def test_a_worker_that_hung_for_long_does_not_blame_the_leader() -> None:
+def test_a_worker_that_hung_does_not_suspect_the_leader() -> None:
     detector = FailureDetector(TICK_S, 0)
     tick(detector, 0, 1)
 

@@ -107,7 +107,7 @@ def test_a_leader_of_a_lower_epoch_is_refused(
     assert next_one.get() == "stop"
 
 
-def test_what_waits_is_refused_once_another_one_leads(
+def test_waiting_messages_of_a_former_leader_are_dropped(
     link: LeaderConnection, masters: list[Master]
 ) -> None:
     masters[0].say("stop", 7)
@@ -117,7 +117,7 @@ def test_what_waits_is_refused_once_another_one_leads(
     assert received(link) == "ack"
 
 
-def test_every_message_says_the_highest_epoch_that_was_obeyed(
+def test_every_message_carries_the_highest_epoch_so_far(
     link: LeaderConnection, masters: list[Master]
 ) -> None:
     masters[0].say("ack", 7)
@@ -129,7 +129,7 @@ def test_every_message_says_the_highest_epoch_that_was_obeyed(
     assert masters[0].hear() == ("heartbeat", 7)
 
 
-def test_a_leader_that_says_nothing_is_left(
+def test_a_worker_leaves_a_silent_leader(
     link: LeaderConnection, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masters[0].say("ack", 7)
@@ -142,7 +142,7 @@ def test_a_leader_that_says_nothing_is_left(
     assert link.leader == f"{ADDRESS}:{masters[1].port}"
 
 
-def test_a_leader_that_says_goodbye_is_left_at_once(
+def test_a_worker_leaves_a_leader_that_says_goodbye_at_once(
     link: LeaderConnection, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masters[0].say("ack", 7)
@@ -157,7 +157,7 @@ def test_a_leader_that_says_goodbye_is_left_at_once(
     assert link.silent_s < 2 * BEAT_S
 
 
-def test_a_worker_that_nobody_answered_introduces_itself_to_the_next(
+def test_a_worker_without_an_answer_introduces_itself_to_the_next_master(
     link: LeaderConnection, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move_to(monkeypatch, masters[1])
@@ -165,7 +165,7 @@ def test_a_worker_that_nobody_answered_introduces_itself_to_the_next(
     assert masters[1].hear() == ("client_ready", 0)
 
 
-def test_what_the_leader_before_has_said_is_not_carried_out_under_the_next(
+def test_messages_of_the_previous_leader_are_not_handled_after_a_reconnect(
     link: LeaderConnection, masters: list[Master], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masters[0].say("stop", 7)
@@ -175,7 +175,9 @@ def test_what_the_leader_before_has_said_is_not_carried_out_under_the_next(
     assert received(link) == WHO
 
 
-def test_a_leader_that_speaks_is_not_left(link: LeaderConnection, masters: list[Master]) -> None:
+def test_a_worker_stays_with_a_leader_that_sends_messages(
+    link: LeaderConnection, masters: list[Master]
+) -> None:
     for _ in range(20):
         masters[0].say("heartbeat", 7)
         gevent.sleep(BEAT_S)
@@ -195,7 +197,7 @@ def test_looking_for_a_leader_for_long_leaves_nothing_open(
     assert link.lost
 
 
-def test_nobody_waits_for_a_leader_that_takes_nothing(
+def test_sending_does_not_block_when_the_leader_reads_nothing(
     link: LeaderConnection, masters: list[Master]
 ) -> None:
     masters[0].close()

@@ -58,7 +58,7 @@ def worker() -> Worker:
     return Worker()
 
 
-def test_a_worker_says_what_it_was_told_to_have(worker: Worker) -> None:
+def test_a_worker_answers_with_its_assigned_users(worker: Worker) -> None:
     worker.listeners[WHO]()
 
     [(kind, data)] = worker.sent
@@ -70,7 +70,7 @@ def test_a_worker_says_what_it_was_told_to_have(worker: Worker) -> None:
     )
 
 
-def test_a_worker_without_a_run_says_that_it_has_nothing(worker: Worker) -> None:
+def test_a_worker_without_a_run_answers_that_it_has_no_users(worker: Worker) -> None:
     worker.runner.worker_state = STATE_INIT
 
     worker.listeners[WHO]()
@@ -94,7 +94,7 @@ def test_users_go_on_without_a_master_for_a_while(worker: Worker) -> None:
     assert worker.stops == 0
 
 
-def test_users_do_not_go_on_without_a_master_for_ever(worker: Worker) -> None:
+def test_users_do_not_go_on_without_a_master_forever(worker: Worker) -> None:
     worker.lose_leader(GHOST_LIMIT_S + 1)
 
     worker.orphan.check(NOW)
@@ -112,7 +112,7 @@ def test_users_do_not_go_on_beyond_the_end_of_the_run_without_a_master(worker: W
     assert worker.stops == 1
 
 
-def test_a_master_that_is_there_ends_the_run_itself(worker: Worker) -> None:
+def test_a_present_master_ends_the_run_itself(worker: Worker) -> None:
     worker.ends_at = NOW - 1
 
     worker.orphan.check(NOW + 1)

@@ -69,7 +69,7 @@ def test_without_a_run_nothing_is_kept(worker: Worker) -> None:
     assert len(worker.kept) == 0
 
 
-def test_what_is_acknowledged_is_forgotten(worker: Worker) -> None:
+def test_acknowledged_reports_are_dropped(worker: Worker) -> None:
     for _ in range(3):
         worker.report()
 
@@ -79,7 +79,7 @@ def test_what_is_acknowledged_is_forgotten(worker: Worker) -> None:
     assert worker.report()[OLDEST] == 3
 
 
-def test_what_is_wanted_is_sent_again_with_the_users_of_now(worker: Worker) -> None:
+def test_missing_reports_are_sent_again_with_the_present_users(worker: Worker) -> None:
     for _ in range(3):
         worker.report()
 
@@ -99,7 +99,7 @@ def test_an_answer_about_another_run_changes_nothing(worker: Worker) -> None:
     assert worker.runner.sent == []
 
 
-def test_a_worker_does_not_keep_more_than_its_memory_is_for(
+def test_a_worker_keeps_reports_up_to_a_limit_of_memory(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 2 * module.REPORT_BYTES)

@@ -48,7 +48,7 @@ def away(state: str = STATE_RUNNING, asleep_s: float = 60) -> tuple[Runner, Stal
     return runner, absent
 
 
-def test_it_says_so_when_its_users_have_ended_and_not_before() -> None:
+def test_a_worker_confirms_only_when_its_users_have_ended() -> None:
     runner, _ = away()
 
     runner.hear(msg=None)
@@ -61,7 +61,7 @@ def test_it_says_so_when_its_users_have_ended_and_not_before() -> None:
     assert runner.user_classes_count == {"Shopper": 0}
 
 
-def test_a_master_that_repeats_itself_does_not_make_users_begin_to_end_anew() -> None:
+def test_a_repeated_request_does_not_stop_users_a_second_time() -> None:
     runner, _ = away()
 
     for _ in range(3):
@@ -73,7 +73,7 @@ def test_a_master_that_repeats_itself_does_not_make_users_begin_to_end_anew() ->
     assert (runner.starts, runner.said) == (1, ["gave_up"])
 
 
-def test_whatever_starts_users_at_that_moment_is_ended() -> None:
+def test_a_start_of_users_that_is_under_way_ends() -> None:
     runner, _ = away()
     runner.spawning_greenlet = gevent.spawn(runner.start_worker, {"Shopper": 9})
     starting = runner.spawning_greenlet
@@ -84,7 +84,7 @@ def test_whatever_starts_users_at_that_moment_is_ended() -> None:
     assert starting.dead
 
 
-def test_a_worker_without_users_says_so_at_once() -> None:
+def test_a_worker_without_users_confirms_at_once() -> None:
     runner, _ = away(STATE_INIT)
 
     runner.hear(msg=None)

@@ -132,17 +132,17 @@ class ArrivalPlanner:
                 logger.exception("the master could not lead the arrivals; it tries again")
 
     def _answer(self, msg: Any, **_: Any) -> None:
-        says = msg.data
-        if self._began is None or says[RUN] != self._run:
+        question = msg.data
+        if self._began is None or question[RUN] != self._run:
             return
         now = time.monotonic()
         if now >= self._unconfirmed_until:
             if self._parts:
-                self._send_parts(msg.node_id, says["asked"])
-        elif says["doubted"] is not None:
-            self._began = (says["doubted"] + now) / 2 - says["position"]
+                self._send_parts(msg.node_id, question["asked"])
+        elif question["doubted"] is not None:
+            self._began = (question["doubted"] + now) / 2 - question["position"]
             self._unconfirmed_until = -math.inf
-        elif says["position"] is not None:
+        elif question["position"] is not None:
             # The position may be old: the message may have waited until this master led.
             self._runner.send_message(ARRIVALS, {RUN: self._run, "doubted": now}, msg.node_id)
 
@@ -152,9 +152,9 @@ class ArrivalPlanner:
             name: (self._since, *workers.get(worker, (0, 0, 1)))
             for name, workers in self._parts.items()
         }
-        said = {RUN: self._run, "asked": asked, "ramps": self._ramps, "parts": parts}
+        message = {RUN: self._run, "asked": asked, "ramps": self._ramps, "parts": parts}
         position = time.monotonic() - self._began
-        self._runner.send_message(ARRIVALS, {**said, "position": position}, worker)
+        self._runner.send_message(ARRIVALS, {**message, "position": position}, worker)
 
     def _reset(self, run: str | None) -> None:
         self._run, self._began, self._unconfirmed_until = run, None, -math.inf
@@ -168,7 +168,7 @@ def parts_of(assigned: Users, classes: Iterable[str]) -> WorkerParts:
     Pure. A worker without users of a class has no part in it.
     """
     return {
-        name: _parts({who: users.get(name, 0) for who, users in assigned.items()})
+        name: _parts({worker: users.get(name, 0) for worker, users in assigned.items()})
         for name in classes
     }
 

@@ -145,9 +145,9 @@ class Rebalancer:
     def available(self) -> list[WorkerNode]:
         """Return the workers that may have users."""
         clients = self._runner.clients
-        there = clients.ready + clients.spawning + clients.running
-        away = self._leaving | self._returning
-        return [worker for worker in there if worker.id not in away]
+        connected = clients.ready + clients.spawning + clients.running
+        unavailable = self._leaving | self._returning
+        return [worker for worker in connected if worker.id not in unavailable]
 
     def step(self) -> None:
         """Take the next step of moving users; a ramp-up takes its own (``MasterRunner.start``)."""

@@ -34,7 +34,7 @@ def test_all_that_locusts_page_sends_of_a_class_may_be_set() -> None:
 
 
 @pytest.mark.parametrize("body", [None, [], ["x"], "x", 1, True, [["user_class_name", "Buyer"]]])
-def test_what_is_no_object_is_refused(body: object) -> None:
+def test_a_body_that_is_not_an_object_is_refused(body: object) -> None:
     with pytest.raises(BadInput, match="Send a JSON object with user_class_name"):
         read_setting(body, KNOWN, KNOWN)
 
@@ -120,9 +120,7 @@ JSON = st.recursive(
     | JSON,
     st.sampled_from([*KNOWN, "Nope"]),
 )
-def test_whatever_is_sent_is_something_that_a_class_can_have_or_refused(
-    body: object, name: str
-) -> None:
+def test_any_body_is_a_possible_setting_or_is_refused(body: object, name: str) -> None:
     if isinstance(body, dict):
         body = {**body, "user_class_name": name}
     try:

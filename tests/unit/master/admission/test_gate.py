@@ -30,7 +30,7 @@ HUGE = 3_000_000_000
         ((5, 0), False),
     ],
 )
-def test_a_start_that_no_form_asked_for_is_judged_too(
+def test_a_start_without_a_form_is_checked_too(
     tmp_path: Path, numbers: tuple[float, float], started: bool
 ) -> None:
     begun: list[Any] = []

@@ -51,7 +51,7 @@ def start(
     )
 
 
-def test_a_start_against_an_allowed_target_may_go() -> None:
+def test_a_start_against_an_allowed_target_is_allowed() -> None:
     assert start() is None
 
 
@@ -76,11 +76,11 @@ def test_a_second_start_is_refused_with_the_name_of_who_runs_what() -> None:
     assert "alice runs demo_shop.py against http://shop.example since 10:00:00" in refusal.message
 
 
-def test_who_started_a_run_may_change_its_users() -> None:
+def test_the_person_who_started_a_run_may_change_its_users() -> None:
     assert start(active=ALICES) is None
 
 
-def test_who_asks_for_another_run_does_not_change_their_own() -> None:
+def test_a_request_for_a_new_run_does_not_change_the_present_one() -> None:
     assert start(active=ALICES, only_new=True) is not None
 
 

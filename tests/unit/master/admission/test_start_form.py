@@ -95,7 +95,7 @@ def test_an_argument_of_the_locustfile_keeps_its_type(field: str, value: Any) ->
     assert [(field, each) for each in values] == list(read(**{field: value}).others)
 
 
-def test_what_nobody_knows_is_left_out_as_locust_does() -> None:
+def test_unknown_fields_are_left_out_as_in_locust() -> None:
     assert read(nothing="1").others == ()
 
 
@@ -124,7 +124,7 @@ def test_picked_classes_and_shape_reach_locust() -> None:
     ("field", "value"),
     [("user_classes", "Nope"), ("user_classes", ["Buyer", "Nope"]), ("shape_class", "Nope")],
 )
-def test_what_cannot_be_picked_is_named(field: str, value: Any) -> None:
+def test_a_choice_that_does_not_exist_is_named(field: str, value: Any) -> None:
     with pytest.raises(BadInput, match=rf"^{field} .*'Nope'; use .*: "):
         read(PICKER, **{field: value})
 
@@ -142,7 +142,7 @@ NAMES = st.sampled_from(["user_count", "spawn_rate", "run_time", "host", *PLAIN.
 
 
 @given(st.dictionaries(NAMES | st.text(max_size=5), st.lists(st.text(), max_size=3)))
-def test_whatever_a_form_holds_it_asks_for_a_run_that_can_be_or_is_refused(
+def test_any_form_is_a_possible_run_or_is_refused(
     fields: dict[str, list[str]],
 ) -> None:
     try:

@@ -80,7 +80,7 @@ def users(**of: int) -> Users:
     return {worker: {"Shopper": size} for worker, size in of.items()}
 
 
-def test_arrivals_begin_when_all_users_are_there() -> None:
+def test_arrivals_begin_when_all_users_run() -> None:
     leader = Leader(users(a=1, b=1))
     leader.runner.spawning_completed = False
     leader.arrivals.check(time.monotonic())
@@ -104,7 +104,7 @@ def test_a_worker_has_the_share_of_its_users_of_that_class() -> None:
     assert parts_of(assigned, ["Shopper"]) == {"Shopper": {"a": (0, 6, 9), "b": (6, 9, 9)}}
 
 
-def test_parts_change_for_all_at_the_same_position_a_little_later() -> None:
+def test_parts_change_for_all_workers_at_the_same_position() -> None:
     leader, now = Leader(users(a=1, b=1)), time.monotonic()
     leader.arrivals.check(now)
     leader.assigned = users(a=1, b=1, c=2)
@@ -132,7 +132,7 @@ def test_without_users_the_parts_stay_as_they_are() -> None:
     assert len(leader.parts("a")) == 1
 
 
-def test_an_answer_says_where_the_timeline_is_and_when_it_was_asked() -> None:
+def test_an_answer_has_the_position_of_the_timeline_and_the_time_of_the_question() -> None:
     leader = Leader(users(a=1))
     leader.arrivals.check(time.monotonic())
     leader.hear("a")
@@ -144,7 +144,7 @@ def test_an_answer_says_where_the_timeline_is_and_when_it_was_asked() -> None:
     assert answer["ramps"] == {"Shopper": [(60, 100, 100)]}
 
 
-def test_a_worker_of_another_run_is_told_nothing() -> None:
+def test_a_worker_of_another_run_gets_no_answer() -> None:
     leader = Leader(users(a=1))
     leader.arrivals.check(time.monotonic())
     before = len(leader.said)
@@ -152,7 +152,7 @@ def test_a_worker_of_another_run_is_told_nothing() -> None:
     assert len(leader.said) == before
 
 
-def test_who_takes_over_believes_the_worker_and_not_the_clock_of_another_host() -> None:
+def test_a_new_leader_trusts_the_worker_over_the_clock_of_another_host() -> None:
     former, heir = Leader(users(a=1, b=1)), Leader(users(a=1, b=1))
     former.arrivals.check(time.monotonic())
     known = former.arrivals.dump()
@@ -171,7 +171,7 @@ def test_who_takes_over_believes_the_worker_and_not_the_clock_of_another_host() 
     assert part == [1, 2, 2]
 
 
-def test_who_takes_over_says_nothing_while_it_doubts() -> None:
+def test_a_new_leader_does_not_answer_until_a_worker_confirms() -> None:
     former, heir = Leader(users(a=1)), Leader(users(a=1))
     former.arrivals.check(time.monotonic())
     heir.arrivals.load(former.arrivals.dump())
@@ -182,7 +182,7 @@ def test_who_takes_over_says_nothing_while_it_doubts() -> None:
     assert heir.said == []
 
 
-def test_who_takes_over_without_a_worker_that_knows_goes_by_the_clock(
+def test_a_new_leader_without_an_informed_worker_trusts_the_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     former, heir = Leader(users(a=1)), Leader(users(a=1))
@@ -210,7 +210,7 @@ def test_a_run_with_users_of_another_kind_goes_on() -> None:
     assert leader.stopped == 0
 
 
-def test_another_run_begins_anew() -> None:
+def test_another_run_has_a_new_timeline() -> None:
     leader, now = Leader(users(a=1)), time.monotonic()
     leader.arrivals.check(now)
     leader.run = "run-2"

@@ -100,7 +100,7 @@ def users_of(users: dict[str, dict[str, int]]) -> list[int]:
     return [sum(classes.values()) for classes in users.values()]
 
 
-def test_after_a_leave_locusts_own_dispatcher_takes_itself_to_be_busy_for_ever() -> None:
+def test_locusts_own_dispatcher_stays_in_progress_after_a_worker_leaves() -> None:
     workers = three_workers()
     dispatcher = dispatched_over(workers, UsersDispatcher)
 
@@ -111,7 +111,7 @@ def test_after_a_leave_locusts_own_dispatcher_takes_itself_to_be_busy_for_ever()
     assert dispatcher.dispatch_in_progress
 
 
-def test_two_leaves_one_after_the_other_are_both_made_good() -> None:
+def test_users_of_two_workers_that_leave_in_turn_are_all_replaced() -> None:
     workers = three_workers()
     dispatcher = dispatched_over(workers, PacedDispatcher)
 
@@ -143,7 +143,7 @@ def test_a_lost_workers_users_start_elsewhere_at_the_spawn_rate() -> None:
     assert sum(users_of(next(iter(dispatcher)))) == 22
 
 
-def test_a_dispatch_that_another_replaced_comes_to_its_end() -> None:
+def test_a_dispatch_ends_when_another_replaces_it() -> None:
     dispatcher = dispatched_over(three_workers(), PacedDispatcher)
     dispatcher.new_dispatch(target_user_count=60, spawn_rate=1)
     first = iter(dispatcher)
@@ -161,12 +161,12 @@ def test_locust_starts_no_dispatch_where_it_reads_messages() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, float("inf"), float("nan")])
-def test_a_rate_that_is_none_is_refused(rate: float) -> None:
+def test_an_impossible_spawn_rate_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="users at"):
         dispatched_over(three_workers(), PacedDispatcher, rate)
 
 
-def test_a_worker_that_is_there_but_was_taken_out_gets_users_again() -> None:
+def test_a_connected_worker_without_users_gets_users_again() -> None:
     workers = three_workers()
     dispatcher = cast(PacedDispatcher, dispatched_over(workers, PacedDispatcher))
     dispatcher.remove_worker(workers[0])
@@ -252,7 +252,7 @@ def test_a_worker_that_gave_up_its_users_gets_them_again_at_the_spawn_rate() -> 
     assert wire.users("w1") == [4]
 
 
-def test_what_a_worker_says_of_itself_decides_its_part() -> None:
+def test_a_workers_announced_capacity_decides_its_share() -> None:
     weights = Weights("WEIGHTED", max_users=50)
     weights.note_capacity("big", {"weight": 4, "max_users": 0})
     weights.note_capacity("small", {"weight": 0.5, "max_users": 20})
@@ -261,7 +261,7 @@ def test_what_a_worker_says_of_itself_decides_its_part() -> None:
     assert weights.share_of("small") == Share(0.5, 20)
 
 
-def test_a_worker_that_is_still_silent_is_taken_for_one_like_the_others() -> None:
+def test_a_worker_without_an_announcement_has_the_mean_weight() -> None:
     weights = Weights("WEIGHTED", max_users=50)
     first = weights.share_of("silent")
     weights.note_capacity("big", {"weight": 4, "max_users": 0})
@@ -277,7 +277,7 @@ def test_round_robin_is_even_and_keeps_limits() -> None:
     assert weights.share_of("big") == Share(1, 7)
 
 
-def test_least_loaded_gives_less_to_whom_its_users_cost_more() -> None:
+def test_least_loaded_gives_fewer_users_to_workers_with_more_cpu_per_user() -> None:
     weights = Weights("LEAST_LOADED", max_users=0)
 
     assert weights.weigh_load({"fast": 50, "slow": 50}, {"fast": 40, "slow": 60})
@@ -285,7 +285,7 @@ def test_least_loaded_gives_less_to_whom_its_users_cost_more() -> None:
     assert weights.share_of("fast").weight / weights.share_of("slow").weight == pytest.approx(1.5)
 
 
-def test_with_least_loaded_a_worker_that_joins_begins_as_heavy_as_the_others() -> None:
+def test_with_least_loaded_a_new_worker_begins_with_the_mean_weight() -> None:
     weights = Weights("LEAST_LOADED", max_users=0)
     weights.weigh_load({"fast": 50, "slow": 50}, {"fast": 40, "slow": 60})
 
@@ -293,7 +293,7 @@ def test_with_least_loaded_a_worker_that_joins_begins_as_heavy_as_the_others() -
     assert weights.share_of("slow").weight < 1 < weights.share_of("fast").weight < 2
 
 
-def test_least_loaded_leaves_workers_alone_that_are_alike() -> None:
+def test_least_loaded_keeps_the_weights_of_workers_with_similar_cpu() -> None:
     weights = Weights("LEAST_LOADED", max_users=0)
 
     assert not weights.weigh_load({"a": 50, "b": 50}, {"a": 48, "b": 52})
@@ -370,7 +370,7 @@ def test_a_run_without_any_worker_waits_for_one_before_it_ends() -> None:
     assert (before, len(stops)) == (0, 1)
 
 
-def test_a_ramp_up_waits_for_workers_that_are_all_on_their_way_back(
+def test_a_ramp_up_waits_while_all_workers_are_returning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     workers = WorkerNodes()
@@ -387,7 +387,7 @@ def test_a_ramp_up_waits_for_workers_that_are_all_on_their_way_back(
     assert runner.target_user_classes_count == {}
 
 
-def test_users_that_are_taken_over_stay_where_they_are_and_the_ramp_up_goes_on() -> None:
+def test_users_that_are_taken_over_stay_in_place_and_the_ramp_up_continues() -> None:
     workers = [WorkerNode("a_1"), WorkerNode("b_2")]
     dispatcher = PacedDispatcher(worker_nodes=list(workers), user_classes=[Shopper])
 

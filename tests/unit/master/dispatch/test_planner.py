@@ -72,7 +72,7 @@ def settled(target: int, workers: Mapping[str, Share], kinds: list[Kind] = ANY) 
 
 
 @given(totals, shares, st.data())
-def test_everybody_gets_its_exact_part_rounded_and_the_total_is_exact(
+def test_everyone_gets_the_exact_share_rounded_and_the_total_is_exact(
     total: int, workers: dict[str, Share], data: st.DataObject
 ) -> None:
     held = data.draw(st.fixed_dictionaries({name: st.integers(0, 60) for name in workers}))
@@ -188,7 +188,7 @@ def test_weights_three_to_one_are_three_to_one() -> None:
     assert sizes(plan) == {"a": 30, "b": 10}
 
 
-def test_whom_no_worker_has_room_for_is_counted() -> None:
+def test_users_over_capacity_are_counted() -> None:
     plan = settled(40, {"a": Share(1, 10), "b": Share(1, 5)})
 
     assert (plan.count, plan.capacity, plan.over_capacity) == (15, 15, 25)

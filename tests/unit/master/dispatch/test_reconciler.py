@@ -5,13 +5,13 @@ from locust_fleet.master.dispatch.reconciler import REPORT_TIMEOUT_S, Reconciler
 SOON, LATE = REPORT_TIMEOUT_S - 1, REPORT_TIMEOUT_S + 1
 
 
-def test_a_worker_that_does_as_told_is_left_alone() -> None:
+def test_a_worker_that_runs_its_assignment_gets_no_repeat() -> None:
     reconciler = Reconciler()
 
     assert [reconciler.check({"a": 5}, {"a": 5}, 0, now) for now in (0, LATE)] == [[], []]
 
 
-def test_a_worker_with_too_few_users_is_told_once_more_and_no_more() -> None:
+def test_a_worker_with_too_few_users_gets_one_repeat() -> None:
     reconciler = Reconciler()
 
     looks = [reconciler.check({"a": 5}, {"a": 3}, 60, now) for now in (0, SOON, LATE, 3 * LATE)]
@@ -19,7 +19,7 @@ def test_a_worker_with_too_few_users_is_told_once_more_and_no_more() -> None:
     assert looks == [[], [], ["a"], []]
 
 
-def test_it_is_told_anew_when_something_else_is_to_run() -> None:
+def test_a_new_assignment_may_be_repeated_again() -> None:
     reconciler = Reconciler()
     for now in (0, LATE):
         reconciler.check({"a": 5}, {"a": 3}, 0, now)
@@ -39,7 +39,7 @@ def test_users_that_end_by_themselves_are_not_started_over_and_over() -> None:
     assert (looks, again) == ([[], ["a"]], [[], []])
 
 
-def test_users_have_the_stop_timeout_to_end_before_their_worker_is_told_again() -> None:
+def test_a_worker_with_too_many_users_gets_a_repeat_after_the_stop_timeout() -> None:
     reconciler = Reconciler()
 
     times = (0, LATE, 60 + SOON, 60 + LATE, 60 + 2 * LATE, 2 * (60 + LATE))

@@ -13,11 +13,11 @@ STATE = {
 }
 
 
-def test_a_checkpoint_says_the_same_after_it_was_stored() -> None:
+def test_a_stored_checkpoint_reads_back_the_same() -> None:
     assert unpack(pack(freeze(STATE), 1 << 20)) == STATE
 
 
-def test_what_is_only_for_the_eye_is_left_out_where_it_is_too_much() -> None:
+def test_a_checkpoint_that_is_too_large_leaves_out_what_only_the_ui_shows() -> None:
     noise = [random.random() for _ in range(5000)]
 
     kept = unpack(pack(freeze({**STATE, "history": noise}), 10_000))
@@ -25,7 +25,7 @@ def test_what_is_only_for_the_eye_is_left_out_where_it_is_too_much() -> None:
     assert kept == {**STATE, "history": None}
 
 
-def test_what_the_results_need_is_never_left_out() -> None:
+def test_a_checkpoint_never_leaves_out_what_results_need() -> None:
     noise = [random.random() for _ in range(5000)]
 
     kept = unpack(pack(freeze({**STATE, "recorder": noise}), 10_000))
@@ -34,6 +34,6 @@ def test_what_the_results_need_is_never_left_out() -> None:
     assert kept["recorder"] == noise
 
 
-def test_a_damaged_checkpoint_is_none() -> None:
+def test_a_damaged_checkpoint_loads_as_none() -> None:
     assert unpack(pack(freeze(STATE), 1 << 20)[:-9]) is None
     assert unpack(b"") is None

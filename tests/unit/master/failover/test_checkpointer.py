@@ -78,7 +78,7 @@ def saving(master: Master) -> Iterator[Master]:
     greenlet.kill()
 
 
-def test_what_is_in_a_checkpoint_is_acknowledged_and_written(master: Master) -> None:
+def test_saving_a_checkpoint_acknowledges_reports_and_writes_records(master: Master) -> None:
     master.count(1)
 
     master.checkpointer.save()
@@ -98,7 +98,7 @@ def test_nothing_is_acknowledged_or_written_while_redis_is_away(master: Master) 
     assert master.written == 0
 
 
-def test_all_of_it_is_when_redis_is_back(master: Master) -> None:
+def test_everything_is_acknowledged_and_written_when_redis_is_back(master: Master) -> None:
     master.store.error = StoreUnavailable("away")
     master.count(1)
     master.checkpointer.save_now()
@@ -112,7 +112,7 @@ def test_all_of_it_is_when_redis_is_back(master: Master) -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_is_reported_waits_to_be_written_together_and_what_is_decided_does_not(
+def test_reports_are_saved_together_and_decisions_at_once(
     saving: Master,
 ) -> None:
     for note, checkpoints in (

@@ -65,13 +65,13 @@ def test_times_from_the_intended_start_are_a_histogram_and_percentiles(
     assert median_s == pytest.approx(0.15, rel=0.01)
 
 
-def test_without_an_open_model_there_is_nothing_to_tell(arrived: ArrivalMetrics) -> None:
+def test_without_an_open_model_a_scrape_has_no_arrivals(arrived: ArrivalMetrics) -> None:
     arrived.add("w1", {}, 1.0)
     assert list(arrived.render()) == []
     assert arrived.diagnostics() == []
 
 
-def test_dropped_iterations_are_a_problem_while_they_are(arrived: ArrivalMetrics) -> None:
+def test_dropped_iterations_are_a_finding_while_they_last(arrived: ArrivalMetrics) -> None:
     now = time.monotonic()
     arrived.add("w1", report(10, 0), now)
     before = arrived.diagnostics()
@@ -84,13 +84,13 @@ def test_dropped_iterations_are_a_problem_while_they_are(arrived: ArrivalMetrics
     assert arrived.diagnostics() == []
 
 
-def test_a_run_does_not_begin_with_the_problem_of_the_one_before(arrived: ArrivalMetrics) -> None:
+def test_a_run_starts_without_the_findings_of_the_previous_one(arrived: ArrivalMetrics) -> None:
     arrived.add("w1", report(10, 4), time.monotonic())
     arrived.start_run()
     assert arrived.diagnostics() == []
 
 
-def test_locusts_page_and_report_show_dropped_iterations_as_no_failed_requests() -> None:
+def test_locusts_page_and_report_do_not_show_dropped_iterations_as_failed_requests() -> None:
     page = RequestStats()
     arrived = ArrivalMetrics(page, 2000)
     for _ in range(2):

@@ -65,7 +65,7 @@ def test_a_response_time_on_a_bound_is_within_it() -> None:
     assert (below[60], below["+Inf"]) == (3, 4)
 
 
-def test_a_run_that_starts_takes_no_count_down() -> None:
+def test_no_count_goes_down_when_a_run_starts() -> None:
     counts = counted(report(times={10: 3}))
 
     counts.start_run()
@@ -86,7 +86,7 @@ def test_names_beyond_the_limit_are_counted_together() -> None:
     assert counts.over_limit
 
 
-def test_names_within_the_limit_of_each_run_are_all_told_apart() -> None:
+def test_each_run_has_room_for_names_up_to_the_limit() -> None:
     counts = EndpointCounters(3)
     for run in range(10):
         counts.start_run()
@@ -123,7 +123,7 @@ def test_a_long_error_is_cut() -> None:
     ]
 
 
-def test_what_is_recent_is_what_was_reported_in_ten_seconds() -> None:
+def test_recent_requests_are_those_reported_in_the_last_ten_seconds() -> None:
     counts = EndpointCounters(2000)
     counts.add("w1", report(times={10: 1}, failures=1), 100.0)
     counts.add("w1", report(times={20: 2}), 106.0)
@@ -151,7 +151,7 @@ def test_a_steady_rate_is_steady_wherever_the_window_cuts_the_reports(now: float
     assert rate.per_second(now) == pytest.approx(30.0)
 
 
-def test_a_rate_falls_to_zero_when_nothing_ends_any_more() -> None:
+def test_the_rate_falls_to_zero_when_no_request_ends() -> None:
     rate = Rate()
     rate.add("w1", 300, 100.0)
 

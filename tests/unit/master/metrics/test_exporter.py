@@ -104,7 +104,7 @@ def master(tmp_path: Path) -> Master:
     return Master(tmp_path)
 
 
-def test_every_metric_that_rules_and_dashboards_use_is_there(master: Master) -> None:
+def test_every_metric_that_rules_and_dashboards_use_is_exported(master: Master) -> None:
     master.start()
     master.report("/")
 
@@ -130,7 +130,7 @@ def test_strange_names_do_not_spoil_a_scrape(master: Master, name: str, method: 
     assert total == 4
 
 
-def test_what_a_run_brought_counts_until_it_ends(master: Master) -> None:
+def test_thresholds_of_a_run_apply_until_it_ends(master: Master) -> None:
     series = "locust_alert_threshold[('alert', 'HighResponseTime')]"
 
     before = master.scrape()[series]
@@ -147,7 +147,7 @@ def test_a_missing_worker_has_no_users(master: Master) -> None:
     assert users == {"locust_users_per_worker[('worker', 'w1')]"}
 
 
-def test_with_very_many_names_every_percentile_comes_in_the_end(
+def test_with_very_many_names_every_percentile_is_updated_in_the_end(
     master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("locust_fleet.master.metrics.exporter.RUN_PERCENTILES_S", 0.0)
@@ -192,7 +192,7 @@ def test_percentiles_that_wait_for_the_next_scrape_are_not_of_the_run_before(
     assert run_percentiles(master) == set()
 
 
-def test_others_have_their_turns_during_a_scrape(
+def test_other_greenlets_run_during_a_scrape(
     master: Master, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("locust_fleet.master.metrics.exporter.TURN_S", 0.0)

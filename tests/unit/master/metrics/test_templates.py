@@ -32,7 +32,7 @@ def test_a_name_with_percent_signs_stays_what_it_is() -> None:
     } == {"/a%20b%d"}
 
 
-def test_times_are_in_order_as_a_histogram_grows_and_begins_anew() -> None:
+def test_times_stay_sorted_when_a_histogram_grows_or_is_replaced() -> None:
     order, histogram = SortedHistogram(), {30.0: 1, 10.0: 1}
 
     order.update(histogram)
@@ -53,7 +53,7 @@ def test_an_empty_histogram_has_no_percentiles() -> None:
     assert template.run + template.recent({}) == ""
 
 
-def test_percentiles_of_a_run_wait_only_while_it_has_no_more_requests() -> None:
+def test_percentiles_of_a_run_are_stale_only_when_it_has_new_requests() -> None:
     template, histogram = Template("", "/"), {10.0: 1}
     template.refresh(histogram, 1)
 

@@ -29,7 +29,7 @@ def test_the_page_shows_the_twin_and_the_total_is_of_requests() -> None:
     assert (master.stats.total.num_requests, master.stats.total.max_response_time) == (2, 50)
 
 
-def test_who_reads_a_report_after_locust_finds_each_request_once() -> None:
+def test_readers_of_a_report_after_locust_find_each_request_once() -> None:
     worker, master = Worker(), Master()
     request(worker, "/a")
 

@@ -35,7 +35,7 @@ def test_a_report_after_a_missing_one_is_not_counted_yet(receipts: ReportSequenc
     assert receipts.last("w1") == 0
 
 
-def test_what_the_worker_has_forgotten_is_not_waited_for(receipts: ReportSequence) -> None:
+def test_reports_that_the_worker_has_dropped_are_not_waited_for(receipts: ReportSequence) -> None:
     assert receipts.classify("w1", report(7, oldest=7)) is ReportVerdict.COUNT
 
 
@@ -47,7 +47,7 @@ def test_a_report_without_a_number_is_counted(receipts: ReportSequence) -> None:
     assert receipts.classify("w1", {}) is ReportVerdict.COUNT
 
 
-def test_who_comes_after_goes_on_where_the_one_before_was(receipts: ReportSequence) -> None:
+def test_a_new_leader_continues_after_the_last_counted_report(receipts: ReportSequence) -> None:
     receipts.classify("w1", report(1))
     after = ReportSequence()
     after.begin("r1", receipts.counted())
@@ -57,7 +57,9 @@ def test_who_comes_after_goes_on_where_the_one_before_was(receipts: ReportSequen
 
 
 @given(st.lists(st.integers(1, 8), max_size=60))
-def test_whatever_arrives_is_counted_once_and_without_a_gap(numbers: list[int]) -> None:
+def test_each_report_counts_once_and_without_a_gap_in_any_order_of_arrival(
+    numbers: list[int],
+) -> None:
     receipts = ReportSequence()
     receipts.begin("r1")
 

@@ -104,7 +104,7 @@ def test_any_statistics_are_read_or_refused(value: object) -> None:
     ],
 )
 @pytest.mark.parametrize("place", ["stats", "stats_total"])
-def test_a_count_that_cannot_be_is_refused(place: str, field: str, value: object) -> None:
+def test_an_impossible_count_is_refused(place: str, field: str, value: object) -> None:
     report = a_report()
     entry = report[place][0] if place == "stats" else report[place]
     entry[field] = value
@@ -145,7 +145,7 @@ def test_a_failure_without_an_error_is_refused() -> None:
         read_report(report)
 
 
-def test_a_report_that_is_refused_still_says_what_it_said() -> None:
+def test_a_refused_report_stays_unchanged() -> None:
     report = a_report()
     shorten(report)
     report[SHORT] = b"?"
@@ -157,7 +157,7 @@ def test_a_report_that_is_refused_still_says_what_it_said() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), plain))
-def test_what_passes_can_be_added_up(changes: dict[str, object]) -> None:
+def test_accepted_reports_can_be_added_up(changes: dict[str, object]) -> None:
     report = a_report()
     report["stats"][0] |= changes
     try:

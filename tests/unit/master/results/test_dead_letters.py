@@ -20,7 +20,7 @@ def test_a_letter_is_kept_as_it_came_with_its_reason(tmp_path: Path) -> None:
     assert letter.with_suffix(".txt").read_text().endswith("of w1: no text\n")
 
 
-def test_the_same_letter_is_kept_and_told_of_once(
+def test_the_same_letter_is_kept_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
@@ -43,7 +43,7 @@ def test_many_of_one_kind_leave_room_for_another(
     assert "a report of 1 bytes is not kept: why" in caplog.text
 
 
-def test_what_is_too_large_is_told_of(
+def test_a_letter_that_is_too_large_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(dead_letters, "MOST_BYTES", 1)
@@ -54,7 +54,7 @@ def test_what_is_too_large_is_told_of(
     assert "not kept: why" in caplog.text
 
 
-def test_a_folder_that_cannot_be_written_is_told_of(
+def test_a_folder_that_is_not_writable_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / FOLDER).write_text("no folder")
@@ -64,7 +64,7 @@ def test_a_folder_that_cannot_be_written_is_told_of(
     assert "a checkpoint is lost" in caplog.text
 
 
-def test_letters_are_a_problem_until_they_are_removed(tmp_path: Path) -> None:
+def test_letters_are_a_finding_until_they_are_removed(tmp_path: Path) -> None:
     letters = DeadLetters(tmp_path)
     letters.put("report", b"1", "why")
     letters.put("report", b"2", "why")

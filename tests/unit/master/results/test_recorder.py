@@ -89,7 +89,7 @@ def test_a_sample_has_times_from_the_intended_start_and_arrivals(tmp_path: Path)
     assert (second["endpoints"][0]["corrected"], second["arrivals"]) == ({}, [])
 
 
-def test_another_recorder_goes_on_with_times_and_arrivals(tmp_path: Path) -> None:
+def test_another_recorder_continues_with_times_and_arrivals(tmp_path: Path) -> None:
     first = started(tmp_path / "first")
     twins = report(2, times={510: 2})["stats"]
     one = {**report(2), "fleet_twins": twins, "fleet_arrived": {"Shopper": [5, 3]}}
@@ -104,7 +104,7 @@ def test_another_recorder_goes_on_with_times_and_arrivals(tmp_path: Path) -> Non
     assert sample["arrivals"] == [{"user_class": "Shopper", "arrivals": 10, "dropped": 6}]
 
 
-def test_a_recorder_goes_on_with_the_memory_of_a_version_that_knew_no_arrivals(
+def test_a_recorder_continues_from_a_dump_without_arrivals(
     tmp_path: Path,
 ) -> None:
     first = started(tmp_path / "first")
@@ -120,7 +120,7 @@ def test_a_recorder_goes_on_with_the_memory_of_a_version_that_knew_no_arrivals(
     assert (sample["endpoints"][0]["requests"], sample["arrivals"]) == (4, [])
 
 
-def test_a_sample_holds_only_what_came_since_the_one_before(tmp_path: Path) -> None:
+def test_a_sample_has_only_the_counts_since_the_one_before(tmp_path: Path) -> None:
     recorder = started(tmp_path)
 
     recorder.count("w1", report(2))
@@ -132,7 +132,7 @@ def test_a_sample_holds_only_what_came_since_the_one_before(tmp_path: Path) -> N
     assert requests == [2, 3]
 
 
-def test_a_request_without_a_response_time_has_no_part_in_minimum_and_maximum(
+def test_a_request_without_a_response_time_changes_neither_minimum_nor_maximum(
     tmp_path: Path,
 ) -> None:
     recorder = started(tmp_path)
@@ -144,7 +144,7 @@ def test_a_request_without_a_response_time_has_no_part_in_minimum_and_maximum(
     assert sample["endpoints"][0]["min_ms"] is None
 
 
-def test_who_asked_for_a_run_is_kept_with_it(tmp_path: Path) -> None:
+def test_a_run_keeps_who_requested_it(tmp_path: Path) -> None:
     recorder = Recorder(Spool(tmp_path), "v1")
     asked = recorder.expect(started_by="alice", name="nightly", run_time_s=60)
 
@@ -248,7 +248,7 @@ def test_a_run_that_starts_over_another_closes_it(tmp_path: Path) -> None:
     assert [ended["run_id"] for ended in records(tmp_path, "run_ended")] == [first.id]
 
 
-def test_what_happens_after_a_run_is_no_event_of_it(tmp_path: Path) -> None:
+def test_nothing_after_a_run_is_an_event_of_it(tmp_path: Path) -> None:
     recorder = started(tmp_path)
     recorder.stop()
 
@@ -261,7 +261,7 @@ def full(_: Any) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_what_a_full_disk_refuses_is_written_once_there_is_room(
+def test_records_that_a_full_disk_refuses_are_written_once_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path)
@@ -318,7 +318,7 @@ def test_a_held_record_is_written_only_when_it_is_released(tmp_path: Path) -> No
     assert not recorder.has_unreleased
 
 
-def test_another_recorder_goes_on_where_one_was(tmp_path: Path) -> None:
+def test_another_recorder_continues_where_one_was(tmp_path: Path) -> None:
     first = Recorder(Spool(tmp_path / "first"), "v1", hold=True)
     run = first.start(
         locustfile="a.py", host="h", users=1, spawn_rate=1, run_time_s=9, now=utc_now()
@@ -339,7 +339,7 @@ def test_another_recorder_goes_on_where_one_was(tmp_path: Path) -> None:
     assert started["resumes"] == run.id
 
 
-def test_a_run_whose_end_could_be_kept_nowhere_else_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_run_whose_end_only_the_spool_has_is_not_continued(tmp_path: Path) -> None:
     first = Recorder(Spool(tmp_path), "v1", hold=True)
     first.start(locustfile="a.py", host="h", users=1, spawn_rate=1, run_time_s=9, now=utc_now())
     kept = first.dump()

@@ -46,14 +46,14 @@ def test_a_rejected_record_is_put_aside_and_kept(tmp_path: Path) -> None:
     assert "spool/rejected" in spool.diagnostics()[0]
 
 
-def test_without_a_rejected_record_there_is_no_problem(tmp_path: Path) -> None:
+def test_without_a_rejected_record_there_is_no_finding(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
 
     assert (spool.rejected(), spool.diagnostics()) == (0, [])
 
 
 @pytest.mark.parametrize("name", ["notes.json", "9" * 30 + ".json", "-1.json", "²³.json"])
-def test_a_file_that_somebody_put_there_keeps_no_master_from_starting(
+def test_a_strange_file_in_the_spool_does_not_keep_a_master_from_starting(
     tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_text("{}")
@@ -64,7 +64,7 @@ def test_a_file_that_somebody_put_there_keeps_no_master_from_starting(
     assert {spool.read(path).get("n") for path in spool.pending()} == {None, 0}
 
 
-def test_a_note_that_is_no_text_keeps_no_master_from_starting(tmp_path: Path) -> None:
+def test_a_note_that_is_not_text_does_not_keep_a_master_from_starting(tmp_path: Path) -> None:
     (tmp_path / "ended").write_bytes(b"\xff\x00")
 
     assert Spool(tmp_path).ended_run() is not None

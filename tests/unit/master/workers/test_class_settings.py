@@ -41,7 +41,7 @@ def settings(environment: Environment) -> ClassSettings:
     return settings
 
 
-def test_a_class_stands_as_its_locustfile_says(environment: Environment) -> None:
+def test_a_class_has_the_settings_of_its_locustfile(environment: Environment) -> None:
     buyer = classes_of(environment)["Buyer"]
 
     assert (buyer.weight, buyer.fixed_count, buyer.host) == (2, 0, None)
@@ -49,7 +49,7 @@ def test_a_class_stands_as_its_locustfile_says(environment: Environment) -> None
     assert list(running_classes(environment)) == ["Buyer"]
 
 
-def test_what_is_set_is_kept_for_the_next_leader(
+def test_settings_are_dumped_for_the_next_leader(
     environment: Environment, settings: ClassSettings
 ) -> None:
     environment.update_user_class({"user_class_name": "Buyer", "weight": 5, "tasks": ["buy"]})
@@ -62,7 +62,7 @@ def test_what_is_set_is_kept_for_the_next_leader(
 @pytest.mark.parametrize(
     "wrong", [{"weight": "abc"}, {"fixed_count": "x"}, {"tasks": ["sell"]}, {"weight": 0}]
 )
-def test_whoever_sets_what_cannot_be_changes_nothing(
+def test_a_refused_setting_changes_nothing(
     environment: Environment, settings: ClassSettings, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(BadInput):
@@ -72,7 +72,7 @@ def test_whoever_sets_what_cannot_be_changes_nothing(
     assert classes_of(environment)["Buyer"].weight == 2
 
 
-def test_what_a_version_before_this_one_has_let_in_is_left_out(
+def test_an_invalid_setting_of_a_previous_version_is_left_out(
     environment: Environment, settings: ClassSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.load(

@@ -9,7 +9,7 @@ def report(users: int, *requests: int) -> dict[str, Any]:
     return {"user_count": users, "stats": [{"num_requests": number} for number in requests]}
 
 
-def test_a_steady_worker_may_lose_an_interval_and_what_its_users_wait_for() -> None:
+def test_a_worker_may_lose_an_interval_and_its_requests_in_flight() -> None:
     losses = LossBound(3.0, 5.0)
     losses.note_report("w1", report(10, 60, 40))
     losses.note_report("w1", report(10, 50, 30))
@@ -33,7 +33,7 @@ def test_requests_of_users_that_stopped_are_theirs() -> None:
     assert losses.bound("w1")["requests"] == 1 + 12
 
 
-def test_a_worker_that_has_not_reported_yet_does_what_it_was_told_as_fast_as_others() -> None:
+def test_a_worker_without_a_report_counts_its_assigned_users_at_the_rate_of_others() -> None:
     losses = LossBound(3.0, 5.0)
     losses.assign({"w1": 10, "w2": 10})
     losses.note_report("w2", report(10, 80))
@@ -49,7 +49,7 @@ def test_a_first_report_of_less_than_an_interval_does_not_count_as_a_slow_one() 
     assert losses.bound("w1")["requests"] == 10 + 100
 
 
-def test_users_that_were_told_since_the_last_report_count() -> None:
+def test_users_assigned_since_the_last_report_count() -> None:
     losses = LossBound(3.0, 5.0)
     losses.note_report("w1", report(10, 80))
     losses.assign({"w1": 20})
@@ -57,7 +57,7 @@ def test_users_that_were_told_since_the_last_report_count() -> None:
     assert losses.bound("w1")["requests"] == 20 + 200
 
 
-def test_without_any_report_of_anybody_nothing_is_known() -> None:
+def test_without_any_report_the_number_of_requests_is_unknown() -> None:
     losses = LossBound(3.0, 5.0)
     losses.assign({"w1": 10})
 
@@ -68,7 +68,7 @@ def test_a_worker_without_users_has_nothing_to_lose() -> None:
     assert LossBound(3.0, 5.0).bound("w1")["requests"] == 0
 
 
-def test_the_next_leader_bounds_as_the_one_before() -> None:
+def test_the_next_leader_has_the_same_bound() -> None:
     losses, next_leader = LossBound(3.0, 5.0), LossBound(3.0, 5.0)
     losses.assign({"w1": 20})
     losses.note_report("w1", report(10, 80))
@@ -86,7 +86,7 @@ def test_the_run_before_does_not_count() -> None:
     assert losses.bound("w1")["requests"] == 0
 
 
-def test_what_a_worker_kept_while_nobody_led_counts_as_well() -> None:
+def test_reports_that_a_worker_kept_without_a_leader_count_as_well() -> None:
     seconds = 1000.0
     first = LossBound(3.0, 5.0, lambda: seconds)
     first.assign({"w1": 10})

@@ -51,7 +51,7 @@ def test_a_newcomer_beyond_the_missing_ones_is_expected_too() -> None:
     assert numbers(attended({"a", "b"}, {"a"}, {"a", "c", "d"})) == (3, 0, 3)
 
 
-def test_who_is_forgotten_is_missing_no_more() -> None:
+def test_a_forgotten_worker_is_not_missing() -> None:
     roster = attended({"a", "b"}, {"a"})
 
     roster.forget_missing()
@@ -83,7 +83,7 @@ def test_a_worker_that_is_between_stopped_and_ready_is_not_missed() -> None:
     assert roster.disconnects == 0
 
 
-def test_a_worker_that_left_while_no_master_was_there_is_missed() -> None:
+def test_a_worker_that_left_while_there_was_no_master_is_missing() -> None:
     roster = Roster()
 
     roster.expect({"a", "b"})
