@@ -19,7 +19,7 @@ CONTRACT = (
         {
             "locust.env:Environment.create_master_runner": (
                 "be62291ef887",
-                "the runner listens as soon as it is made, before this master leads",
+                "the runner listens as soon as it exists, before this master leads",
             ),
             "locust.env:Environment.create_worker_runner": (
                 "7e8478412bc7",
@@ -31,24 +31,24 @@ CONTRACT = (
             ),
             "locust.rpc.zmqrpc:Client": (
                 "c05e2a1ae3d0",
-                "it stays with one address and obeys whoever speaks",
+                "it keeps one address, and obeys any sender",
             ),
             "locust.runners:HEARTBEAT_INTERVAL": ("6b86b273ff34", "no option sets it"),
             "locust.runners:HEARTBEAT_LIVENESS": ("4e07408562be", "no option sets it"),
             "locust.runners:_aggregate_dispatched_users": (
                 "acc4848e3a77",
-                "it raises StopIteration where all workers are on their way out or back",
+                "it raises StopIteration when all workers are leaving or returning",
             ),
             "locust.stats:stats_history": (
                 "f4fb6370ab39",
-                "no chart is shown any more after one failure",
+                "it ends after one failure, and all charts with it",
             ),
         },
     ),
     *upstream_of(
         "locust_fleet/cli/main.py",
         {
-            "certifi:where": ("36d5ec14074f", "Locust's sessions do not look at SSL_CERT_FILE"),
+            "certifi:where": ("36d5ec14074f", "Locust's sessions ignore SSL_CERT_FILE"),
         },
     ),
     *upstream_of(
@@ -56,7 +56,7 @@ CONTRACT = (
         {
             "gevent.resolver.thread:Resolver.getaddrinfo": (
                 "775fb37ce8e0",
-                "each new connection asks the name server anew",
+                "it asks the name server again for each new connection",
             ),
             "geventhttpclient.connectionpool:ConnectionPool._create_socket": (
                 "3e708930d7a1",
@@ -64,7 +64,7 @@ CONTRACT = (
             ),
             "locust.clients:HttpSession.request": (
                 "32c96e42d215",
-                "it waits for ever by default, and nothing counts requests that wait",
+                "it waits forever by default, and nothing counts waiting requests",
             ),
             "locust.contrib.fasthttp:FastHttpSession.request": (
                 "1d81cbebfe92",
@@ -108,9 +108,9 @@ CONTRACT = (
         {
             "locust.stats:EntriesDict.__missing__": (
                 "600118dd96fb",
-                "names of requests have no bound",
+                "names of requests have no limit",
             ),
-            "locust.stats:RequestStats.log_error": ("25e6dca91226", "failures have no bound"),
+            "locust.stats:RequestStats.log_error": ("25e6dca91226", "failures have no limit"),
         },
     ),
     *upstream_of(
@@ -125,7 +125,10 @@ CONTRACT = (
     *upstream_of(
         "locust_fleet/logs.py",
         {
-            "gevent.hub:Hub.print_exception": ("9a16090ef1da", "it writes to stderr past the log"),
+            "gevent.hub:Hub.print_exception": (
+                "9a16090ef1da",
+                "it writes to stderr instead of the log",
+            ),
         },
     ),
     *upstream_of(
@@ -133,7 +136,7 @@ CONTRACT = (
         {
             "locust.env:Environment._create_runner": (
                 "6e8e23b6d62c",
-                "it is how a runner is made, with whatever class",
+                "it makes a runner of any class",
             ),
             "locust.rpc.zmqrpc:Server": ("0f21778958fd", "the runner makes it by this name"),
         },
@@ -143,15 +146,15 @@ CONTRACT = (
         {
             "locust.dispatch:UsersDispatcher.__init__": (
                 "42f485d82649",
-                "it divides evenly, whatever a worker can bear",
+                "it divides users evenly, whatever a worker can carry",
             ),
             "locust.dispatch:UsersDispatcher.__next__": (
                 "d043f99d7d82",
-                "ours is iterated anew for each target",
+                "ours needs a new iterator for each target",
             ),
             "locust.dispatch:UsersDispatcher.add_worker": (
                 "f6f95e3d8238",
-                "it takes in workers that are not ready for users",
+                "it adds workers that are not ready for users",
             ),
             "locust.dispatch:UsersDispatcher.dispatch_in_progress": (
                 "c09dab902439",
@@ -176,15 +179,15 @@ CONTRACT = (
         {
             "locust.runners:MasterRunner.__init__": (
                 "a03c4cf8e643",
-                "the parts of the fleet come later than its loops",
+                "its loops start before the parts of the fleet exist",
             ),
             "locust.runners:MasterRunner._wait_for_workers_report_after_ramp_up": (
                 "561926baf2cd",
-                "a worker that comes or goes meanwhile is never rebalanced",
+                "it never rebalances for a worker that joins or leaves meanwhile",
             ),
             "locust.runners:MasterRunner.client_listener": (
                 "f99a732d3595",
-                "it listens before init, and its end ends nothing",
+                "it reads messages before init, and Locust goes on without it when it ends",
             ),
             "locust.runners:MasterRunner.handle_message": (
                 "cf4db529aed3",
@@ -192,19 +195,19 @@ CONTRACT = (
             ),
             "locust.runners:MasterRunner.heartbeat_worker": (
                 "40826c648165",
-                "its end ends nothing",
+                "Locust goes on without it when it ends",
             ),
             "locust.runners:MasterRunner.rebalancing_enabled": (
                 "0ec2e2c4b4a1",
-                "it would move users where messages are read",
+                "it would move users in the loop that reads messages",
             ),
             "locust.runners:MasterRunner.start": (
                 "4e8ae4842328",
-                "no event comes before a start that could refuse it",
+                "no event can refuse a start",
             ),
             "locust.runners:MasterRunner.stop": (
                 "13390a98fc27",
-                "it leaves the ramp-up on, and ends a run whose workers are late",
+                "it does not end the ramp-up, and it ends a run whose workers are late",
             ),
             "locust.runners:Runner.update_state": (
                 "9a30644c2b75",
@@ -217,15 +220,15 @@ CONTRACT = (
         {
             "locust.rpc.zmqrpc:BaseSocket.__init__": (
                 "2edddab08bc8",
-                "it makes the socket whose options must be set before it listens",
+                "it makes the socket, whose options must be set before it listens",
             ),
             "locust.rpc.zmqrpc:BaseSocket.recv_from_client": (
                 "7abd06aed9b9",
-                "it raises on what is no message",
+                "it raises for anything that is not a message",
             ),
             "locust.rpc.zmqrpc:BaseSocket.send_to_client": (
                 "e5c741d24836",
-                "each message says the epoch of its master",
+                "each message needs its master's epoch",
             ),
             "locust.rpc.zmqrpc:Server.__init__": (
                 "02b856661102",
@@ -238,7 +241,7 @@ CONTRACT = (
         {
             "locust.env:Environment.update_user_class": (
                 "6d564fb43aaa",
-                "it forgets what was set, and sets whatever it is given",
+                "it does not keep settings for later workers, and applies any value",
             ),
         },
     ),
@@ -276,7 +279,7 @@ CONTRACT = (
             ),
             "locust.user.users:DefaultTaskSet": (
                 "99793aafeaab",
-                "users of an open model begin a task when it arrives",
+                "users of an open model begin a task when an iteration arrives",
             ),
         },
     ),
@@ -300,7 +303,7 @@ CONTRACT = (
     *upstream_of(
         "locust_fleet/worker/runner.py",
         {
-            "locust.runners:WorkerRunner.__init__": ("1d876e9294b5", "messages come before init"),
+            "locust.runners:WorkerRunner.__init__": ("1d876e9294b5", "messages arrive before init"),
             "locust.runners:WorkerRunner._send_stats": (
                 "edb2bc9d1bd5",
                 "a report that cannot be sent ends the loop",
@@ -309,17 +312,26 @@ CONTRACT = (
                 "35cce2c6ddaa",
                 "messages of Locust's own types cannot be registered for",
             ),
-            "locust.runners:WorkerRunner.heartbeat": ("b0aa7d8a9e63", "its end ends nothing"),
+            "locust.runners:WorkerRunner.heartbeat": (
+                "b0aa7d8a9e63",
+                "Locust goes on without it when it ends",
+            ),
             "locust.runners:WorkerRunner.heartbeat_timeout_checker": (
                 "f4161af03189",
-                "it ends a worker that has no master, and its counts with it",
+                "it ends a worker that has no master, whose counts are lost then",
             ),
             "locust.runners:WorkerRunner.reset_connection": (
                 "6cc4213bebd6",
                 "it connects to the same address",
             ),
-            "locust.runners:WorkerRunner.stats_reporter": ("7fda1cd993b5", "its end ends nothing"),
-            "locust.runners:WorkerRunner.worker": ("71170667769c", "its end ends nothing"),
+            "locust.runners:WorkerRunner.stats_reporter": (
+                "7fda1cd993b5",
+                "Locust goes on without it when it ends",
+            ),
+            "locust.runners:WorkerRunner.worker": (
+                "71170667769c",
+                "Locust goes on without it when it ends",
+            ),
         },
     ),
 )

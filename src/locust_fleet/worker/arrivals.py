@@ -77,7 +77,10 @@ class WorkerArrivals:
         return not self._ending and self._runner.state in (STATE_RUNNING, STATE_SPAWNING)
 
     def _ask(self, doubted: float | None = None) -> None:
-        """Ask for the position of the timeline, and send this worker's own; ``doubted`` echoes."""
+        """Ask for the position of the timeline, and send this worker's own.
+
+        ``doubted`` is the time in a new leader's question for it, which the answer returns.
+        """
         now = time.monotonic()
         position = now - self._began() if self._engine.runs else None
         question = {"asked": now, "position": position, "doubted": doubted}
