@@ -20,9 +20,9 @@ from locust_fleet.runtime.exposition import family, process_metrics
 from locust_fleet.settings.worker import IdentitySettings
 from locust_fleet.worker.leader_connection import LeaderConnection
 
-LOOK_S = 0.5
+MEASURE_INTERVAL_S = 0.5
 # The metric is the largest lag of so many checks, so that no scrape misses a short one.
-LOOKS = 30
+LAGS_KEPT = 30
 
 
 class WorkerMetrics:
@@ -100,7 +100,7 @@ class Lag:
     """How late the event loop wakes a greenlet: users wait that much too long."""
 
     def __init__(self) -> None:
-        self._lags: deque[float] = deque(maxlen=LOOKS)
+        self._lags: deque[float] = deque(maxlen=LAGS_KEPT)
 
     @property
     def highest_s(self) -> float:
@@ -109,6 +109,6 @@ class Lag:
     def watch(self) -> None:
         """Measure forever."""
         while True:
-            due = time.monotonic() + LOOK_S
-            gevent.sleep(LOOK_S)
+            due = time.monotonic() + MEASURE_INTERVAL_S
+            gevent.sleep(MEASURE_INTERVAL_S)
             self._lags.append(max(0.0, time.monotonic() - due))
