@@ -290,7 +290,7 @@ def _failover(
         reports.sequence,
         reports.acknowledger,
     )
-    takeover.reign.on_rise = checkpointer.touch
+    takeover.reign.on_epoch_raised = checkpointer.touch
     stepdown = StepDown(locust.runner, results.recorder, checkpointer, takeover.reign)
     return Failover(resume, checkpointer, stepdown)
 

@@ -17,7 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from locust_fleet.election.leadership import Leadership
-from locust_fleet.election.lease import MEMORY
+from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
@@ -77,7 +77,7 @@ class CheckpointStore:
     def load(self) -> State | None:
         """Return the last checkpoint; raises StoreUnavailable when Redis does not answer."""
         try:
-            packed: Any = self._redis.hget(MEMORY, "data")
+            packed: Any = self._redis.hget(CHECKPOINT_KEY, "data")
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
         if packed is None:
@@ -94,7 +94,7 @@ class CheckpointStore:
         """
         try:
             packed: Any = self._redis.eval(
-                BLAME, 1, MEMORY, str(self._reign.epoch), str(MOST_ENDED)
+                BLAME, 1, CHECKPOINT_KEY, str(self._reign.epoch), str(MOST_ENDED)
             )
         except RedisError as failure:
             logger.error("Redis cannot be told that a checkpoint is of no use: %s", failure)
@@ -106,7 +106,7 @@ class CheckpointStore:
     def absolve(self) -> None:
         """Note that a master took over a run from the last checkpoint. Never raises."""
         try:
-            self._redis.hdel(MEMORY, "ended")
+            self._redis.hdel(CHECKPOINT_KEY, "ended")
         except RedisError as error:
             logger.warning("Redis cannot be told that a checkpoint is of use: %s", error)
 
@@ -121,11 +121,11 @@ class CheckpointStore:
         packed = gevent.get_hub().threadpool.apply(pack, (parts, MOST_BYTES))
         epoch = self._reign.epoch
         try:
-            highest = int(self._redis.eval(SAVE, 1, MEMORY, str(epoch), packed))
+            highest = int(self._redis.eval(SAVE, 1, CHECKPOINT_KEY, str(epoch), packed))
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
-        if highest > max(epoch, self._reign.rising):
-            raise LeadershipLost(f"epoch {epoch} is over since {highest}")
+        if highest > max(epoch, self._reign.pending_epoch):
+            raise LeadershipLost(f"epoch {epoch} ended with epoch {highest}")
         if highest != epoch:
             raise StoreUnavailable(f"Redis has forgotten epoch {epoch}; it is told again")
 

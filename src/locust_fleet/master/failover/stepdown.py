@@ -41,7 +41,7 @@ class StepDown:
                 return
             self._keeper.save()
             # What comes in from here on is not acknowledged, so workers keep it.
-            self._reign.give_away()
+            self._reign.release()
         except StoreUnavailable as error:
             logger.warning("nobody can take over: %s", error)
             return

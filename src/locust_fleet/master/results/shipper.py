@@ -43,7 +43,7 @@ class Shipper:
                 self._lost(error)
             except LeadershipLost as error:
                 # What ends this master, if anything does; the records are the other one's now.
-                self._reign.hear(error.epoch)
+                self._reign.report_epoch(error.epoch)
             except Exception:  # whatever it is, the next round tries again; logged below
                 logger.exception("shipping results failed; trying again")
                 self.close()
