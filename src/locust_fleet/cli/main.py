@@ -86,9 +86,8 @@ def _parser() -> argparse.ArgumentParser:
 
     # Only the console image has what these need.
     if importlib.util.find_spec("argon2"):
-        from locust_fleet.cli import run_test
+        from locust_fleet.cli import run_test, smoke_test
         from locust_fleet.console import commands as console
-        from locust_fleet.console import smoke_test
         from locust_fleet.notify import commands as notify
 
         command = commands.add_parser("migrate", help="bring the database up to date")

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from locust_fleet.console import api_client
+from locust_fleet.cli import api_client
+from locust_fleet.cli.api_client import ApiClient, RefusedError
 from locust_fleet.console.access import tokens
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.api_client import ApiClient, RefusedError
 from locust_fleet.errors import FleetError, StoreUnavailable
 from locust_fleet.policy.thresholds import parse_threshold
 from locust_fleet.runtime import postgres

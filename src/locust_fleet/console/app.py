@@ -19,11 +19,11 @@ from locust_fleet.console.routes import (
     alerts,
     api,
     auth,
+    common,
     health,
     metrics,
     notifications,
     runs,
-    web,
 )
 from locust_fleet.console.runs.master_client import MasterUnavailable
 from locust_fleet.console.services import Services, Stores
@@ -101,15 +101,15 @@ def _guard(app: Flask, front_secret: str) -> None:
         if request.path in OPEN_PATHS:
             return None
         if not hmac.compare_digest(given, secret):
-            return web.error(403, "Requests come through the front (nginx) only.")
+            return common.error(403, "Requests come through the front (nginx) only.")
         # Nobody reaches /auth and /refused from outside, so they have no rule.
-        g.identity = web.read_identity()
+        g.identity = common.read_identity()
         rule = rule_for(request.method, request.path)
         if rule is None or rule.role is ANYONE:
             return None
         if g.identity and g.identity.role.covers(rule.role):
             return None
-        return web.error(403, f"This needs the role {rule.role.value}.")
+        return common.error(403, f"This needs the role {rule.role.value}.")
 
     @app.after_request
     def keep_private(response: Response) -> Response:
@@ -122,7 +122,7 @@ def _answer_errors(app: Flask) -> None:
     @app.errorhandler(StoreUnavailable)
     def store_away(error: StoreUnavailable) -> Response:
         logger.warning("%s %s: %s", request.method, request.path, error)
-        return web.error(
+        return common.error(
             503,
             "The results database does not answer. A running test goes on; try again in a moment.",
             "store_unavailable",
@@ -131,12 +131,12 @@ def _answer_errors(app: Flask) -> None:
     @app.errorhandler(MasterUnavailable)
     def master_away(error: MasterUnavailable) -> Response:
         logger.warning("%s %s: %s", request.method, request.path, error)
-        return web.error(503, str(error), "master_unavailable")
+        return common.error(503, str(error), "master_unavailable")
 
     @app.errorhandler(HTTPException)
     def plain(error: HTTPException) -> Response:
         status = error.code or 500
-        response = web.error(status, SENTENCES.get(status, str(error.description)))
+        response = common.error(status, SENTENCES.get(status, str(error.description)))
         for name, value in error.get_headers():
             # Such as Allow of a 405; the page that this replaces has its own type and length.
             if name not in ("Content-Type", "Content-Length"):

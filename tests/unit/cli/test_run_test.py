@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from locust_fleet.cli import run_test
+from locust_fleet.cli.api_client import ApiClient
 from locust_fleet.cli.run_test import (
     BAD_ARGUMENTS,
     FAILED,
@@ -18,7 +19,6 @@ from locust_fleet.cli.run_test import (
     table,
     unwritten,
 )
-from locust_fleet.console.api_client import ApiClient
 
 
 def run(requests: int = 100, failures: int = 0, *, state: str = "finished", error: str = "") -> Any:

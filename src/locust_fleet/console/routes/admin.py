@@ -12,7 +12,7 @@ from locust_fleet.console.access import accounts, tokens
 from locust_fleet.console.access.accounts import AccountError
 from locust_fleet.console.access.audit import read_last
 from locust_fleet.console.access.passwords import generate_password, problem
-from locust_fleet.console.routes import web
+from locust_fleet.console.routes import common
 from locust_fleet.console.services import Services
 
 AUDIT_SHOWN = 200
@@ -64,7 +64,7 @@ def blueprint(parts: Services) -> Blueprint:
     @routes.get("/tokens")
     def back() -> Response:
         # Somebody signed in again after a form that was sent too late.
-        return web.go("/console/admin", 302)
+        return common.go("/console/admin", 302)
 
     @routes.post("/accounts")
     def change_account() -> Response:
@@ -84,11 +84,11 @@ def blueprint(parts: Services) -> Blueprint:
             secret = act(parts, action, name)
         except AccountError as error:
             detail["reason"] = str(error)
-            parts.audit.note(web.me().name, web.address(), verb, detail, allowed=False)
+            parts.audit.note(common.me().name, common.address(), verb, detail, allowed=False)
             return page(422, mistake=str(error))
-        parts.audit.note(web.me().name, web.address(), verb, detail, allowed=True)
+        parts.audit.note(common.me().name, common.address(), verb, detail, allowed=True)
         parts.directory.refresh()
-        return page(secret=secret) if secret else web.go(f"/console/admin?done={action}")
+        return page(secret=secret) if secret else common.go(f"/console/admin?done={action}")
 
     @routes.get("/audit")
     def audit() -> Response:
@@ -146,7 +146,7 @@ def act_on_token(parts: Services, action: str, name: str) -> Secret | None:
             case "create":
                 role = accounts.parse_role(request.form.get("role", ""))
                 life = timedelta(days=whole("days", "The days are not a whole number."))
-                token = tokens.create(connection, name, role, life, web.me().name)
+                token = tokens.create(connection, name, role, life, common.me().name)
                 return Secret(f"Token {name}", token)
             case "revoke":
                 tokens.revoke(connection, whole("id", "There is no such token."))

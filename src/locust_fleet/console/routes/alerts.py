@@ -16,7 +16,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, request
 
 from locust_fleet.console.database import Connection
-from locust_fleet.console.routes import web
+from locust_fleet.console.routes import common
 from locust_fleet.console.services import Services
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import SEVERITIES, Message
@@ -56,11 +56,11 @@ def blueprint(parts: Services) -> Blueprint:
     def take() -> Response:
         request.max_content_length = LARGEST_BODY
         if not _trusted(parts.alert_token):
-            return web.error(401, "Alerts need the token of secrets/alert_token.")
+            return common.error(401, "Alerts need the token of secrets/alert_token.")
         try:
             alerts = read(read_json(request.get_data()))
         except ValueError as error:
-            return web.error(400, f"This is no notification of Alertmanager: {error}")
+            return common.error(400, f"This is no notification of Alertmanager: {error}")
         with parts.database.connection() as connection:
             stored = store(connection, alerts)
         return make_response(jsonify({"stored": stored, "known": len(alerts) - stored}), 202)

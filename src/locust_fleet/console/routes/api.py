@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, request
 
 from locust_fleet.console.access.audit import read_last
-from locust_fleet.console.routes import web
+from locust_fleet.console.routes import common
 from locust_fleet.console.runs.history import NoSuchRun
 from locust_fleet.console.runs.master_client import StartRefused, StartRequest, active_run
 from locust_fleet.console.runs.reader import RUN_ID
@@ -46,9 +46,9 @@ def blueprint(parts: Services) -> Blueprint:
         before = request.args.get("before")
         limit = request.args.get("limit", "50")
         if before is not None and not RUN_ID.fullmatch(before):
-            return web.error(422, "before is not the id of a run.", "bad_input")
+            return common.error(422, "before is not the id of a run.", "bad_input")
         if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= RUNS_AT_ONCE:
-            return web.error(422, f"limit is not 1 to {RUNS_AT_ONCE}.", "bad_input")
+            return common.error(422, f"limit is not 1 to {RUNS_AT_ONCE}.", "bad_input")
         return jsonify(runs=parts.history.page(int(limit), before))
 
     @routes.get("/runs/<run_id>")
@@ -56,27 +56,27 @@ def blueprint(parts: Services) -> Blueprint:
         try:
             return jsonify(parts.history.run(run_id))
         except NoSuchRun as error:
-            return web.error(404, str(error), "not_found")
+            return common.error(404, str(error), "not_found")
 
     @routes.post("/runs")
     def start() -> Response:
         try:
-            run_id = parts.master.start(read_order(web.json_body()), web.me())
+            run_id = parts.master.start(read_order(common.json_body()), common.me())
         except BadInput as error:
-            return web.error(422, str(error), "bad_input")
+            return common.error(422, str(error), "bad_input")
         except StartRefused as refusal:
             status = STATUS_OF_REFUSAL.get(refusal.code, 422)
-            return web.error(status, str(refusal), refusal.code)
+            return common.error(status, str(refusal), refusal.code)
         return make_response(jsonify(id=run_id), 201, {"Location": f"/api/v1/runs/{run_id}"})
 
     @routes.post("/runs/<run_id>/stop")
     def stop(run_id: str) -> Response:
         active = active_run(parts.master.find())
         if active is None or active["id"] != run_id:
-            return web.error(409, f"The run {run_id} is not active.", "not_active")
-        parts.master.stop(web.me())
+            return common.error(409, f"The run {run_id} is not active.", "not_active")
+        parts.master.stop(common.me())
         # The stop button of a page is a form, so that it works without JavaScript.
-        return web.go(f"/console/runs/{run_id}") if web.wants_page() else jsonify(id=run_id)
+        return common.go(f"/console/runs/{run_id}") if common.wants_page() else jsonify(id=run_id)
 
     @routes.get("/audit")
     def audit() -> Response:
@@ -93,7 +93,7 @@ def stop_button(parts: Services) -> Blueprint:
 
     @routes.post("/stop")
     def stop() -> Response:
-        parts.master.stop(web.me())
+        parts.master.stop(common.me())
         # What Locust answers.
         return jsonify(success=True, message="Test stopped")
 

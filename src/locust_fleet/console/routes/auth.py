@@ -19,7 +19,7 @@ from locust_fleet.console.access.directory import (
 from locust_fleet.console.access.passwords import problem
 from locust_fleet.console.access.roles import Decision, Question, decide, plain_path
 from locust_fleet.console.access.sessions import COOKIE, LoginSession, take
-from locust_fleet.console.routes import web
+from locust_fleet.console.routes import common
 from locust_fleet.console.services import Services
 from locust_fleet.errors import StoreUnavailable
 
@@ -57,43 +57,43 @@ def blueprint(parts: Services) -> Blueprint:
         status = 403 if request.headers.get("X-Fleet-Refusal-Status") == "403" else 401
         sentence = request.headers.get("X-Fleet-Refusal") or "This is not allowed."
         looking = request.headers.get("X-Original-Method", "GET") in ("GET", "HEAD")
-        if status == 401 and web.wants_page() and looking:
-            after = web.next_path(request.headers.get("X-Original-URI", ""))
-            return web.go(f"/console/sign-in?next={quote(after, safe='/')}", 302)
-        response = web.error(status, sentence)
+        if status == 401 and common.wants_page() and looking:
+            after = common.next_path(request.headers.get("X-Original-URI", ""))
+            return common.go(f"/console/sign-in?next={quote(after, safe='/')}", 302)
+        response = common.error(status, sentence)
         if status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response
 
     @routes.get("/console/sign-in")
     def sign_in_page() -> Response:
-        after = web.next_path(request.args.get("next", ""))
-        return web.go(after) if g.identity else sign_in_form(after)
+        after = common.next_path(request.args.get("next", ""))
+        return common.go(after) if g.identity else sign_in_form(after)
 
     @routes.post("/console/sign-in")
     def sign_in() -> Response:
         name, password = request.form.get("name", "").strip(), request.form.get("password", "")
-        after = web.next_path(request.form.get("next", ""))
+        after = common.next_path(request.form.get("next", ""))
         try:
             account = find_account(parts, name)
         except StoreUnavailable as error:
             logger.warning("nobody can sign in: %s", error)
             return sign_in_form(after, name, NO_STORE, 503)
-        wait_s = parts.slowdown.attempt(name, web.address())
+        wait_s = parts.slowdown.attempt(name, common.address())
         if wait_s:
             return sign_in_form(after, name, too_many(wait_s), 429, wait_s)
         mistake = check(parts, account, password)
         note_sign_in(parts, account, mistake)
         if account is None or mistake:
             return sign_in_form(after, name, mistake or WRONG, 401)
-        parts.slowdown.succeeded(name, web.address())
-        response = web.go(after)
+        parts.slowdown.succeeded(name, common.address())
+        response = common.go(after)
         parts.sessions.give(response, session_of(account))
         return response
 
     @routes.post("/console/sign-out")
     def sign_out() -> Response:
-        response = web.go("/console/sign-in")
+        response = common.go("/console/sign-in")
         take(response)
         return response
 
@@ -103,8 +103,8 @@ def blueprint(parts: Services) -> Blueprint:
 
     @routes.post("/console/account")
     def change_account() -> Response:
-        if web.me().is_token:
-            return web.error(403, "A token has no password and no sessions.")
+        if common.me().is_token:
+            return common.error(403, "A token has no password and no sessions.")
         if request.form.get("action") == "sign-out-everywhere":
             return sign_out_everywhere(parts)
         return change_password(parts)
@@ -170,7 +170,7 @@ def note_write(
         detail["reason"] = decision.sentence
     parts.audit.note(
         who.name,
-        web.address(),
+        common.address(),
         verb or "ask for what is not allowed",
         detail,
         allowed=decision.allow,
@@ -198,7 +198,7 @@ def note_sign_in(parts: Services, account: Account | None, mistake: str | None) 
     """Put a sign-in into the audit log. Unknown names stay out: some are mistyped passwords."""
     actor = account.name if account else "(unknown name)"
     detail = {"reason": mistake} if mistake else {}
-    parts.audit.note(actor, web.address(), "sign in", detail, allowed=mistake is None)
+    parts.audit.note(actor, common.address(), "sign in", detail, allowed=mistake is None)
 
 
 def session_of(account: Account) -> LoginSession:
@@ -224,25 +224,25 @@ def account_form(mistake: str = "", status: int = 200, done: str = "") -> Respon
 
 def change_password(parts: Services) -> Response:
     """Change one's own password: all sessions end but this one, which is opened anew."""
-    form, name = request.form, web.me().name
+    form, name = request.form, common.me().name
     new = form.get("new", "")
     mistake = problem(new, name)
     if new != form.get("again", ""):
         mistake = "The new password was not repeated exactly."
     if mistake:
         return account_form(mistake, 422)
-    wait_s = parts.slowdown.attempt(name, web.address())
+    wait_s = parts.slowdown.attempt(name, common.address())
     if wait_s:
         return account_form(too_many(wait_s), 429)
     account = find_account(parts, name)
     if account is None or check(parts, account, form.get("password", "")):
-        parts.audit.note(name, web.address(), "change own password", {}, allowed=False)
+        parts.audit.note(name, common.address(), "change own password", {}, allowed=False)
         return account_form("Your present password is wrong.", 422)
-    parts.slowdown.succeeded(name, web.address())
+    parts.slowdown.succeeded(name, common.address())
     password_hash = parts.passwords.hash(new)
     with parts.database.connection() as connection:
         mark = accounts.set_password(connection, name, password_hash)
-    parts.audit.note(name, web.address(), "change own password", {}, allowed=True)
+    parts.audit.note(name, common.address(), "change own password", {}, allowed=True)
     parts.directory.refresh()
     response = account_form(done="Your password is changed; other sessions have ended.")
     parts.sessions.give(response, LoginSession(name, account.role, mark_of(mark)))
@@ -251,12 +251,12 @@ def change_password(parts: Services) -> Response:
 
 def sign_out_everywhere(parts: Services) -> Response:
     """End all sessions of whoever asks."""
-    name = web.me().name
+    name = common.me().name
     with parts.database.connection() as connection:
         accounts.end_sessions(connection, name)
-    parts.audit.note(name, web.address(), "sign out everywhere", {}, allowed=True)
+    parts.audit.note(name, common.address(), "sign out everywhere", {}, allowed=True)
     parts.directory.refresh()
-    response = web.go("/console/sign-in")
+    response = common.go("/console/sign-in")
     take(response)
     return response
 

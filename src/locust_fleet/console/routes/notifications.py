@@ -6,7 +6,7 @@ import uuid
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from locust_fleet.console.routes import web
+from locust_fleet.console.routes import common
 from locust_fleet.console.services import Services
 from locust_fleet.notify import outbox
 
@@ -56,10 +56,10 @@ def blueprint(parts: Services) -> Blueprint:
             changed = "\x00" not in channel and act(connection, message_id, channel)
         detail = {"message": str(message_id), "channel": channel}
         parts.audit.note(
-            web.me().name, web.address(), f"{action} notification", detail, allowed=changed
+            common.me().name, common.address(), f"{action} notification", detail, allowed=changed
         )
         if not changed:
             return page(422, GONE)
-        return web.go(f"/console/admin/notifications?done={action}")
+        return common.go(f"/console/admin/notifications?done={action}")
 
     return routes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template, request, send_file
 
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.routes import web
+from locust_fleet.console.routes import common
 from locust_fleet.console.runs.history import NoSuchRun
 from locust_fleet.console.runs.reader import RUN_ID
 from locust_fleet.console.services import Services
@@ -22,7 +22,7 @@ def blueprint(parts: Services) -> Blueprint:
     @routes.get("/console")
     @routes.get("/console/")
     def start() -> Response:
-        return web.go("/console/runs", 302)
+        return common.go("/console/runs", 302)
 
     @routes.get("/console/runs")
     def runs() -> Response:
@@ -47,15 +47,15 @@ def blueprint(parts: Services) -> Blueprint:
         try:
             found = parts.history.run(run_id)
         except NoSuchRun as error:
-            return web.error(404, str(error), "not_found")
-        may_stop = web.me().role.covers(Role.OPERATOR)
+            return common.error(404, str(error), "not_found")
+        may_stop = common.me().role.covers(Role.OPERATOR)
         return make_response(render_template("run.html", run=found, may_stop=may_stop))
 
     @routes.get("/console/reports/<run_id>/<name>")
     def report(run_id: str, name: str) -> Response:
         path = parts.history.report(run_id, name)
         if path is None:
-            return web.error(404, "This run has no such report.", "not_found")
+            return common.error(404, "This run has no such report.", "not_found")
         if path.suffix != ".html":
             return send_file(path, as_attachment=True, download_name=f"{run_id}-{name}")
         response = make_response(path.read_text(encoding="utf-8"))

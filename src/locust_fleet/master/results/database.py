@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from locust_fleet.errors import LeadershipLost
 from locust_fleet.master.results.recorder import LEADER_CHANGED
 from locust_fleet.master.results.spool import Record
-from locust_fleet.notify import outbox, runs
+from locust_fleet.notify import outbox, run_messages
 from locust_fleet.notify.message import Message
 
 Connection = psycopg.Connection[TupleRow]
@@ -163,16 +163,18 @@ def _run_ended(connection: Connection, record: Record) -> None:
 
 
 def _tell_of(connection: Connection, run_id: str, state: str) -> None:
-    _tell(connection, run_id, lambda *known: runs.message_of(state, *known))
+    _tell(connection, run_id, lambda *known: run_messages.message_of(state, *known))
 
 
 def _tell(
-    connection: Connection, run_id: str, make: Callable[[runs.RunSummary, runs.Numbers], Message]
+    connection: Connection,
+    run_id: str,
+    make: Callable[[run_messages.RunSummary, run_messages.Numbers], Message],
 ) -> None:
     """Store what the channels are told; results must not wait for what cannot be told."""
     try:
         with connection.transaction():
-            known = runs.read(connection, run_id)
+            known = run_messages.read(connection, run_id)
             if known is not None:
                 outbox.store(connection, make(*known))
     except psycopg.OperationalError:
@@ -220,7 +222,7 @@ def _event(connection: Connection, record: Record) -> None:
         _tell(
             connection,
             record["run_id"],
-            lambda run, _: runs.leader_changed(record["id"], at, leader, run),
+            lambda run, _: run_messages.leader_changed(record["id"], at, leader, run),
         )
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from locust_fleet.console.routes.api import read_order
-from locust_fleet.console.routes.web import next_path
+from locust_fleet.console.routes.common import next_path
 from locust_fleet.console.runs.master_client import StartRequest
 from locust_fleet.console.runs.reader import RunReader, Totals, add_up, shape_status, shape_totals
 from locust_fleet.errors import BadInput

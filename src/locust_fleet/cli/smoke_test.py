@@ -16,7 +16,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from locust_fleet.console import api_client
+from locust_fleet.cli import api_client
 from locust_fleet.console.access import accounts
 from locust_fleet.console.access.passwords import hash_password
 from locust_fleet.console.access.roles import Role
