@@ -261,7 +261,7 @@ def say(text: str, end: str = "\n") -> None:
 def _forget(settings: PostgresSettings, token: str) -> None:
     try:
         with postgres.connect(settings) as connection:
-            tokens.forget(connection, token)
+            tokens.delete(connection, token)
     except StoreUnavailable as error:
         say(f"the token of this run stays valid until it expires: {error}")
 

@@ -85,7 +85,7 @@ def test(arguments: argparse.Namespace) -> int:
     return 0 if answer.result is Result.DELIVERED else 1
 
 
-def serve_metrics(port: int, connect: outbox.Connect) -> None:
+def serve_metrics(port: int, connect: postgres.Connect) -> None:
     """Serve /metrics in the background."""
 
     def read() -> list[outbox.OutboxCounts]:

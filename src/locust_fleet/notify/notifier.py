@@ -14,8 +14,9 @@ from locust_fleet.errors import StoreUnavailable
 from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import Answer, Result, decide
 from locust_fleet.notify.channels.channel import Channel, attempt
-from locust_fleet.notify.outbox import Connect, Connection, Delivery
+from locust_fleet.notify.outbox import Delivery
 from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.postgres import Connect, Connection
 
 # Between two looks at an outbox in which nothing is due.
 IDLE_S = 0.5

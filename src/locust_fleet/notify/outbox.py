@@ -7,20 +7,17 @@ alone knows the channels, makes one delivery per channel of it and tries them on
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString
 
-import psycopg
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from locust_fleet.notify.backoff import Answer, Next, Result, Standing
 from locust_fleet.notify.message import Message
-
-Connection = psycopg.Connection[TupleRow]
-Connect = Callable[[], Connection]
+from locust_fleet.runtime.postgres import Connection
 
 # What is settled is kept so long, for whoever asks what was told.
 KEEP = timedelta(days=30)

@@ -14,8 +14,8 @@ from typing import Any
 from psycopg.rows import class_row
 
 from locust_fleet.notify.message import Message, id_of
-from locust_fleet.notify.outbox import Connection
 from locust_fleet.protocol.histogram import merge, percentile
+from locust_fleet.runtime.postgres import Connection
 
 NOTHING = "\u2013"
 NAMES = {

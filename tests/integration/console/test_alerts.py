@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from locust_fleet.console.database import Connection
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import Message
+from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import ConsoleSettings
 from tests.integration.console.conftest import (
     ALERT_TOKEN,

@@ -10,7 +10,6 @@ from shutil import rmtree
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from locust_fleet.errors import LeadershipLost
@@ -18,8 +17,8 @@ from locust_fleet.master.results.recorder import LEADER_CHANGED
 from locust_fleet.master.results.spool import Record
 from locust_fleet.notify import outbox, run_messages
 from locust_fleet.notify.message import Message
+from locust_fleet.runtime.postgres import Connection
 
-Connection = psycopg.Connection[TupleRow]
 RETENTION_LOCK = 7_305_615
 
 logger = logging.getLogger(__name__)

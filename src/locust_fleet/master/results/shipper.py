@@ -29,7 +29,7 @@ class Shipper:
         self._spool = spool
         self._reign = reign
         self._settings = settings
-        self._connection: database.Connection | None = None
+        self._connection: postgres.Connection | None = None
         self._away = False
         self._next_retention = 0.0
 
@@ -84,7 +84,7 @@ class Shipper:
         if removed:
             logger.info("removed %d runs older than %d days", len(removed), days)
 
-    def _connected(self) -> database.Connection:
+    def _connected(self) -> postgres.Connection:
         if self._connection is None or self._connection.closed:
             self._connection = postgres.connect(self._settings.postgres)
         return self._connection

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.console.routes.api import read_order
+from locust_fleet.console.routes.api import read_start
 from locust_fleet.console.routes.common import next_path
 from locust_fleet.console.runs.master_client import StartRequest
 from locust_fleet.console.runs.reader import RunReader, Totals, add_up, shape_status, shape_totals
@@ -115,11 +115,11 @@ def test_the_masters_run_looks_like_a_stored_one() -> None:
 )
 def test_a_start_that_is_not_clear_is_refused_with_the_name_of_the_field(body: Any) -> None:
     with pytest.raises(BadInput, match=r"Send a JSON object|users|spawn_rate|run_time|host|name"):
-        read_order(body)
+        read_start(body)
 
 
 def test_a_run_time_reaches_the_master_in_seconds() -> None:
-    assert read_order({"users": 5, "spawn_rate": 0.5, "run_time": "1h30m5s"}) == StartRequest(
+    assert read_start({"users": 5, "spawn_rate": 0.5, "run_time": "1h30m5s"}) == StartRequest(
         5, 0.5, "5405s"
     )
 
