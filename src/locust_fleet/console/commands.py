@@ -31,6 +31,12 @@ ROLES = [role.value for role in Role]
 Command = Callable[[Connection, argparse.Namespace], None]
 
 
+def add_migrate_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``migrate``."""
+    parser = subparsers.add_parser("migrate", help="bring the database up to date")
+    parser.set_defaults(run=migrate)
+
+
 def add_user_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``user list|add|passwd|role|disable|enable|remove``."""
     parser = subparsers.add_parser("user", help="manage accounts")

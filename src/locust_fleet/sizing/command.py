@@ -26,6 +26,20 @@ BYTES_PER_USER = 20_000
 MOST, SHORTEST_S = 1e15, 0.001
 
 
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``plan``."""
+    parser = subparsers.add_parser("plan", help="print what a test of a given size needs")
+    parser.add_argument("--users", required=True)
+    parser.add_argument("--file-size", default="0B", help="what a request sends, such as 17.5MB")
+    parser.add_argument("--interval", default="1s", help="between two requests of a user")
+    parser.add_argument("--users-per-worker", help="at most; default: measured, or 150")
+    parser.add_argument("--link", help="of this machine, such as 10Gbit; default: its network card")
+    parser.add_argument("--measure", action="store_true", help="measure the cost of a request here")
+    parser.add_argument("--host", help="the URL to measure with; default: a server of its own")
+    parser.add_argument("--seconds", type=float, default=10, help="how long to measure")
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print what the test needs; warnings go to stderr."""
     load = Load(

@@ -141,7 +141,7 @@ def test_who_follows_a_run_is_told_of_each_problem_once(
 ) -> None:
     full = "2 of 7 users do not run"
     answers = [state(5, 7), state(5, 7, full), state(5, 7, full), {"run": None}]
-    monkeypatch.setattr(run_test, "LOOK_S", 0)
+    monkeypatch.setattr(run_test, "STATUS_INTERVAL_S", 0)
 
     follow(cast(ApiClient, Namespace(get=lambda _: answers.pop(0))), "run", in_place=False)
 
