@@ -106,7 +106,7 @@ def test_a_master_without_a_vital_loop_ends_and_says_why(fleet: Fleet, what: str
     break_it(fleet)
 
     assert wait_for_exit(fleet, "master") == BROKEN
-    assert "without which this process is of no use" in fleet.log("master")
+    assert "this process cannot work without it" in fleet.log("master")
     if "greenlet" not in what:
         assert "Bad: a bad thing" in fleet.log("master")
 

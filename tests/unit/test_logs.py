@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from locust_fleet.logs import JsonLines, nothing
+from locust_fleet.logs import JsonLines, no_context
 
 # What a process of ours does, with an error of each kind that nobody catches.
 PROCESS = """
@@ -42,7 +42,7 @@ def test_half_a_surrogate_pair_does_not_cost_the_line() -> None:
         "shop", logging.ERROR, "/x/shop.py", 7, "cut \ud83d \N{CRAB}", (), None
     )
 
-    line = JsonLines(nothing).format(record)
+    line = JsonLines(no_context).format(record)
 
     assert json.loads(line.encode())["message"] == "cut \ud83d \N{CRAB}"
 
@@ -74,7 +74,7 @@ def test_an_exception_is_a_field_of_its_line() -> None:
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "failed", (), sys.exc_info())
 
-    line = json.loads(JsonLines(nothing).format(record))
+    line = json.loads(JsonLines(no_context).format(record))
 
     assert line["exception"].endswith("ValueError: no such product")
 

@@ -95,7 +95,7 @@ class MasterApp:
     def log_context(self) -> Mapping[str, str]:
         """Return what each line of the log says of the run and of who asks."""
         run = self._results.recorder.active if self._results else None
-        return {**(run.known() if run else {}), **log_context()}
+        return {**(run.log_context() if run else {}), **log_context()}
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say whether this master leads or stands by."""

@@ -135,7 +135,7 @@ class Lifecycle:
             run_time_s=options.run_time if options else None,
             now=utc_now(),
         )
-        setattr(options, RUN_OPTION, run.known())
+        setattr(options, RUN_OPTION, run.log_context())
         tell_end(environment, run)
         safe_listener(self._data_client.open)(run.id)
 

@@ -14,7 +14,7 @@ from locust_fleet.runtime import loops as module
 from locust_fleet.runtime.loops import vital
 
 logging.basicConfig()
-module.GRACE_S = 0.05
+module.ORDERLY_END_TIMEOUT_S = module.RESTART_PAUSE_S = 0.05
 ending = []
 
 def fail(): raise ValueError("a bad thing")

@@ -54,7 +54,7 @@ class Run:
             f" since {self.started_at:%H:%M:%S} UTC"
         )
 
-    def known(self) -> dict[str, str]:
+    def log_context(self) -> dict[str, str]:
         """Return what each line of the log says of the run, here and on its workers."""
         name = self.name or Path(self.locustfile).name
         return {"run_id": self.id, "test_name": name, "user_id": self.started_by}
