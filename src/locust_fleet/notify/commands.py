@@ -25,7 +25,7 @@ from locust_fleet.notify.message import Message
 from locust_fleet.notify.metrics import OutboxCollector
 from locust_fleet.notify.notifier import Notifier
 from locust_fleet.runtime import postgres
-from locust_fleet.settings.notifier import ADDRESSES, ChannelSettings, NotifierSettings
+from locust_fleet.settings.notifier import ADDRESS_SETTINGS, ChannelSettings, NotifierSettings
 
 # A try takes up to a minute at the slowest mail server; Compose waits a little longer.
 FAREWELL_S = 25.0
@@ -38,7 +38,7 @@ def add_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     command = subparsers.add_parser("notifier", help="carry notifications to their channels")
     command.set_defaults(run=run)
     command = subparsers.add_parser("notify", help="send a test message to a channel")
-    command.add_argument("--test", required=True, choices=list(ADDRESSES), metavar="CHANNEL")
+    command.add_argument("--test", required=True, choices=list(ADDRESS_SETTINGS), metavar="CHANNEL")
     command.set_defaults(run=test)
 
 
@@ -66,7 +66,7 @@ def test(arguments: argparse.Namespace) -> int:
     channels = {channel.name: channel for channel in build(settings)}
     if arguments.test not in channels:
         raise SettingsError(
-            f"{arguments.test} is no channel in use; set {ADDRESSES[arguments.test]}"
+            f"{arguments.test} is no channel in use; set {ADDRESS_SETTINGS[arguments.test]}"
             " and see NOTIFY_CHANNELS"
         )
     answer = attempt(
