@@ -224,7 +224,7 @@ def refused(console: Flask, database: Connection) -> Message:
         thread="a",
     )
     outbox.store(database, message)
-    outbox.address(database, ["slack"])
+    outbox.create_deliveries(database, ["slack"])
     database.execute(
         "UPDATE outbox_deliveries SET state = 'failed', last_answer = 'HTTP 404 no_service'"
     )

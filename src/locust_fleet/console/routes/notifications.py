@@ -51,11 +51,11 @@ def change() -> Response:
 def _page(status: int = 200, mistake: str = "") -> Response:
     with services().database.connection() as connection:
         counts = outbox.read_counts(connection)
-        unsettled = outbox.read_unsettled(connection, DELIVERIES_SHOWN)
+        deliveries = outbox.read_open(connection, DELIVERIES_SHOWN)
     page = render_template(
         "notifications.html",
         counts=[count for count in counts if count.channel or count.pending],
-        unsettled=unsettled,
+        deliveries=deliveries,
         shown=DELIVERIES_SHOWN,
         mistake=mistake,
         done=DONE.get(request.args.get("done", "")),

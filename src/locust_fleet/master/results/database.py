@@ -168,7 +168,7 @@ def _tell_of(connection: Connection, run_id: str, state: str) -> None:
 def _tell(
     connection: Connection,
     run_id: str,
-    make: Callable[[run_messages.RunSummary, run_messages.Numbers], Message],
+    make: Callable[[run_messages.RunSummary, run_messages.RunNumbers], Message],
 ) -> None:
     """Store what the channels are told; results must not wait for what cannot be told."""
     try:
