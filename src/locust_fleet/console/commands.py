@@ -196,7 +196,7 @@ def _create_token(connection: Connection, arguments: argparse.Namespace) -> None
     token = tokens.create(connection, arguments.name, role, arguments.expires, ACTOR)
     _note(connection, "create token", {"token": arguments.name, "role": role.value})
     if not arguments.print_token_only:
-        print("Keep it now: it is not shown again.", file=sys.stderr)
+        print("Copy it now; it is not shown again.", file=sys.stderr)
     print(token)
 
 

@@ -1,4 +1,4 @@
-"""Count the messages that are dropped, and say why, but not with a line for each."""
+"""Count the messages that are dropped, by cause, and log a line per cause and minute."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from locust_fleet.protocol.stages import Forward
 from locust_fleet.protocol.validation import Cause
 from locust_fleet.runtime.exposition import family
 
-# Whoever sends such messages may send thousands.
+# One sender may send thousands of them.
 LINE_EVERY_S = 60.0
 
 logger = logging.getLogger(__name__)
 
 
 class DropCounter:
-    """How many messages were dropped since this process started, by cause."""
+    """Counts dropped messages since the start of this process, by cause."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -29,7 +29,7 @@ class DropCounter:
 
     @property
     def counts(self) -> Mapping[Cause, int]:
-        """How many there were of each cause."""
+        """Return how many messages were dropped, by cause."""
         return self._counts
 
     def note(self, cause: Cause, what: str, error: BaseException | None = None) -> None:

@@ -1,8 +1,8 @@
-"""The epoch that each message between master and workers says.
+"""The epoch in each message between master and workers.
 
-A master says its own, so that workers can refuse one whose time is over. A worker says the
-highest that it has heard of, so that such a master learns of it. The epoch stands with the name
-of the worker, in the last place of a message.
+A master sends its own epoch, so that workers can refuse a former leader. A worker sends the highest
+epoch that it knows, so that a former leader learns of its successor. The epoch stands beside the
+name of the worker, in the last field of a message.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from locust.rpc import Message
 
 
 class Stamped(Message):
-    """A message that says an epoch as well; here it is addressed as any other."""
+    """A message that carries an epoch; inside this process it looks like any other message."""
 
     def __init__(self, message: Message, epoch: int) -> None:
         self.type, self.data, self.node_id = message.type, message.data, message.node_id
@@ -23,5 +23,5 @@ class Stamped(Message):
 
 
 def stamp(message: Message, epoch: int) -> Message:
-    """Return a message that says an epoch when it is sent."""
+    """Return the message with an epoch, which is sent with it."""
     return Stamped(message, epoch)

@@ -1,9 +1,9 @@
-"""Response times in steps, and histogram arithmetic. Pure.
+"""The steps of histograms of response times, and histogram arithmetic. Pure.
 
-Workers count response times in steps: 128 equal ones from each power of two to the next, from
-1 us up, each with a whole number. Everywhere else a histogram maps a response time in
-milliseconds, which stands for its step, to how many requests took that long. JSON turns its
-keys into strings; ``percentile`` and ``merge`` take both.
+Workers count response times in steps, which are whole numbers: there are 128 equal steps from each
+power of two to the next, from 1 us up. Everywhere else a histogram maps a response time in
+milliseconds, the middle of a step, to the number of requests in that step. JSON turns the keys into
+strings; ``percentile`` and ``merge`` accept both.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import frexp, ldexp
 
-# Of a step's response times none is further from the one that stands for it; nor is a percentile.
+# The largest relative error of a response time, and so of a percentile: half a step.
 LARGEST_ERROR = 0.005
 
-# What is beyond a bound on names or failures is counted under this name, for each method, or with
-# this message. Here, where the recorder finds it without Locust, which patches what it imports.
+# The name for requests beyond the bound on names, per method, and the message for failures beyond
+# theirs. It is here, where a process without Locust can import it.
 OTHER = "(other)"
 
-# What the name of an entry ends in that counts the same requests from when they were intended to
-# begin (users/arrival/corrected.py), and the key of these entries in a report on the master.
+# The end of the name of an entry that measures the same requests from their intended start
+# (users/arrival/corrected.py), and the key of these entries in a report on the master.
 TWIN = " (from intended start)"
 TWINS = "fleet_twins"
-# In a report: of each class of users with arrivals, how many there were and how many were dropped.
+# The key in a report for arrivals and dropped arrivals, by user class.
 ARRIVED = "fleet_arrived"
 
 Histogram = Mapping[float, int] | Mapping[int, int] | Mapping[str, int]
 
 
 def percentile(histogram: Histogram, fraction: float) -> float | None:
-    """Return the response time (milliseconds) that a fraction (0 to 1) of requests stayed within.
+    """Return the response time (milliseconds) that a fraction (0 to 1) of requests did not exceed.
 
     The same definition as Locust's ``calculate_response_time_percentile``, so that every page
     shows the same number: the value at position floor(requests x fraction), counted from zero.
@@ -46,7 +46,7 @@ def percentile(histogram: Histogram, fraction: float) -> float | None:
 
 
 def merge(histograms: Iterable[Histogram]) -> dict[float, int]:
-    """Return the histogram of all requests of the given ones."""
+    """Return the sum of histograms."""
     merged: dict[float, int] = {}
     for histogram in histograms:
         add_times(merged, histogram)
@@ -63,7 +63,7 @@ def add_times(merged: dict[float, int], histogram: Histogram) -> None:
 def step_of(response_time: float) -> int:
     """Return the step of a response time (milliseconds); below 1 us it is 0.
 
-    Called for every request: what could be plainer or safer here would be slower.
+    It runs for every request, so speed comes before readability here.
     """
     if response_time < 0.001:
         return 0
@@ -72,11 +72,11 @@ def step_of(response_time: float) -> int:
 
 
 class _ResponseTimes(dict[int, float]):
-    """The response time of each step met so far: a float is shared by all histograms."""
+    """The response time (milliseconds) of each step so far; all histograms share the floats."""
 
     def __missing__(self, step: int) -> float:
         middle_us = ldexp((step & 127) + 128.5, (step >> 7) - 9)
-        # Four digits are as exact as a step, and stay within it.
+        # Four digits are exact enough to stay within the step.
         value = self[step] = float(f"{middle_us / 1000.0:.4g}") if step else 0.0
         return value
 

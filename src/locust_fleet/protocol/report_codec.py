@@ -1,9 +1,10 @@
-"""The short form of a worker's report on its way to the master. Pure.
+"""Encode a worker's report for its way to the master, and decode it there. Pure.
 
-Locust 2.47.0 writes the names of a dozen fields with each entry, and everything a second time
-for all entries together. Here an entry is a row of values, its steps are gaps and its seconds
-count from its start, all of it compressed: so a report with our finer steps stays below twice the
-size of Locust's own. On the master it becomes what Locust expects, with response times for steps.
+Locust 2.47.0 repeats the names of a dozen fields in each entry, and sends all counts a second time
+for the sum of all entries. Here an entry is a row of values, histogram steps are stored as
+differences and seconds count from the start of the entry, all of it compressed. So a report with
+our finer steps stays below twice the size of Locust's own. The master restores the form that Locust
+expects, with response times instead of steps.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from locust_fleet.protocol.histogram import response_time_of
 
-# The key of the short form in a report. A report without it is one of Locust's own.
+# The key of the encoded statistics in a report; a report without it has Locust's own form.
 SHORT = "fleet_stats"
 VALUES = (
     "name",
@@ -34,18 +35,18 @@ VALUES = (
     "min_response_time",
     "total_content_length",
 )
-# The level of zlib that takes the least time.
+# The fastest level of zlib.
 QUICK = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
-# Of a report that is unpacked: ten thousand names with two hundred steps each take half of it. One
-# byte may become an object of seventy, so this bounds what a report takes of the master's memory.
+# The largest size of a decompressed report. Ten thousand names with two hundred steps each take half
+# of it. A byte may become an object of 70 bytes, so this limits the memory of the master.
 MOST_BYTES = 32 << 20
 
 Row = list[Any]
 
 
 def shorten(report: dict[str, Any]) -> None:
-    """Replace Locust's statistics in a worker's report by the short form."""
+    """Replace Locust's statistics in a worker's report by their encoded form."""
     entries, total = report["stats"], report["stats_total"]
     # With one entry the total counts the same.
     totals = {**total, "response_times": {}} if len(entries) == 1 else total
@@ -55,19 +56,22 @@ def shorten(report: dict[str, Any]) -> None:
 
 
 def restore(report: dict[str, Any]) -> None:
-    """Replace the short form by what Locust's master and its listeners read."""
+    """Replace the encoded statistics by the form that Locust's master and its listeners read.
+
+    Raises ValueError, and others for damaged bytes; the report is then unchanged.
+    """
     rows = Message.unserialize(_unpacked(report[SHORT])).data
     entries = [_entry(row) for row in rows]
     total = entries.pop()
     if len(entries) == 1:
         total["response_times"] = dict(entries[0]["response_times"])
     report["stats"], report["stats_total"] = entries, total
-    # Not before: who cannot be read is kept as it came.
+    # Last, so that a report that cannot be decoded stays as it came.
     del report[SHORT]
 
 
 def _unpacked(packed: bytes) -> bytes:
-    """Return what was compressed; raises ValueError for more than anybody counts."""
+    """Return the decompressed bytes; raises ValueError for more than MOST_BYTES."""
     unpacking = zlib.decompressobj()
     unpacked = unpacking.decompress(packed, MOST_BYTES)
     if not unpacking.eof:
@@ -80,7 +84,7 @@ def _row(entry: Mapping[str, Any]) -> Row:
     steps = sorted(counts)
     return [
         *(entry[field] for field in VALUES),
-        # Nearly all gaps are small, so little is left of their four bytes.
+        # Nearly all differences are small, so zlib leaves little of their four bytes.
         array("I", map(sub, steps, [0, *steps])).tobytes(),
         [counts[step] for step in steps],
         *({second - start: count for second, count in entry[field].items()} for field in SECONDS),

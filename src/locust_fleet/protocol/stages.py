@@ -1,4 +1,4 @@
-"""The stages that a message passes before Locust has it; the runners hold their order."""
+"""The stages that a message passes before Locust gets it; the runners define their order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Forward = Callable[[Message], None]
 
 
 class Stage(Protocol):
-    """Sees each message, and forwards it: at once, changed, later or never."""
+    """Gets each message, and forwards it at once, changed, later or never."""
 
     def handle(self, message: Message, forward: Forward) -> None: ...
 
 
 def chain(stages: Sequence[Stage], last: Forward) -> Forward:
-    """Return what takes a message through all stages, from the first on, and then to the last."""
+    """Return a function that takes a message through all stages in order, then to ``last``."""
     return reduce(
         lambda forward, stage: partial(stage.handle, forward=forward), reversed(stages), last
     )

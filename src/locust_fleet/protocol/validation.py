@@ -1,8 +1,7 @@
-"""What a message between master and workers must look like. Pure.
+"""Check messages between master and workers. Pure.
 
-Anybody who reaches port 5557 can send anything. What is read here is a message: its type is text,
-its fields are there and of the type that its readers expect. The data of a scenario's own messages
-is the scenario's, and may be anything.
+Anybody who reaches port 5557 can send anything. A message that passes has a type, and all fields that
+its readers need, of the types that they expect. Messages of a scenario may contain any data.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from locust_fleet.protocol.messages import (
     WANTED,
 )
 
-# What 64 bits hold with a sign; Redis and Postgres keep epochs in them.
+# The largest signed 64-bit number; Redis and Postgres store epochs in this type.
 LARGEST = 2**63 - 1
-# A worker says its cores, or WORKER_WEIGHT.
+# The weight of a worker is its number of cores, or WORKER_WEIGHT.
 HIGHEST_WEIGHT = 1_000_000
 STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "missing")
 
@@ -47,21 +46,21 @@ class Cause(StrEnum):
 
 
 class Unreadable(FleetError, ValueError):
-    """A message cannot be used; says why."""
+    """A message cannot be used; the error says why."""
 
     def __init__(self, cause: Cause, why: str) -> None:
         super().__init__(why)
         self.cause = cause
 
 
-# Returns what is wrong with a value, as the end of a sentence; nothing where it is right.
+# Returns what is wrong with a value, as the end of a sentence; "" when nothing is.
 Check = Callable[[object], str]
 
 
 def parse(packed: bytes, highest_epoch: int = LARGEST) -> tuple[Message, int]:
-    """Return a message with its sender as text, and the epoch that it says (0 for none).
+    """Return a message with its sender as text, and its epoch (0 for none).
 
-    Raises Unreadable, also for a later epoch than the highest that may be.
+    Raises Unreadable, also for an epoch above ``highest_epoch``.
     """
     try:
         parsed = Message.unserialize(packed)
@@ -83,7 +82,7 @@ def parse(packed: bytes, highest_epoch: int = LARGEST) -> tuple[Message, int]:
 
 
 def judge(message: Message, checks: Mapping[str, Check]) -> None:
-    """Raise Unreadable for a message of a known type whose data is not what its readers expect."""
+    """Raise Unreadable if the data of a message of a known type is not what its readers expect."""
     check = checks.get(message.type)
     if check is not None and (wrong := check(message.data)):
         raise Unreadable(Cause.CONTENT, f"its data{wrong}")
@@ -105,13 +104,13 @@ def wrong_number(value: object) -> str:
 
 
 def wrong_seconds(value: object) -> str:
-    """Check how long something lasts, which may be for ever."""
+    """Check a number of seconds, which may be infinite."""
     right = type(value) in (int, float) and value >= 0  # type: ignore[operator]
     return "" if right else f" is {shown(value)}, not a number from 0"
 
 
 def wrong_weight(value: object) -> str:
-    """Check a weight: shares are divided by the sum and by the largest of them."""
+    """Check a weight, which is above 0: shares are divided by weights."""
     right = type(value) in (int, float) and 0 < value <= HIGHEST_WEIGHT  # type: ignore[operator]
     return "" if right else f" is {shown(value)}, not a number above 0 up to {HIGHEST_WEIGHT}"
 
@@ -213,7 +212,7 @@ def all_or_none(*names: str) -> Check:
 
 
 def both(*checks: Check) -> Check:
-    """Return a check that makes several, one after the other."""
+    """Return a check that makes several checks in turn."""
     return lambda value: next((bad for check in checks if (bad := check(value))), "")
 
 
@@ -246,14 +245,14 @@ arrivals_answer = fields(
     }
 )
 arrivals_doubt = fields({RUN: maybe(wrong_text), "doubted": wrong_number})
-# By what a report is found again. The rest is read once it is to be counted
-# (master/reports/validate.py), for one that is dropped here would be asked for again and again.
+# Only the fields that identify a report. master/reports/validate.py checks the others when the
+# report is counted: a report that was dropped here would be requested again and again.
 numbered_report = both(
     fields({}, {RUN: wrong_text, NUMBER: wrong_whole, OLDEST: wrong_whole}),
     all_or_none(RUN, NUMBER, OLDEST),
 )
 
-# Of workers to the master; types that are not here are a scenario's.
+# Messages of workers to the master; other types belong to scenarios.
 TO_MASTER: Mapping[str, Check] = {
     "client_ready": lambda data: "" if data in (None, -1) else wrong_text(data),
     "locustfile": fields({"version": maybe(wrong_text)}),
@@ -284,7 +283,7 @@ TO_MASTER: Mapping[str, Check] = {
 
 numbered = fields({RUN: wrong_text, NUMBER: wrong_whole})
 
-# Of the master to workers; the same.
+# Messages of the master to workers; other types belong to scenarios.
 TO_WORKER: Mapping[str, Check] = {
     "ack": maybe(fields({}, {"index": wrong_whole})),
     "spawn": fields(
