@@ -133,7 +133,7 @@ def _answer_errors(app: Flask) -> None:
         logger.warning("%s %s: %s", request.method, request.path, error)
         return common.error(
             503,
-            "The results database does not answer. A running test continues; try again in a moment.",
+            "The results database does not answer. A running test goes on; try again in a moment.",
             "store_unavailable",
         )
 

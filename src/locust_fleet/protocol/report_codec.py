@@ -38,8 +38,8 @@ VALUES = (
 # The fastest level of zlib.
 QUICK = 1
 SECONDS = ("num_reqs_per_sec", "num_fail_per_sec")
-# The largest size of a decompressed report. Ten thousand names with two hundred steps each take half
-# of it. A byte may become an object of 70 bytes, so this limits the memory of the master.
+# The largest size of a decompressed report. Ten thousand names with 200 steps each take half of it.
+# A byte may become an object of 70 bytes, so this limits the memory of the master.
 MOST_BYTES = 32 << 20
 
 Row = list[Any]

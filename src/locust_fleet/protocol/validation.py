@@ -1,7 +1,7 @@
 """Check messages between master and workers. Pure.
 
-Anybody who reaches port 5557 can send anything. A message that passes has a type, and all fields that
-its readers need, of the types that they expect. Messages of a scenario may contain any data.
+Anybody who reaches port 5557 can send anything. A message that passes has a type, and all fields
+that its readers need, of the types that they expect. Messages of a scenario may have any data.
 """
 
 from __future__ import annotations
