@@ -1,7 +1,8 @@
-"""Make this process a worker or a master of the fleet; what Locust then has is wired in ``init``.
+"""Make this process a worker or a master of the fleet, before Locust starts.
 
-Settings are checked before Locust starts and connections in ``init``, where Locust stops on
-an error. Every later listener logs and goes on: a run is never harmed by what watches it.
+The rest is set up in Locust's event ``init``. Settings are checked before Locust starts, and
+connections in ``init``, where Locust stops on an error. Later listeners log their errors and never
+raise, so that nothing that observes a run can harm it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def attach_master(settings: MasterSettings) -> None:
     keep_snapshots_small()
     read_rows_plainly()
     replace(runners, "_aggregate_dispatched_users", added_up)
-    # Locust 2.47.0 would show no chart any more after one failure.
+    # Locust 2.47.0 would stop updating its charts after one failure.
     replace(locust.stats, "stats_history", persistent("charts", locust.stats.stats_history))
     standalone.in_fleet = True
     master = MasterApp(settings)
@@ -86,9 +87,9 @@ def attach_master(settings: MasterSettings) -> None:
 
 
 def _lead_first(master: MasterApp) -> None:
-    """Let there be no runner before this master leads: Locust 2.47.0 listens as soon as it is made.
+    """Create the runner only when this master leads: Locust 2.47.0 listens as soon as it exists.
 
-    What waits for a master must find one that leads.
+    Workers and nginx must find a master that leads.
     """
 
     def create_master_runner(
@@ -100,7 +101,7 @@ def _lead_first(master: MasterApp) -> None:
 
 
 def _log(settings: LogSettings, process: str, context: logs.LogContext) -> None:
-    """Follow Locust 2.47.0's setup of logging, which is long before ``init``, with our own."""
+    """Set up our logging after Locust 2.47.0 has set up its own, which is long before ``init``."""
 
     def set_up(level: str, file: str | None = None) -> None:
         setup_logging(level, file)
@@ -119,6 +120,6 @@ def _set_connections(settings: ConnectionSettings) -> None:
 
 
 def _set_heartbeat(settings: HeartbeatSettings) -> None:
-    """Locust 2.47.0 has no options for these; its runners read them at each use."""
+    """Set the constants that the runners of Locust 2.47.0 read: it has no options for them."""
     runners.HEARTBEAT_INTERVAL = settings.interval_s
     runners.HEARTBEAT_LIVENESS = settings.liveness

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 ACTIVE = ("spawning", "running")
-# A worker has its share from this part of it on, because some users are moving at any moment.
+# This part of its share is enough, because some users are moving at any moment.
 ENOUGH_OF_SHARE = 0.9
 # How many requests are judged; fewer if a worker makes fewer in this time with all its users.
 FIRST_REQUESTS = 20

@@ -18,7 +18,7 @@ TABLES = (
 # A dashboard must not take connections or time away from writing results.
 CONNECTION_LIMIT = 20
 LONGEST_QUERY = "30s"
-# What a hosted Postgres answers that reserves roles for its administrator, or has none.
+# The errors of a hosted Postgres that lets only its administrator create roles.
 REFUSALS = (psycopg.ProgrammingError, psycopg.NotSupportedError)
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """Answer /health and /ready of the notifier, in the form of masters and workers.
 
-With threads, not gevent: the vendors' answers are awaited in threads too.
+The notifier runs threads, so it cannot use runtime/health.py, which runs on gevent.
 """
 
 from __future__ import annotations

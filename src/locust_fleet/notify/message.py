@@ -60,9 +60,9 @@ class Message:
     def from_json(cls, message_id: uuid.UUID, thread: str, content: Mapping[str, Any]) -> Message:
         """Return a message from the outbox; fields of later versions are ignored."""
         names = {one.name for one in fields(cls)} - {"id", "thread"}
-        known = {name: value for name, value in content.items() if name in names}
-        known["at"] = datetime.fromisoformat(content["at"])
-        return cls(id=message_id, thread=thread, **known)
+        values = {name: value for name, value in content.items() if name in names}
+        values["at"] = datetime.fromisoformat(content["at"])
+        return cls(id=message_id, thread=thread, **values)
 
 
 def id_of(key: str) -> uuid.UUID:

@@ -1,1 +1,1 @@
-"""What master and workers say to each other."""
+"""The messages between master and workers: names, checks, encoding, epochs."""

@@ -51,7 +51,7 @@ class DropCounter:
         """Let a message that cannot be carried out end nothing: it is counted. A stage."""
         try:
             forward(message)
-        except Exception as error:  # whatever it is, the next message is heard; logged by note
+        except Exception as error:  # whatever it is, the next message is handled; logged by note
             what = f"{shown(message.type)} of {shown(message.node_id)}: {error!r}"
             self.note(Cause.FAILED, what, error)
 
@@ -60,6 +60,6 @@ class DropCounter:
         return family(
             name,
             "counter",
-            "Messages that were dropped, because they cannot be read or carrying them out failed.",
+            "Messages that were dropped, because they cannot be read or handling them failed.",
             [({"cause": cause.value}, count) for cause, count in self._counts.items()],
         )

@@ -21,7 +21,7 @@ FAREWELL = "fleet_farewell"
 CAPACITY = "capacity"
 # A worker starts to leave the fleet.
 LEAVING = "leaving"
-# A worker was suspended and runs again; the master tells it to stop its users; it has stopped them.
+# A worker was suspended and runs again; the master tells it to stop its users; it has done so.
 AWOKE, GIVE_UP, GAVE_UP = "awoke", "give_up", "gave_up"
 # A worker asks the leader for shared data, and the answer.
 ASK_DATA, DATA = "data", "data_answer"

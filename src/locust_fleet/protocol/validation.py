@@ -37,12 +37,12 @@ STATES = ("ready", "spawning", "running", "cleanup", "stopping", "stopped", "mis
 class Cause(StrEnum):
     """Why a message is dropped; a label of a metric."""
 
-    FRAMES = "frames"  # not the frames that a message has
-    BYTES = "bytes"  # nothing that msgpack reads
-    SHAPE = "shape"  # not a type, data and a sender
-    SENDER = "sender"  # of another worker than the one that it names
+    FRAMES = "frames"  # the ZeroMQ frames are not those of a message
+    BYTES = "bytes"  # msgpack cannot read it
+    SHAPE = "shape"  # it does not have a type, data and a sender
+    SENDER = "sender"  # it names another worker than the one that sent it
     CONTENT = "content"  # a field is missing or of another type
-    FAILED = "failed"  # it reads well, and carrying it out failed
+    FAILED = "failed"  # it is correct, but handling it failed
 
 
 class Unreadable(FleetError, ValueError):
@@ -65,7 +65,7 @@ def parse(packed: bytes, highest_epoch: int = LARGEST) -> tuple[Message, int]:
     try:
         parsed = Message.unserialize(packed)
     except TypeError as error:
-        raise Unreadable(Cause.SHAPE, f"it is no message: {error}") from error
+        raise Unreadable(Cause.SHAPE, f"it is not a message: {error}") from error
     except Exception as error:  # whatever msgpack and Locust's decoder make of any bytes
         raise Unreadable(Cause.BYTES, f"it cannot be unpacked: {error!r}") from error
     node, epoch = parsed.node_id, 0

@@ -82,9 +82,11 @@ class ChannelSettings:
     def from_env(cls, env: Environ) -> ChannelSettings:
         urls = channel_urls(env)
         smtp = SmtpSettings.from_env(env)
-        known = [name for name in ADDRESS_SETTINGS if name in urls or (name == "email" and smtp)]
+        configured = [
+            name for name in ADDRESS_SETTINGS if name in urls or (name == "email" and smtp)
+        ]
         return cls(
-            names=channel_names(env, known),
+            names=channel_names(env, configured),
             urls=urls,
             dingtalk_secret=optional_secret(env, "DINGTALK_SECRET"),
             feishu_secret=optional_secret(env, "FEISHU_SECRET"),
@@ -133,7 +135,7 @@ def channel_urls(env: Environ) -> dict[str, str]:
     return urls
 
 
-def channel_names(env: Environ, known: list[str]) -> tuple[str, ...]:
+def channel_names(env: Environ, configured: list[str]) -> tuple[str, ...]:
     """Return NOTIFY_CHANNELS, or every channel that has an address when it is empty."""
     asked = [part.strip().lower() for part in env.get("NOTIFY_CHANNELS", "").split(",")]
     names = list(dict.fromkeys(name for name in asked if name))
@@ -142,11 +144,11 @@ def channel_names(env: Environ, known: list[str]) -> tuple[str, ...]:
             raise SettingsError(
                 f"NOTIFY_CHANNELS has {name}; use some of {', '.join(ADDRESS_SETTINGS)}"
             )
-        if name not in known:
+        if name not in configured:
             raise SettingsError(
                 f"NOTIFY_CHANNELS has {name}, but {ADDRESS_SETTINGS[name]} is not set"
             )
-    return tuple(names or known)
+    return tuple(names or configured)
 
 
 def public_url(env: Environ) -> str:

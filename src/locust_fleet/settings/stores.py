@@ -51,8 +51,8 @@ class RedisSettings:
     @classmethod
     def if_any(cls, env: Environ) -> RedisSettings | None:
         """Return the settings, None for a process without REDIS_PASSWORD."""
-        known = env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
-        return cls.from_env(env) if known else None
+        has_password = env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
+        return cls.from_env(env) if has_password else None
 
     @classmethod
     def of_worker(cls, env: Environ) -> RedisSettings | None:
@@ -62,8 +62,8 @@ class RedisSettings:
         """
         host = text(env, "REDIS_HOST", BUNDLED_REDIS)
         user = text(env, "REDIS_WORKER_USER", "worker" if host == BUNDLED_REDIS else "")
-        known = env.get("REDIS_WORKER_PASSWORD") or env.get("REDIS_WORKER_PASSWORD_FILE")
-        if not (user and known):
+        has_password = env.get("REDIS_WORKER_PASSWORD") or env.get("REDIS_WORKER_PASSWORD_FILE")
+        if not (user and has_password):
             return None
         password = secret(env, "REDIS_WORKER_PASSWORD")
         return cls(host, port(env, "REDIS_PORT", 6379), password, user)

@@ -58,8 +58,8 @@ def post_json(
     sent = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "locust-fleet"}
     parts = urlsplit(url)
     if parts.username is not None:
-        known = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        sent["Authorization"] = f"Basic {b64encode(known.encode()).decode()}"
+        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        sent["Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = _connection(parts.scheme, parts.hostname or "", parts.port)
     try:
