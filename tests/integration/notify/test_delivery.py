@@ -104,7 +104,7 @@ def test_what_is_refused_for_good_is_kept_with_the_answer(
     notifier: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backoff, "REFUSALS", 2)
+    monkeypatch.setattr(backoff, "MOST_REFUSALS", 2)
     vendor = vendors("dingtalk")
     store(connection, message(1))
 
@@ -121,7 +121,7 @@ def test_what_failed_counts_as_waiting_until_somebody_deals_with_it(
     notifier: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backoff, "REFUSALS", 1)
+    monkeypatch.setattr(backoff, "MOST_REFUSALS", 1)
     vendor = vendors("webhook")
     vendor.always = 404
     store(connection, one := message(1))
@@ -143,7 +143,7 @@ def test_a_message_retried_by_a_human_is_sent_again(
     notifier: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backoff, "REFUSALS", 1)
+    monkeypatch.setattr(backoff, "MOST_REFUSALS", 1)
     vendor = vendors("webhook")
     vendor.behaviour.append(404)
     store(connection, one := message(1))

@@ -3,9 +3,9 @@
 import pytest
 
 from locust_fleet.notify.backoff import (
-    LONGEST_CHANNEL_S,
-    LONGEST_S,
-    REFUSALS,
+    LONGEST_CHANNEL_PAUSE_S,
+    LONGEST_MESSAGE_PAUSE_S,
+    MOST_REFUSALS,
     Outcome,
     Tries,
     backoff_s,
@@ -24,7 +24,7 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 
 def test_a_pause_after_thousands_of_failures_is_a_number() -> None:
-    assert backoff_s(100_000, LONGEST_S) == LONGEST_S
+    assert backoff_s(100_000, LONGEST_MESSAGE_PAUSE_S) == LONGEST_MESSAGE_PAUSE_S
 
 
 def test_what_was_taken_is_done_and_the_channel_rests_as_its_vendor_asks() -> None:
@@ -43,7 +43,10 @@ def test_a_message_that_cannot_be_taken_now_is_never_given_up(attempts: int) -> 
 def test_a_channel_that_is_away_is_asked_again_soon_however_long_it_was_away() -> None:
     then = decide(BUSY, Tries(1000, 0, 1000), 1)
 
-    assert (then.message_pause_s, then.channel_pause_s) == (LONGEST_S, LONGEST_CHANNEL_S)
+    assert (then.message_pause_s, then.channel_pause_s) == (
+        LONGEST_MESSAGE_PAUSE_S,
+        LONGEST_CHANNEL_PAUSE_S,
+    )
 
 
 def test_a_channel_rests_as_long_as_it_asks() -> None:
@@ -61,6 +64,6 @@ def test_a_refusal_does_not_keep_other_messages_waiting() -> None:
 
 
 def test_a_message_refused_again_and_again_is_kept_as_failed() -> None:
-    states = [decide(REFUSED, Tries(n, n, 0), 1).state for n in range(REFUSALS)]
+    states = [decide(REFUSED, Tries(n, n, 0), 1).state for n in range(MOST_REFUSALS)]
 
-    assert states == ["pending"] * (REFUSALS - 1) + ["failed"]
+    assert states == ["pending"] * (MOST_REFUSALS - 1) + ["failed"]

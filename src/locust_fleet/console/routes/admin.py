@@ -41,28 +41,32 @@ Act = Callable[[str, str], ShownOnce | None]
 
 @routes.get("")
 def show() -> Response:
+    """Show accounts and tokens."""
     return _page()
 
 
 @routes.get("/accounts")
 @routes.get("/tokens")
 def back() -> Response:
-    # Where a browser arrives that had to sign in again before its form was accepted.
+    """Redirect a browser that arrives after a new sign-in, with a form that was not accepted."""
     return common.go("/console/admin", 302)
 
 
 @routes.post("/accounts")
 def change_account() -> Response:
+    """Add or change an account."""
     return _change("account", act_on_account)
 
 
 @routes.post("/tokens")
 def change_token() -> Response:
+    """Create or revoke a token."""
     return _change("token", act_on_token)
 
 
 @routes.get("/audit")
 def audit() -> Response:
+    """Show the last entries of the audit log."""
     services().audit.flush()
     with services().database.connection() as connection:
         entries = read_last(connection, AUDIT_ENTRIES_SHOWN)

@@ -53,6 +53,7 @@ routes = Blueprint("alerts", __name__)
 
 @routes.post(PATH)
 def take() -> Response:
+    """Store the alerts of a notification; 202 with how many are new and how many are known."""
     request.max_content_length = LARGEST_BODY
     given = request.headers.get("Authorization", "")
     if not matches_secret(given, f"Bearer {services().alert_token}"):

@@ -33,17 +33,20 @@ routes = Blueprint("api", __name__)
 
 @routes.get("/api/v1/run")
 def present() -> Response:
+    """Answer the status of the master: the active or last run, users, workers, problems."""
     return jsonify(services().master.status())
 
 
 @routes.get("/api/v1/workers")
 def workers() -> Response:
+    """Answer the workers of the fleet."""
     status = services().master.status()
     return jsonify(count=status["workers"], workers=status["worker_list"])
 
 
 @routes.get("/api/v1/runs")
 def runs() -> Response:
+    """Answer past runs, the newest first; ?before=ID&limit=N pages through them."""
     before = request.args.get("before")
     limit = request.args.get("limit", "50")
     if before is not None and not RUN_ID.fullmatch(before):
@@ -55,6 +58,7 @@ def runs() -> Response:
 
 @routes.get("/api/v1/runs/<run_id>")
 def run(run_id: str) -> Response:
+    """Answer one run with its totals, failures and events; 404 for an unknown one."""
     try:
         return jsonify(services().history.run(run_id))
     except NoSuchRun as error:
@@ -63,6 +67,7 @@ def run(run_id: str) -> Response:
 
 @routes.post("/api/v1/runs")
 def start() -> Response:
+    """Start a run; 201 with its id, or the status in STATUS_OF_REFUSAL."""
     try:
         run_id = services().master.start(read_start(common.json_body()), common.me())
     except BadInput as error:
@@ -75,6 +80,7 @@ def start() -> Response:
 
 @routes.post("/api/v1/runs/<run_id>/stop")
 def stop(run_id: str) -> Response:
+    """Stop the active run; 409 if another run or none is active."""
     active = active_run(services().master.find())
     if active is None or active["id"] != run_id:
         return common.error(409, f"The run {run_id} is not active.", "not_active")
@@ -92,6 +98,7 @@ def stop_from_locust() -> Response:
 
 @routes.get("/api/v1/audit")
 def audit() -> Response:
+    """Answer the last entries of the audit log."""
     services().audit.flush()
     with services().database.connection() as connection:
         return jsonify(entries=[entry.to_json() for entry in read_last(connection)])

@@ -34,6 +34,7 @@ routes = Blueprint("auth", __name__)
 
 @routes.get("/auth")
 def auth() -> Response:
+    """Answer 204 if a request may pass, else 401 or 403; headers say who makes it and who leads."""
     who = identify(request.cookies.get(COOKIE), request.headers.get("Authorization"))
     question = read_question(who)
     decision = decide(question)
@@ -45,6 +46,7 @@ def auth() -> Response:
 
 @routes.route("/refused", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def refused() -> Response:
+    """Answer a client whose request may not pass, in the form that it can read."""
     status = 403 if request.headers.get("X-Fleet-Refusal-Status") == "403" else 401
     sentence = request.headers.get("X-Fleet-Refusal") or "This is not allowed."
     reading = request.headers.get("X-Original-Method", "GET") in ("GET", "HEAD")

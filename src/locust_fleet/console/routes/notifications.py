@@ -23,11 +23,13 @@ routes = Blueprint("notifications", __name__, url_prefix="/console/admin/notific
 
 @routes.get("")
 def show() -> Response:
+    """Show the channels, and the deliveries that wait or have failed."""
     return _page()
 
 
 @routes.post("")
 def change() -> Response:
+    """Retry or discard a delivery; 422 if it is done or being sent."""
     action, channel = request.form.get("action", ""), request.form.get("channel", "")
     act = ACTIONS.get(action)
     if act is None:

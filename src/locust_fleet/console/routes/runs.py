@@ -20,11 +20,13 @@ routes = Blueprint("pages", __name__, url_prefix="/console")
 @routes.get("")
 @routes.get("/")
 def start() -> Response:
+    """Redirect to the list of runs."""
     return common.go("/console/runs", 302)
 
 
 @routes.get("/runs")
 def runs() -> Response:
+    """Show past runs; without Postgres, the active run alone."""
     before = request.args.get("before")
     last_id = before if before and RUN_ID.fullmatch(before) else None
     stored = True
@@ -45,6 +47,7 @@ def runs() -> Response:
 
 @routes.get("/runs/<run_id>")
 def run(run_id: str) -> Response:
+    """Show one run."""
     try:
         found = services().history.run(run_id)
     except NoSuchRun as error:
@@ -55,6 +58,7 @@ def run(run_id: str) -> Response:
 
 @routes.get("/reports/<run_id>/<name>")
 def report(run_id: str, name: str) -> Response:
+    """Send a file that a run left; an HTML report opens in the browser."""
     path = services().history.report(run_id, name)
     if path is None:
         return common.error(404, "This run has no such report.", "not_found")

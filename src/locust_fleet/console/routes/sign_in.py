@@ -25,12 +25,14 @@ logger = logging.getLogger(__name__)
 
 @routes.get("/sign-in")
 def sign_in_page() -> Response:
+    """Show the form; redirect somebody who is signed in already."""
     after = common.next_path(request.args.get("next", ""))
     return common.go(after) if g.identity else sign_in_form(after)
 
 
 @routes.post("/sign-in")
 def sign_in() -> Response:
+    """Check name and password, and set the session cookie; 401, 429 or 503 with the form."""
     name, password = request.form.get("name", "").strip(), request.form.get("password", "")
     after = common.next_path(request.form.get("next", ""))
     try:
@@ -53,6 +55,7 @@ def sign_in() -> Response:
 
 @routes.post("/sign-out")
 def sign_out() -> Response:
+    """End the session of this browser."""
     response = common.go("/console/sign-in")
     delete_cookie(response)
     return response
@@ -60,11 +63,13 @@ def sign_out() -> Response:
 
 @routes.get("/account")
 def account_page() -> Response:
+    """Show the account of whoever is signed in."""
     return account_form()
 
 
 @routes.post("/account")
 def change_account() -> Response:
+    """Change one's own password, or sign out everywhere."""
     if common.me().is_token:
         return common.error(403, "A token has no password and no sessions.")
     if request.form.get("action") == "sign-out-everywhere":

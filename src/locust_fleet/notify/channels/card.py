@@ -10,7 +10,7 @@ from locust_fleet.notify.message import Message
 HIDDEN_LABELS = ("alertname", "severity", "prometheus", "monitor")
 LONGEST_TITLE = 200
 LONGEST_TEXT = 1500
-FIELDS = 8
+MOST_FIELDS = 8
 LONGEST_FIELD = 200
 COLOURS = {"critical": "red", "warning": "orange", "info": "blue"}
 
@@ -58,8 +58,8 @@ def _fields(message: Message) -> list[tuple[str, str]]:
         fields.append(("run", message.run_id))
     if message.runbook_url and not _is_url(message.runbook_url):
         # The path of a page in the repository.
-        fields = [*fields[: FIELDS - 1], ("runbook", message.runbook_url)]
-    return [(cut(name, 40), cut(value, LONGEST_FIELD)) for name, value in fields[:FIELDS]]
+        fields = [*fields[: MOST_FIELDS - 1], ("runbook", message.runbook_url)]
+    return [(cut(name, 40), cut(value, LONGEST_FIELD)) for name, value in fields[:MOST_FIELDS]]
 
 
 def _links(message: Message, public_url: str) -> list[tuple[str, str]]:

@@ -21,12 +21,12 @@ from locust_fleet.notify.message import Message
 
 COLOURS = {"red": "#d32f2f", "orange": "#f57c00", "blue": "#1976d2", "green": "#2e7d32"}
 # Codes for "busy", and several for "too many messages".
-PASSING = (-1, 88, 130101, 130102, 302033, 410100)
+RETRYABLE = (-1, 88, 130101, 130102, 302033, 410100)
 # Beyond its limit it accepts nothing for minutes.
 TOO_MANY = (88, 130101, 130102, 302033, 410100)
-REST_S = 60.0
+TOO_MANY_PAUSE_S = 60.0
 # Characters with a meaning in Markdown; a backslash before them takes it away.
-MARKS = "\\`*_{}[]<>#+!|~"
+MARKDOWN_CHARACTERS = "\\`*_{}[]<>#+!|~"
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def read(reply: Reply) -> Answer:
     code = reply.json().get("errcode")
     if code == 0:
         return by_status
-    if code in PASSING:
-        return Answer(Result.LATER, by_status.text, REST_S if code in TOO_MANY else None)
+    if code in RETRYABLE:
+        return Answer(Result.LATER, by_status.text, TOO_MANY_PAUSE_S if code in TOO_MANY else None)
     # Without a code the reply is not from DingTalk but from a proxy, such as a login page.
     return Answer(Result.REFUSED if code is not None else Result.LATER, by_status.text)
 
@@ -86,4 +86,4 @@ def payload(card: Card) -> dict[str, Any]:
 
 def plain(text: str) -> str:
     """Escape the characters that have a meaning in Markdown."""
-    return "".join(f"\\{mark}" if mark in MARKS else mark for mark in text)
+    return "".join(f"\\{mark}" if mark in MARKDOWN_CHARACTERS else mark for mark in text)

@@ -21,7 +21,7 @@ from locust_fleet.notify.message import Message
 COLOURS = {"red": "red", "orange": "orange", "blue": "blue", "green": "green"}
 # Codes of its two API generations for "too many messages".
 TOO_MANY = (9499, 11232, 11233)
-REST_S = 5.0
+TOO_MANY_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read(reply: Reply) -> Answer:
     code = body.get("code", body.get("StatusCode"))
     by_status = judge(reply)
     if code in TOO_MANY:
-        return Answer(Result.LATER, by_status.text, by_status.retry_after_s or REST_S)
+        return Answer(Result.LATER, by_status.text, by_status.retry_after_s or TOO_MANY_PAUSE_S)
     if by_status.result is not Result.DELIVERED or code == 0:
         return by_status
     return Answer(Result.REFUSED if code is not None else Result.LATER, by_status.text)

@@ -23,7 +23,7 @@ SOCKET_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 15.0
 LONGEST_BODY = 4000
 # Statuses that are not the fault of the message: it may be accepted in a moment.
-PASSING = (408, 425, 429)
+RETRYABLE = (408, 425, 429)
 
 
 class NoAnswer(Exception):
@@ -119,7 +119,7 @@ def judge(reply: Reply) -> Answer:
     text = f"HTTP {reply.status} {reply.text}".strip()
     if 200 <= reply.status < 300:
         return Answer(Result.DELIVERED, text)
-    if reply.status in PASSING or reply.status >= 500:
+    if reply.status in RETRYABLE or reply.status >= 500:
         return Answer(Result.LATER, text, retry_after_s(reply.headers.get("retry-after", "")))
     return Answer(Result.REFUSED, text)
 
