@@ -59,9 +59,7 @@ def test_the_same_metric_made_by_two_modules_is_one() -> None:
         (lambda: histogram("a", "A.", buckets=[]), "use numbers in rising order"),
     ],
 )
-def test_a_metric_that_cannot_be_is_named_with_the_reason(
-    make: Callable[[], Any], words: str
-) -> None:
+def test_a_wrong_metric_is_named_with_the_reason(make: Callable[[], Any], words: str) -> None:
     counter("logins", "People.")
 
     with pytest.raises(MetricError, match=words):

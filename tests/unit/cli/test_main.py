@@ -9,7 +9,7 @@ from locust_fleet.cli import master_commands
 
 
 @pytest.mark.parametrize(("failures", "code"), [(0, 0), (20, 3)])
-def test_an_unfit_worker_is_told_from_a_failure_to_ask(
+def test_an_unfit_worker_has_another_exit_code_than_a_failed_question(
     monkeypatch: pytest.MonkeyPatch, failures: int, code: int
 ) -> None:
     worker = {"state": "running", "users": 1, "planned": 1, "requests": 20}

@@ -44,7 +44,7 @@ def run(requests: int = 100, failures: int = 0, *, state: str = "finished", erro
     }
 
 
-def test_a_threshold_that_is_none_is_a_bad_argument(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_threshold_is_a_bad_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(Namespace(alert=["HighResponseTime=15", "Slow=1"])) == BAD_ARGUMENTS
     assert "--alert: There is no alert 'Slow' with a threshold" in capsys.readouterr().err
 
@@ -68,7 +68,7 @@ def test_a_run_without_requests_is_not_judged() -> None:
     assert judge(run(requests=0), 0.0)[0] == INFRASTRUCTURE
 
 
-def test_a_target_that_nobody_reached_is_no_failure_of_the_target() -> None:
+def test_a_run_that_never_reached_its_target_is_not_judged() -> None:
     outcome = run(failures=100, error="ConnectionRefusedError(111, 'Connection refused')")
 
     assert judge(outcome, 0.5) == (
@@ -136,7 +136,7 @@ def test_progress_says_how_many_users_there_should_be() -> None:
     assert "  5 of 7 users  " in progress(state(5, 7), 7.4)
 
 
-def test_who_follows_a_run_is_told_of_each_problem_once(
+def test_each_problem_of_a_run_is_printed_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     full = "2 of 7 users do not run"

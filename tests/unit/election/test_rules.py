@@ -225,7 +225,7 @@ def test_a_leader_may_renew_first_when_redis_is_back() -> None:
     assert after((0, HELD), (10, None), (11, FREE), (10 + TIMEOUT_S, FREE)) is Step.CAMPAIGN
 
 
-def test_a_leader_may_write_first_what_redis_has_forgotten() -> None:
+def test_a_leader_may_first_restore_what_redis_has_lost() -> None:
     empty = LeaseView(None, 0)
     assert after((0, HELD), (1, empty)) is Step.STAND_BY
     assert after((0, HELD), (1, empty), (2, empty)) is Step.STAND_BY

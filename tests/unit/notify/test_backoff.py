@@ -27,16 +27,16 @@ def test_a_pause_after_thousands_of_failures_is_a_number() -> None:
     assert backoff_s(100_000, LONGEST_MESSAGE_PAUSE_S) == LONGEST_MESSAGE_PAUSE_S
 
 
-def test_what_was_taken_is_done_and_the_channel_rests_as_its_vendor_asks() -> None:
+def test_an_accepted_message_is_done_and_the_channel_pauses_as_its_vendor_asks() -> None:
     assert decide(TAKEN, FRESH, 3.1) == Outcome("delivered", 0, 3.1)
 
 
-def test_the_first_message_taken_after_an_outage_calls_the_others() -> None:
+def test_the_first_message_accepted_after_an_outage_makes_the_others_due() -> None:
     assert decide(TAKEN, Tries(4, 0, failures_in_row=3), 1).recovered
 
 
 @pytest.mark.parametrize("attempts", [0, 10, 100_000])
-def test_a_message_that_cannot_be_taken_now_is_never_given_up(attempts: int) -> None:
+def test_a_message_that_cannot_be_accepted_now_is_never_given_up(attempts: int) -> None:
     assert decide(BUSY, Tries(attempts, 0, attempts), 1).state == "pending"
 
 
@@ -49,7 +49,7 @@ def test_a_channel_that_is_away_is_asked_again_soon_however_long_it_was_away() -
     )
 
 
-def test_a_channel_rests_as_long_as_it_asks() -> None:
+def test_a_channel_pauses_as_long_as_it_asks() -> None:
     then = decide(Answer(Result.LATER, "HTTP 429", retry_after_s=40), FRESH, 1)
 
     assert (then.message_pause_s, then.channel_pause_s) == (40, 40)

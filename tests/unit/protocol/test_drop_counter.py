@@ -54,7 +54,7 @@ def test_a_cause_is_logged_once_in_a_minute(
     ]
 
 
-def test_a_message_that_cannot_be_carried_out_ends_nothing(
+def test_a_message_whose_handler_fails_ends_nothing(
     dropped: DropCounter, caplog: pytest.LogCaptureFixture
 ) -> None:
     def forward(_: Message) -> None:

@@ -1,4 +1,4 @@
-"""What commands read that are no service."""
+"""Settings of commands that are no service."""
 
 from pathlib import Path
 

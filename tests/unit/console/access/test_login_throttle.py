@@ -88,7 +88,7 @@ def test_a_success_clears_the_account(clock: Clock) -> None:
     assert memory.attempt(ADA) == 0
 
 
-def test_taking_back_uncounts_one_attempt(clock: Clock) -> None:
+def test_uncounting_takes_one_attempt_away(clock: Clock) -> None:
     memory = FailedLogins(clock)
     for _ in range(3):
         memory.attempt(ADA)

@@ -16,7 +16,7 @@ def test_a_session_is_read_as_it_was_signed() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "x", "a.b.c", "W10.aUeCAA.x", "\u00e4.\u00f6", "." * 5000])
-def test_what_is_not_a_session_of_ours_is_none(value: str) -> None:
+def test_a_value_that_this_key_did_not_sign_is_no_session(value: str) -> None:
     assert LoginSessions("key", hours=1).read(value) is None
 
 

@@ -35,7 +35,7 @@ def test_percentiles_of_the_sum_come_from_all_requests_not_from_other_percentile
     assert (total["average_ms"], total["requests_per_second"]) == (265.0, 2.0)
 
 
-def test_times_from_the_intended_start_are_there_where_there_are_some() -> None:
+def test_percentiles_from_the_intended_start_are_there_in_an_open_model() -> None:
     late = Totals("GET", "/late", 2, 0, 40.0, 20.0, 20.0, {"20": 2}, {"20.0": 1, "520.0": 1})
 
     rows = shape_totals([HOME, late], duration_s=2.0)
@@ -124,7 +124,7 @@ def test_a_run_time_reaches_the_master_in_seconds() -> None:
     )
 
 
-def test_an_order_becomes_locusts_form_without_what_was_not_asked_for() -> None:
+def test_a_start_becomes_locusts_form_with_the_given_fields_alone() -> None:
     assert StartRequest(5, 0.5, host="http://shop", name="x").form() == {
         "user_count": "5",
         "spawn_rate": "0.5",
@@ -155,7 +155,7 @@ def test_an_order_becomes_locusts_form_without_what_was_not_asked_for() -> None:
         ("/?" + "x" * 2000, "/"),
     ],
 )
-def test_after_the_sign_in_the_way_leads_to_a_page_of_ours(text: str, path: str) -> None:
+def test_a_sign_in_leads_to_a_page_of_this_stack_alone(text: str, path: str) -> None:
     assert next_path(text) == path
 
 

@@ -69,7 +69,7 @@ def test_an_alert_is_red_and_its_end_green() -> None:
     assert (CARD.colour, card_of(RESOLVED, "").colour) == ("red", "green")
 
 
-def test_nobody_is_called_by_the_text_of_an_alert() -> None:
+def test_the_text_of_an_alert_mentions_nobody() -> None:
     assert "<!channel>" not in everything(PAYLOADS["slack"])
     assert "lark_md" not in everything(PAYLOADS["feishu"])
 

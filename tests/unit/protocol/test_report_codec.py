@@ -1,4 +1,4 @@
-"""A report in its short form says all that Locust's own does, in less than twice the bytes."""
+"""An encoded report has all that Locust's own has, in less than twice the bytes."""
 
 from locust import stats as locust_stats
 from locust.rpc import Message
@@ -27,7 +27,7 @@ def in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.lists(requests, max_size=40))
-def test_what_is_restored_is_what_was_shortened(
+def test_a_decoded_report_is_the_encoded_one(
     counted: list[tuple[str, str, float | None, bool]],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -61,7 +61,7 @@ def test_a_report_has_less_than_twice_the_bytes_of_locusts_own(
     assert sizes.ours < 2 * sizes.stock
 
 
-def test_a_message_says_its_epoch_and_is_otherwise_the_same() -> None:
+def test_a_message_carries_its_epoch_and_is_otherwise_the_same() -> None:
     sent = stamp(Message("spawn", {"users": 3}, "worker-1"), 1_700_000_000_000)
 
     received, epoch = parse(sent.serialize())
@@ -71,7 +71,7 @@ def test_a_message_says_its_epoch_and_is_otherwise_the_same() -> None:
     assert (received.type, received.data, received.node_id) == ("spawn", {"users": 3}, "worker-1")
 
 
-def test_a_message_without_an_epoch_says_none() -> None:
+def test_a_message_without_an_epoch_has_epoch_0() -> None:
     received, epoch = parse(Message("ack", None, "worker-1").serialize())
 
     assert epoch == 0
