@@ -33,20 +33,20 @@ routes = Blueprint("api", __name__)
 
 @routes.get("/api/v1/run")
 def present() -> Response:
-    """Answer the status of the master: the active or last run, users, workers, problems."""
+    """Return the status of the master: the active or last run, users, workers, problems."""
     return jsonify(services().master.status())
 
 
 @routes.get("/api/v1/workers")
 def workers() -> Response:
-    """Answer the workers of the fleet."""
+    """Return the workers of the fleet."""
     status = services().master.status()
     return jsonify(count=status["workers"], workers=status["worker_list"])
 
 
 @routes.get("/api/v1/runs")
 def runs() -> Response:
-    """Answer past runs, the newest first; ?before=ID&limit=N pages through them."""
+    """Return past runs, the newest first; ?before=ID&limit=N pages through them."""
     before = request.args.get("before")
     limit = request.args.get("limit", "50")
     if before is not None and not RUN_ID.fullmatch(before):
@@ -58,7 +58,7 @@ def runs() -> Response:
 
 @routes.get("/api/v1/runs/<run_id>")
 def run(run_id: str) -> Response:
-    """Answer one run with its totals, failures and events; 404 for an unknown one."""
+    """Return one run with its totals, failures and events; 404 for an unknown one."""
     try:
         return jsonify(services().history.run(run_id))
     except NoSuchRun as error:
@@ -98,7 +98,7 @@ def stop_from_locust() -> Response:
 
 @routes.get("/api/v1/audit")
 def audit() -> Response:
-    """Answer the last entries of the audit log."""
+    """Return the last entries of the audit log."""
     services().audit.flush()
     with services().database.connection() as connection:
         return jsonify(entries=[entry.to_json() for entry in read_last(connection)])
