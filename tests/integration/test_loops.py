@@ -51,7 +51,7 @@ def break_later(runner, what):
         kill(runner, "worker")
     elif what == "lease":
         from locust_fleet.election.leadership import Leadership
-        Leadership._beat = fail
+        Leadership._renew = fail
     elif what == "samples":
         from locust_fleet.master.results import sampler
         sampler.cut = fail
