@@ -100,12 +100,12 @@ def _lead_first(master: MasterApp) -> None:
     replace(Environment, "create_master_runner", create_master_runner)
 
 
-def _log(settings: LogSettings, process: str, known: logs.Known) -> None:
-    """Follow Locust 2.47.0's setup of logging, which is long before ``init``, with our own."""
+def _log(settings: LogSettings, process: str, context: logs.LogContext) -> None:
+    """Set up our logging after Locust 2.47.0 has set up its own, which is long before ``init``."""
 
     def set_up(level: str, file: str | None = None) -> None:
         setup_logging(level, file)
-        logs.adopt_locust(settings, process, known)
+        logs.adopt_locust(settings, process, context)
 
     replace(locust.main, "setup_logging", set_up)
 

@@ -2,20 +2,20 @@
 
 FleetError
 ├── SettingsError      the process cannot start: fix the named setting and restart
-├── BadInput           what was sent cannot be: change the field that is named, and send it again
+├── BadInput           a field of a request is wrong: change the named field and send it again
 ├── StoreUnavailable   Redis or Postgres did not answer: retry
-├── LeadershipLost     another master took over: end at once, and touch nothing
+├── LeadershipLost     another master leads: end at once, and change nothing
 ├── MigrationError     the schema could not be brought up to date: nothing was changed
-├── Unreadable         a message between master and workers is dropped (messages.py); says why
-├── ShapeError         arrivals of an open model make no sense: change the shape that is named
+├── Unreadable         a message between master and workers is dropped (protocol/validation.py)
+├── ShapeError         the arrivals of an open model are wrong: change the named stage
 ├── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
-└── DataError          a scenario's shared data cannot be had: the message says why
-    └── LeaseLost      what was lent may be in other hands by now: do not use it any more
+└── DataError          a scenario cannot get shared data: the message says why
+    └── LeaseLost      another worker may have what was lent: stop using it
 """
 
 
 class FleetError(Exception):
-    """The root: whatever this package raises on purpose."""
+    """The root of the tree."""
 
 
 class SettingsError(FleetError):
@@ -23,7 +23,7 @@ class SettingsError(FleetError):
 
 
 class BadInput(FleetError, ValueError):
-    """What somebody sent cannot be; the message names the field and says what would be right."""
+    """A field of a request is wrong; the message names it and says what would be right."""
 
 
 class StoreUnavailable(FleetError):
@@ -31,25 +31,25 @@ class StoreUnavailable(FleetError):
 
 
 class LeadershipLost(FleetError):
-    """A later master leads; this one must not command, count or write any more."""
+    """A later master leads; this one must no longer send commands, count or write."""
 
     def __init__(self, message: str, epoch: int = 0) -> None:
         super().__init__(message)
-        # Of the later one, 0 if not known.
+        # The epoch of the later master, 0 if unknown.
         self.epoch = epoch
 
 
 class MigrationError(FleetError):
-    """A migration failed and was rolled back; the message names its file and the reason."""
+    """A migration failed and was rolled back; the message names the file and the reason."""
 
 
 class ShapeError(FleetError, ValueError):
-    """Arrivals cannot be as they are asked for; the message names the stage and the remedy."""
+    """Arrivals cannot be scheduled as asked; the message names the stage and the remedy."""
 
 
 class DataError(FleetError):
-    """Shared data cannot be had as it is asked for; the message names it and the remedy."""
+    """A scenario cannot get shared data as asked; the message names it and the remedy."""
 
 
 class LeaseLost(DataError):
-    """This worker was silent for too long, and what it held may be in other hands by now."""
+    """This worker was silent for too long; another worker may have what it had borrowed."""

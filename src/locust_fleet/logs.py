@@ -1,7 +1,7 @@
-"""Log to stdout and, when asked, to a file that is rotated: JSON, or text for people's eyes.
+"""Log to stdout and, if LOG_FILE is true, to a rotated file as well; as JSON or as text.
 
-Locust's ``--logfile`` replaces its console handler, so container logs would go empty; the
-file is added beside it instead.
+Locust's ``--logfile`` replaces its console handler, which would leave ``docker logs`` empty. So the
+file is an additional handler.
 """
 
 from __future__ import annotations
@@ -24,24 +24,27 @@ from locust_fleet.settings.fleet import LogSettings
 
 TEXT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 FILE_SIZE_BYTES = 100 * 1024 * 1024
-FILES = 5
-# Each process writes files of its own; those of processes that are gone are kept so long.
+MOST_FILES = 5
+# How long the files of a process are kept after its last line.
 KEEP_DAYS = 14
-# Locust and gunicorn set up these with handlers of their own.
+# The loggers that Locust and gunicorn give handlers of their own.
 LOCUST_LOGGERS = ("", "locust", "locust.stats_logger")
 GUNICORN_LOGGERS = ("gunicorn.error", "gunicorn.access")
 
-# What is known while a line is logged, such as {"run_id": "…", "worker": "…"}; read for each.
-Known = Callable[[], Mapping[str, str]]
+# Returns the fields that each line gets, such as {"run_id": "…", "worker": "…"}; called for each.
+LogContext = Callable[[], Mapping[str, str]]
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per record: timestamp (UTC), level, logger, message, module, function,
-    line, exception if there is one, and what is known, such as ``run_id`` and ``user_id``."""
+    """Formats a record as a JSON object.
 
-    def __init__(self, known: Known) -> None:
+    Its keys are timestamp (UTC), level, logger, message, module, function, line, exception if there
+    is one, and those of the context, such as ``run_id`` and ``user_id``.
+    """
+
+    def __init__(self, context: LogContext) -> None:
         super().__init__()
-        self._known = known
+        self._context = context
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC)
@@ -53,32 +56,32 @@ class JsonLines(logging.Formatter):
             "module": record.module,
             "function": record.funcName,
             "line": record.lineno,
-            **self._known(),
+            **self._context(),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = record.stack_info
         text = json.dumps(line, ensure_ascii=False)
-        # Half a surrogate pair cannot be written as it is; escaped it is JSON all the same.
+        # Half a surrogate pair cannot be encoded; escaped it is still valid JSON.
         return text.encode("utf-8", "backslashreplace").decode()
 
 
-def nothing() -> Mapping[str, str]:
-    """Know nothing beyond the record."""
+def no_context() -> Mapping[str, str]:
+    """Return no fields."""
     return {}
 
 
 def text_lines() -> logging.Formatter:
-    """Return the format for people: UTC, level, logger, message."""
+    """Return the format that people read: time (UTC), level, logger, message."""
     lines = logging.Formatter(TEXT, datefmt="%Y-%m-%dT%H:%M:%S")
     lines.converter = time.gmtime
     return lines
 
 
-def configure(settings: LogSettings, process: str, known: Known = nothing) -> None:
-    """Send this process's log to stdout and its file; for processes that Locust does not set up."""
-    lines = _lines(settings, known)
+def configure(settings: LogSettings, process: str, context: LogContext = no_context) -> None:
+    """Set up the log of a process that does not run Locust; ``process`` begins the file's name."""
+    lines = _lines(settings, context)
     stream = logging.StreamHandler(sys.stdout)
     stream.setFormatter(lines)
     logging.basicConfig(level=settings.level, handlers=[stream], force=True)
@@ -90,12 +93,12 @@ def configure(settings: LogSettings, process: str, known: Known = nothing) -> No
     _log_the_uncaught()
 
 
-def adopt_locust(settings: LogSettings, process: str, known: Known) -> None:
-    """Give the handlers that Locust 2.47.0 has set up our format and stdout, and add the file.
+def adopt_locust(settings: LogSettings, process: str, context: LogContext) -> None:
+    """Change the handlers that Locust 2.47.0 has set up to our format and stdout; add the file.
 
-    The UI's page of logs shows text whatever the format.
+    The page of logs in Locust's UI shows text, whatever the format.
     """
-    lines = _lines(settings, known)
+    lines = _lines(settings, context)
     for name in LOCUST_LOGGERS:
         for handler in logging.getLogger(name).handlers:
             if isinstance(handler, logging.StreamHandler):
@@ -107,14 +110,14 @@ def adopt_locust(settings: LogSettings, process: str, known: Known) -> None:
     _log_the_uncaught()
 
 
-def _lines(settings: LogSettings, known: Known) -> logging.Formatter:
-    return JsonLines(known) if settings.format == "JSON" else text_lines()
+def _lines(settings: LogSettings, context: LogContext) -> logging.Formatter:
+    return JsonLines(context) if settings.format == "JSON" else text_lines()
 
 
 def _add_file(
     settings: LogSettings, process: str, lines: logging.Formatter, loggers: list[logging.Logger]
 ) -> None:
-    """A folder that cannot be written costs a warning, not the process."""
+    """Add the file; a folder that cannot be written is a warning, and the process runs on."""
     if settings.folder is None:
         return
     try:
@@ -123,7 +126,7 @@ def _add_file(
         handler = RotatingFileHandler(
             settings.folder / f"{process}-{socket.gethostname()}-{os.getpid()}.log",
             maxBytes=FILE_SIZE_BYTES,
-            backupCount=FILES - 1,
+            backupCount=MOST_FILES - 1,
             encoding="utf-8",
         )
     except OSError as error:
@@ -141,7 +144,7 @@ def _remove_old(folder: Path) -> None:
 
 
 def _log_the_uncaught() -> None:
-    """Log what would be printed: warnings, and errors that end a process, thread or greenlet."""
+    """Log warnings, and errors that end a process, thread or greenlet, instead of printing them."""
     logger = logging.getLogger("uncaught")
 
     def of_process(kind: Any, error: Any, trace: Any) -> None:
@@ -162,5 +165,5 @@ def _log_the_uncaught() -> None:
     sys.excepthook = of_process
     threading.excepthook = of_thread
     if gevent := sys.modules.get("gevent"):
-        # gevent 25 has no hook but this method of each thread's hub.
+        # gevent 25 offers no other hook than this method of each thread's hub.
         replace(gevent.get_hub(), "print_exception", of_greenlet)

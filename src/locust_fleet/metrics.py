@@ -1,7 +1,7 @@
-"""Metrics of a scenario's own: ``from locust_fleet import metrics``.
+"""A scenario's own metrics: ``from locust_fleet import metrics``.
 
-A locustfile is imported on the master and on every worker, and so it makes its metrics on all of
-them; the workers, where users run, show them to Prometheus.
+The master and every worker import the locustfile, so all of them make its metrics. The workers,
+where the users run, expose them to Prometheus.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from locust_fleet.errors import FleetError
 
 REGISTRY = CollectorRegistry()
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-# Of ours, of prometheus_client, and of Prometheus itself.
+# Prefixes of this package, of prometheus_client and of Prometheus itself.
 RESERVED = ("locust_", "fleet_", "process_", "python_", "scrape_")
 RESERVED_LABELS = ("le", "quantile", "job", "instance")
 
-# When each metric was made would be a series beside each series, of use to nobody here.
+# Otherwise each series has another one with the time at which it was made, which nobody needs.
 disable_created_metrics()
 
 Metric = Counter | Gauge | Histogram
@@ -35,7 +35,7 @@ Kind = TypeVar("Kind", Counter, Gauge, Histogram)
 
 
 class MetricError(FleetError, ValueError):
-    """A metric cannot be made as it is asked for: change the locustfile."""
+    """A metric cannot be made as asked; the message says what to change in the locustfile."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,11 @@ _made: dict[str, tuple[_Wanted, Metric]] = {}
 
 
 def counter(name: str, about: str, labels: Sequence[str] = ()) -> Counter:
-    """Return something that only grows; Prometheus calls it by its name and ``_total``."""
+    """Return a counter, which only grows; Prometheus adds ``_total`` to its name.
+
+    ``about`` is a sentence for people, ``labels`` are the names of labels. The same metric may be
+    asked for again. Raises MetricError for a wrong or used name, and for wrong labels.
+    """
     name = name.removesuffix("_total") if isinstance(name, str) else name
     _check(name, about, labels)
     wanted = _Wanted("counter", about, tuple(labels))
@@ -60,7 +64,7 @@ def counter(name: str, about: str, labels: Sequence[str] = ()) -> Counter:
 
 
 def gauge(name: str, about: str, labels: Sequence[str] = ()) -> Gauge:
-    """Return something that goes up and down."""
+    """Return a gauge, which goes up and down; arguments and errors are those of ``counter``."""
     _check(name, about, labels)
     wanted = _Wanted("gauge", about, tuple(labels))
     return _known(name, wanted, Gauge) or _make(
@@ -74,7 +78,10 @@ def histogram(
     labels: Sequence[str] = (),
     buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS,
 ) -> Histogram:
-    """Return something that sorts what it observes into buckets, given by their upper bounds."""
+    """Return a histogram, which counts what it observes in buckets, given by their upper bounds.
+
+    The bounds must rise. Other arguments and errors are those of ``counter``.
+    """
     _check(name, about, labels)
     _check_buckets(name, buckets)
     wanted = _Wanted("histogram", about, tuple(labels), tuple(buckets))
@@ -84,7 +91,7 @@ def histogram(
 
 
 def _known(name: str, wanted: _Wanted, kind: type[Kind]) -> Kind | None:
-    """Return the metric that was made in the same words before, as by a module imported twice."""
+    """Return the metric if it was made before, with the same arguments; None if not."""
     if name not in _made:
         return None
     before, metric = _made[name]
@@ -102,7 +109,7 @@ def _make(name: str, wanted: _Wanted, make: Callable[[], Kind]) -> Kind:
     except ValueError as error:
         # Such as a gauge "logins_total" beside a counter "logins".
         raise MetricError(
-            f"the metric {name} does not go with the others: {error}; rename it"
+            f"the metric {name} conflicts with another one: {error}; rename it"
         ) from error
     _made[name] = wanted, metric
     return metric
@@ -110,18 +117,22 @@ def _make(name: str, wanted: _Wanted, make: Callable[[], Kind]) -> Kind:
 
 def _check(name: object, about: object, labels: object) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise MetricError(f"the metric {name!r} is no name; use letters, digits and _")
+        raise MetricError(f"{name!r} is not a name of a metric; use letters, digits and _")
     if name.startswith(RESERVED):
-        raise MetricError(f"the metric {name} begins as ours do; use another first word")
+        raise MetricError(f"the metric {name} has a reserved prefix; use another first word")
     if not isinstance(about, str) or not about.strip():
-        raise MetricError(f"the metric {name} says nothing of itself; give a sentence as second")
+        raise MetricError(
+            f"the metric {name} has no description; give a sentence as the second argument"
+        )
     if isinstance(labels, str) or not isinstance(labels, Sequence):
         raise MetricError(f"the labels of {name} are {labels!r}; use a list of names")
     for label in labels:
         if not isinstance(label, str) or not NAME.fullmatch(label) or label.startswith("__"):
-            raise MetricError(f"the label {label!r} of {name} is no name; use letters, digits, _")
+            raise MetricError(
+                f"the label {label!r} of {name} is not a name; use letters, digits, _"
+            )
         if label in RESERVED_LABELS:
-            raise MetricError(f"the label {label} of {name} means something else; use another")
+            raise MetricError(f"the label {label} of {name} is reserved; use another name")
     if len(set(labels)) < len(labels):
         raise MetricError(f"the labels of {name} are {labels!r}; name each of them once")
 

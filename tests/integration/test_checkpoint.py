@@ -18,7 +18,7 @@ def flush(settings: RedisSettings) -> None:
 def leader(settings: RedisSettings) -> CheckpointStore:
     """Return the checkpoints of a master that has just taken the lease."""
     lease = LeaderLease(settings, "m", lambda: "m:5557", priority=0, timeout_s=5)
-    epoch = lease.take(1)
+    epoch = lease.acquire(1)
     assert epoch is not None
     return CheckpointStore(settings, Leadership(lease, epoch, 1))
 
@@ -62,21 +62,21 @@ def test_a_master_that_tells_redis_its_epoch_anew_does_not_take_itself_for_anoth
     class Slow(LeaderLease):
         """Its answer is still on its way when the checkpoint is written."""
 
-        def rise(self, epoch: int, to: int) -> bool:
-            risen = super().rise(epoch, to)
+        def raise_epoch(self, epoch: int, higher: int) -> bool:
+            risen = super().raise_epoch(epoch, higher)
             with pytest.raises(StoreUnavailable) as refused:
                 checkpoints.save({"by": "m"})
             saved.append(refused.type)
             return risen
 
     lease = Slow(redis_settings, "m", lambda: "m:5557", priority=0, timeout_s=5)
-    epoch = lease.take(1)
+    epoch = lease.acquire(1)
     assert epoch is not None
     reign = Leadership(lease, epoch, 1)
     checkpoints = CheckpointStore(redis_settings, reign)
     flush(redis_settings)
 
-    reign._beat(lease)
+    reign._renew(lease)
 
     assert saved == [StoreUnavailable]
     checkpoints.save({"by": "m"})

@@ -19,7 +19,7 @@ from locust_fleet.master.results.run import utc_now
 from locust_fleet.master.results.shipper import Shipper
 from locust_fleet.master.results.spool import Spool
 from locust_fleet.notify import backoff, outbox
-from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import PostgresSettings
 
@@ -184,12 +184,12 @@ def write_as_console(connection: psycopg.Connection) -> None:
 
 def write_as_notifier(connection: psycopg.Connection) -> None:
     """Deliver what there is to a channel that answers strangely."""
-    outbox.address(connection, ["slack"])
+    outbox.create_deliveries(connection, ["slack"])
     for text in TEXTS:
         delivery = outbox.claim(connection, "slack")
         assert delivery is not None
         answer = Answer(Result.LATER, text, retry_after_s=1e300)
-        outbox.settle(connection, delivery, answer, backoff.decide(answer, delivery.standing, 0))
+        outbox.record(connection, delivery, answer, backoff.decide(answer, delivery.tries, 0))
         connection.execute("UPDATE outbox_channels SET not_before = now()")
     assert datetime.now(UTC) < max(
         row[0] for row in connection.execute("SELECT next_try_at FROM outbox_deliveries")

@@ -51,7 +51,7 @@ SETTINGS: list[tuple[Any, str]] = [
     (b"\xff\xfe\xfd", "not JSON"),
     (b"[" * 60_000, "nested too deeply"),
     (b'{"user_class_name": "Buyer", "weight": NaN}', "NaN is not JSON"),
-    (b'{"weight": 1, "weight": 2, "user_class_name": "Buyer"}', "'weight' stands twice"),
+    (b'{"weight": 1, "weight": 2, "user_class_name": "Buyer"}', "'weight' is given twice"),
 ]
 STARTS: list[tuple[bytes, str]] = [
     (b"user_count=+3000000000&spawn_rate=1", "user_count is 3000000000"),

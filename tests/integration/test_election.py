@@ -11,8 +11,8 @@ import psycopg
 import pytest
 import redis
 
-from locust_fleet.election.leadership import YIELDED
-from locust_fleet.election.lease import MEMORY
+from locust_fleet.election.leadership import STEPPED_DOWN
+from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import BUSY_S, wait_until
 from tests.integration.fleet import ADDRESS, Fleet
@@ -43,7 +43,7 @@ def client(redis_settings: RedisSettings) -> redis.Redis:
 
 
 def epoch_in(client: redis.Redis) -> int:
-    epoch: Any = client.hget(MEMORY, "epoch")
+    epoch: Any = client.hget(CHECKPOINT_KEY, "epoch")
     return int(epoch)
 
 
@@ -218,7 +218,7 @@ def test_a_leader_that_hung_does_nothing_more_when_it_wakes_up(
     counted = fleet.state()["totals"]["requests"]
     fleet.wake("master")
 
-    wait_until(lambda: fleet.exit_code("master") == YIELDED, "the former leader ending", 5)
+    wait_until(lambda: fleet.exit_code("master") == STEPPED_DOWN, "the former leader ending", 5)
     order.join()
     fleet.wait_for_requests(counted + 200)
     assert fleet.state()["users"] == 20
@@ -284,7 +284,7 @@ def test_a_leader_writes_its_state_again_where_redis_was_emptied(
     before = epoch_in(client)
 
     client.flushall()
-    wait_until(lambda: bool(client.hexists(MEMORY, "data")), "the state written again", 5)
+    wait_until(lambda: bool(client.hexists(CHECKPOINT_KEY, "data")), "the state written again", 5)
 
     assert epoch_in(client) > before
     assert (fleet.role("master"), fleet.role("m2")) == ("leader", "standby")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import zmq
 
-from locust_fleet.election.leadership import YIELDED
+from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import free_port, redis_environment, wait_until
 from tests.integration.fleet import ADDRESS, Cable, Fleet
@@ -73,7 +73,7 @@ def test_a_paused_leader_is_left_for_the_next_and_cannot_come_back(
     assert fleet.ready("w1")["leader"]["address"].startswith(f"{SECOND}:")
     assert epoch_of(fleet, "w1") > before
     fleet.wake("master")
-    wait_until(lambda: fleet.exit_code("master") == YIELDED, "the earlier one ending", 5)
+    wait_until(lambda: fleet.exit_code("master") == STEPPED_DOWN, "the earlier one ending", 5)
     assert stopped_users(fleet, "w1", "w2") == 0
     fleet.stop()
     wait_for_end(connection, "stopped")

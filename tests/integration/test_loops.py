@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import redis
 
-from locust_fleet.election.lease import MEMORY
+from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.master.failover.checkpoint import freeze, pack, unpack
 from locust_fleet.runtime.loops import BROKEN
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
@@ -51,7 +51,7 @@ def break_later(runner, what):
         kill(runner, "worker")
     elif what == "lease":
         from locust_fleet.election.leadership import Leadership
-        Leadership._beat = fail
+        Leadership._renew = fail
     elif what == "samples":
         from locust_fleet.master.results import sampler
         sampler.close_sample = fail
@@ -106,7 +106,7 @@ def test_a_master_without_a_vital_loop_ends_and_says_why(fleet: Fleet, what: str
     break_it(fleet)
 
     assert wait_for_exit(fleet, "master") == BROKEN
-    assert "without which this process is of no use" in fleet.log("master")
+    assert "this process cannot work without it" in fleet.log("master")
     if "greenlet" not in what:
         assert "Bad: a bad thing" in fleet.log("master")
 
@@ -174,9 +174,9 @@ def test_a_checkpoint_that_ended_two_masters_is_set_aside_and_the_next_one_leads
     fleet.swarm(5)
     fleet.wait_for_users(5)
     fleet.end("master", 9)  # type: ignore[arg-type]
-    state: Any = unpack(store.hget(MEMORY, "data"))  # type: ignore[arg-type]
+    state: Any = unpack(store.hget(CHECKPOINT_KEY, "data"))  # type: ignore[arg-type]
     spoil(state)
-    store.hset(MEMORY, "data", pack(freeze(state), 1 << 20))
+    store.hset(CHECKPOINT_KEY, "data", pack(freeze(state), 1 << 20))
 
     for name in ("first", "second"):
         fleet._start_master(name, SECOND)
@@ -203,17 +203,17 @@ def test_a_checkpoint_that_ended_one_master_is_tried_again(
     fleet.swarm(5)
     fleet.wait_for_users(5)
     fleet.end("master", 9)  # type: ignore[arg-type]
-    good = store.hget(MEMORY, "data")
+    good = store.hget(CHECKPOINT_KEY, "data")
     state: Any = unpack(good)  # type: ignore[arg-type]
     no_counts(state)
-    store.hset(MEMORY, "data", pack(freeze(state), 1 << 20))
+    store.hset(CHECKPOINT_KEY, "data", pack(freeze(state), 1 << 20))
     fleet._start_master("first", SECOND)
     assert wait_for_exit(fleet, "first") != 0
     fleet._masters.pop("first")
-    store.hset(MEMORY, "data", good)
+    store.hset(CHECKPOINT_KEY, "data", good)
 
     fleet.start_master("second")
 
     fleet.wait_for_users(5)
-    wait_until(lambda: store.hget(MEMORY, "ended") is None, "the blame being taken back")
+    wait_until(lambda: store.hget(CHECKPOINT_KEY, "ended") is None, "the blame being taken back")
     assert stopped_users(fleet, "w1") == 0

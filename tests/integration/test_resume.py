@@ -16,8 +16,8 @@ import psycopg
 import pytest
 import redis
 
-from locust_fleet.election.leadership import YIELDED
-from locust_fleet.election.lease import LEASE, MEMORY, LeaderLease
+from locust_fleet.election.leadership import STEPPED_DOWN
+from locust_fleet.election.lease import CHECKPOINT_KEY, LEASE_KEY, LeaderLease
 from locust_fleet.master.failover.checkpoint import unpack
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.integration.conftest import BUSY_S, redis_environment, wait_until
@@ -340,7 +340,7 @@ def test_a_run_outlives_a_redis_that_lost_everything(
         host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
     )
     client.flushall()
-    wait_until(lambda: bool(client.hexists(MEMORY, "data")), "the state written again", 5)
+    wait_until(lambda: bool(client.hexists(CHECKPOINT_KEY, "data")), "the state written again", 5)
 
     kill_and_restart(fleet)
 
@@ -358,10 +358,12 @@ def test_a_master_yields_to_a_later_one_and_leaves_its_workers_alone(
     client = redis.Redis(
         host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
     )
-    client.delete(LEASE)
-    LeaderLease(redis_settings, "another", lambda: "127.0.0.1:1", priority=0, timeout_s=5).take(1)
+    client.delete(LEASE_KEY)
+    LeaderLease(redis_settings, "another", lambda: "127.0.0.1:1", priority=0, timeout_s=5).acquire(
+        1
+    )
 
-    wait_until(lambda: fleet.exit_code("master") == YIELDED, "the earlier master ending", 5)
+    wait_until(lambda: fleet.exit_code("master") == STEPPED_DOWN, "the earlier master ending", 5)
     assert stopped_users(fleet, "w1") == 0
     assert fleet.exit_code("w1") is None
 
@@ -409,7 +411,7 @@ def test_a_run_goes_on_and_can_be_stopped_while_redis_is_away(
 def saved(settings: RedisSettings) -> Any:
     """Return the checkpoint as the next master would find it."""
     client = redis.Redis(host=settings.host, port=settings.port, password=settings.password)
-    packed: Any = client.hget(MEMORY, "data")
+    packed: Any = client.hget(CHECKPOINT_KEY, "data")
     return unpack(packed)
 
 

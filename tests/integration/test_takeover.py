@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 
-from locust_fleet.election.lease import MEMORY
+from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import wait_until
 from tests.integration.fleet import Fleet
@@ -45,8 +45,8 @@ class Lasts(LoadTestShape):
 
 def wait_for_checkpoint(client: redis.Redis) -> None:
     """Wait for one that is written from now on."""
-    before: Any = client.hget(MEMORY, "data")
-    wait_until(lambda: client.hget(MEMORY, "data") != before, "another checkpoint")
+    before: Any = client.hget(CHECKPOINT_KEY, "data")
+    wait_until(lambda: client.hget(CHECKPOINT_KEY, "data") != before, "another checkpoint")
 
 
 def run_and_hang(fleet: Fleet) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from locust_fleet.election.lease import LEASE, LeaderLease
+from locust_fleet.election.lease import LEASE_KEY, LeaderLease
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import REDIS_IMAGE, ROOT, as_worker, docker
@@ -31,9 +31,9 @@ def worker(redis_settings: RedisSettings) -> redis.Redis:
 def test_a_worker_reads_where_the_leader_is(
     redis_settings: RedisSettings, worker: redis.Redis
 ) -> None:
-    LeaderLease(redis_settings, "a", lambda: "10.0.0.7:5557", priority=0, timeout_s=5).take(1)
+    LeaderLease(redis_settings, "a", lambda: "10.0.0.7:5557", priority=0, timeout_s=5).acquire(1)
 
-    lease: Any = worker.get(LEASE)
+    lease: Any = worker.get(LEASE_KEY)
 
     assert json.loads(lease)["address"] == "10.0.0.7:5557"
 
@@ -41,11 +41,11 @@ def test_a_worker_reads_where_the_leader_is(
 @pytest.mark.parametrize(
     "command",
     [
-        ("SET", LEASE, "mine"),
-        ("DEL", LEASE),
-        ("PEXPIRE", LEASE, "1"),
-        ("RENAME", LEASE, "fleet:data:x"),
-        ("GETDEL", LEASE),
+        ("SET", LEASE_KEY, "mine"),
+        ("DEL", LEASE_KEY),
+        ("PEXPIRE", LEASE_KEY, "1"),
+        ("RENAME", LEASE_KEY, "fleet:data:x"),
+        ("GETDEL", LEASE_KEY),
         ("HGET", "fleet:checkpoint", "data"),
         ("HGETALL", "fleet:checkpoint"),
         ("HSET", "fleet:checkpoint", "epoch", "1"),

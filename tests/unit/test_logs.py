@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from locust_fleet.logs import JsonLines, nothing
+from locust_fleet.logs import JsonLines, no_context
 
 # What a process of ours does, with an error of each kind that nobody catches.
 PROCESS = """
@@ -37,17 +37,17 @@ def run(**env: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_half_a_surrogate_pair_does_not_cost_the_line() -> None:
+def test_half_a_surrogate_pair_does_not_lose_the_line() -> None:
     record = logging.LogRecord(
         "shop", logging.ERROR, "/x/shop.py", 7, "cut \ud83d \N{CRAB}", (), None
     )
 
-    line = JsonLines(nothing).format(record)
+    line = JsonLines(no_context).format(record)
 
     assert json.loads(line.encode())["message"] == "cut \ud83d \N{CRAB}"
 
 
-def test_each_line_is_json_with_the_time_the_place_and_what_is_known() -> None:
+def test_each_line_is_json_with_the_time_the_place_and_the_context() -> None:
     record = logging.LogRecord(
         "shop", logging.WARNING, "/x/shop.py", 7, "slow: %s", ("a\nb",), None
     )
@@ -74,7 +74,7 @@ def test_an_exception_is_a_field_of_its_line() -> None:
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "failed", (), sys.exc_info())
 
-    line = json.loads(JsonLines(nothing).format(record))
+    line = json.loads(JsonLines(no_context).format(record))
 
     assert line["exception"].endswith("ValueError: no such product")
 
@@ -101,7 +101,7 @@ def test_a_file_gets_the_same_lines_when_it_is_asked_for(tmp_path: Path) -> None
     assert file.read_text().splitlines() == lines
 
 
-def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     lines = run(LOG_FILE="true", LOG_DIR=str(tmp_path / "file"))

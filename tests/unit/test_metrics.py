@@ -45,23 +45,21 @@ def test_the_same_metric_made_by_two_modules_is_one() -> None:
         (lambda: gauge("logins", "People."), "two metrics logins, a counter .* and a gauge"),
         (lambda: counter("logins", "People.", ["kind"]), "a counter with labels kind"),
         (lambda: counter("logins", "Others."), "two metrics logins"),
-        (lambda: gauge("logins_total", "People."), "logins_total does not go with the others"),
-        (lambda: counter("log-ins", "People."), "'log-ins' is no name"),
-        (lambda: counter(5, "People."), "5 is no name"),  # type: ignore[arg-type]
-        (lambda: counter("locust_logins", "People."), "locust_logins begins as ours do"),
-        (lambda: counter("a", ""), "a says nothing of itself"),
-        (lambda: counter("a", ["x"]), "a says nothing of itself"),  # type: ignore[arg-type]
+        (lambda: gauge("logins_total", "People."), "logins_total conflicts with another one"),
+        (lambda: counter("log-ins", "People."), "'log-ins' is not a name"),
+        (lambda: counter(5, "People."), "5 is not a name"),  # type: ignore[arg-type]
+        (lambda: counter("locust_logins", "People."), "locust_logins has a reserved prefix"),
+        (lambda: counter("a", ""), "a has no description"),
+        (lambda: counter("a", ["x"]), "a has no description"),  # type: ignore[arg-type]
         (lambda: counter("a", "A.", "kind"), "the labels of a are 'kind'; use a list"),
-        (lambda: counter("a", "A.", ["le"]), "the label le of a means something else"),
-        (lambda: counter("a", "A.", ["a b"]), "the label 'a b' of a is no name"),
+        (lambda: counter("a", "A.", ["le"]), "the label le of a is reserved"),
+        (lambda: counter("a", "A.", ["a b"]), "the label 'a b' of a is not a name"),
         (lambda: counter("a", "A.", ["b", "b"]), "name each of them once"),
         (lambda: histogram("a", "A.", buckets=[2, 1]), "use numbers in rising order"),
         (lambda: histogram("a", "A.", buckets=[]), "use numbers in rising order"),
     ],
 )
-def test_a_metric_that_cannot_be_is_named_with_the_reason(
-    make: Callable[[], Any], words: str
-) -> None:
+def test_a_wrong_metric_is_named_with_the_reason(make: Callable[[], Any], words: str) -> None:
     counter("logins", "People.")
 
     with pytest.raises(MetricError, match=words):

@@ -1,1 +1,1 @@
-"""The one command of both images: ``locust-fleet``."""
+"""The command line ``locust-fleet``, which both images have."""

@@ -1,7 +1,7 @@
 """The entry point of ``locust-fleet``, which keeps the health check cheap.
 
-Docker asks every few seconds in each container, beside the load. With all commands, argparse and
-urllib a question took 85 ms of CPU on a worker and 300 ms in the console.
+Docker runs the check every few seconds in each container, beside the load. Loading all commands,
+argparse and urllib for it would take 85 ms of CPU on a worker and 300 ms in the console.
 """
 
 from __future__ import annotations

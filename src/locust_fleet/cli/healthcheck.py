@@ -1,4 +1,4 @@
-"""Ask a process of the stack whether it is well, for little more than the start of Python."""
+"""``locust-fleet healthcheck``: ask a health page, at little more cost than starting Python."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import socket
 import sys
 
 HEALTH_URL = "http://127.0.0.1:8080/health"
-TIMEOUT_S = 3.0
-# A status line.
+ANSWER_TIMEOUT_S = 3.0
+# Enough for the status line.
 MOST_BYTES = 64
 
 
 def healthcheck(url: str) -> int:
-    """Return 0 if a plain HTTP URL answers 200; else 1, and say on stderr what happened."""
+    """Return 0 if an http:// URL answers 200, else 1 with the reason on stderr."""
     try:
         status = _status(url)
     except OSError as error:
@@ -29,7 +29,7 @@ def _status(url: str) -> str:
     host, _, port = place.partition(":")
     if not url.startswith("http://") or not (port or "80").isdecimal():
         raise OSError("use http://HOST[:PORT]/PATH")
-    with socket.create_connection((host, int(port or 80)), TIMEOUT_S) as connection:
+    with socket.create_connection((host, int(port or 80)), ANSWER_TIMEOUT_S) as connection:
         request = f"GET /{path} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())
         answer = connection.recv(MOST_BYTES)

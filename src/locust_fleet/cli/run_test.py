@@ -1,4 +1,4 @@
-"""Run one test through the API, as a pipeline does: start it, watch it, judge it."""
+"""``locust-fleet run-test``: start a run through the API, watch it and judge it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from locust_fleet.console import api_client
+from locust_fleet.cli import api_client
+from locust_fleet.cli.api_client import ApiClient, RefusedError
 from locust_fleet.console.access import tokens
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.api_client import ApiClient, RefusedError
 from locust_fleet.errors import FleetError, StoreUnavailable
 from locust_fleet.policy.thresholds import parse_threshold
 from locust_fleet.runtime import postgres
+from locust_fleet.settings.commands import api_token
 from locust_fleet.settings.stores import PostgresSettings
 
 GOOD, FAILED, BAD_ARGUMENTS, INFRASTRUCTURE, INTERRUPTED = 0, 1, 2, 4, 130
-LOOK_S = 1.0
-PROGRESS_S = 5.0
-# How long the API may be away in a run before we give up, and results may take to be written.
-PATIENCE_S = 120.0
+STATUS_INTERVAL_S = 1.0
+PROGRESS_INTERVAL_S = 5.0
+# How long the API may be away during a run.
+API_TIMEOUT_S = 120.0
+# How long the results may take to reach the database after the end of a run.
+RESULTS_TIMEOUT_S = 120.0
 TOKEN_LIFE = timedelta(days=7)
-# What Locust's HTTP clients call a target that is not there.
+# What the errors of Locust's HTTP clients contain when the target cannot be reached.
 UNREACHABLE = (
     "ConnectionError",
     "ConnectionRefused",
@@ -35,7 +38,7 @@ UNREACHABLE = (
     "gaierror",
     "ConnectTimeout",
 )
-WORST = 3
+FAILURES_SHOWN = 3
 COLUMNS = ("requests", "failures", "average_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
 
 Run = Mapping[str, Any]
@@ -51,14 +54,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--name", default="")
     parser.add_argument("--alert", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--max-failure-ratio", type=float, default=0.0)
-    parser.add_argument("--follow", metavar="RUN", help="start none; go on with this one")
-    parser.add_argument("--terminal", action="store_true", help="show progress in place")
+    parser.add_argument("--follow", metavar="RUN", help="follow this run instead of starting one")
+    parser.add_argument("--terminal", action="store_true", help="show progress on one line")
     parser.add_argument("--url", default=api_client.URL)
     parser.set_defaults(run=main)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the test; prints the run's id on stdout and the story on stderr.
+    """Run the test; prints the id of the run on stdout, progress and the verdict on stderr.
 
     Returns 0 good, 1 too many failures, 2 bad arguments, 4 infrastructure, 130 interrupted.
     """
@@ -75,12 +78,12 @@ def main(arguments: argparse.Namespace) -> int:
         say(str(refusal))
         return BAD_ARGUMENTS if refusal.status in (403, 422) else INFRASTRUCTURE
     except (FleetError, OSError) as error:
-        say(f"the stack does not answer: {error}; see docker compose ps")
+        say(f"the stack does not answer: {error}; look at docker compose ps")
         return INFRASTRUCTURE
 
 
 def run_test(api: ApiClient, arguments: argparse.Namespace) -> int:
-    """Start, follow and judge a run; on Ctrl-C, stop it first."""
+    """Start, follow and judge a run, and return the exit code; Ctrl-C stops the run."""
     run_id = arguments.follow or start(api, arguments)
     print(run_id, flush=True)
     try:
@@ -102,8 +105,8 @@ def run_test(api: ApiClient, arguments: argparse.Namespace) -> int:
 
 
 def start(api: ApiClient, arguments: argparse.Namespace) -> str:
-    """Start a run; returns its id."""
-    order = {
+    """Start a run and return its id; raises as ``ApiClient.post`` does."""
+    body = {
         "users": arguments.users,
         "spawn_rate": arguments.spawn_rate,
         "run_time": arguments.run_time,
@@ -111,30 +114,30 @@ def start(api: ApiClient, arguments: argparse.Namespace) -> str:
         "alerts": arguments.alerts,
     }
     if arguments.host:
-        order["host"] = arguments.host
-    run_id = str(api.post("/api/v1/runs", order)["id"])
+        body["host"] = arguments.host
+    run_id = str(api.post("/api/v1/runs", body)["id"])
     say(f"run {run_id} started")
     return run_id
 
 
 def follow(api: ApiClient, run_id: str, *, in_place: bool) -> None:
-    """Show how the run stands until it has ended, and what its operator should know."""
+    """Show progress and problems until the run has ended; FleetError when the API stays away."""
     shown = answered = time.monotonic()
     told: set[str] = set()
     while True:
-        time.sleep(LOOK_S)
+        time.sleep(STATUS_INTERVAL_S)
         now = time.monotonic()
         try:
             state = api.get("/api/v1/run")
         except (OSError, RefusedError) as error:
-            if now - answered > PATIENCE_S:
-                raise FleetError(f"no answer for {PATIENCE_S:g} s: {error}") from error
+            if now - answered > API_TIMEOUT_S:
+                raise FleetError(f"no answer for {API_TIMEOUT_S:g} s: {error}") from error
             continue
         answered = now
         run = state["run"]
         if not run or run["id"] != run_id or run["state"] != "running":
             break
-        if in_place or now - shown >= PROGRESS_S:
+        if in_place or now - shown >= PROGRESS_INTERVAL_S:
             shown = now
             say(progress(state, age_s(run)), end="\r" if in_place else "\n")
         for problem in state["problems"]:
@@ -146,8 +149,11 @@ def follow(api: ApiClient, run_id: str, *, in_place: bool) -> None:
 
 
 def result(api: ApiClient, run_id: str) -> Run:
-    """Return the ended run with its totals; waits until all that was counted is written."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Return the ended run once all its requests are in the database.
+
+    Raises FleetError when they do not arrive in time.
+    """
+    deadline = time.monotonic() + RESULTS_TIMEOUT_S
     while True:
         try:
             run = api.get(f"/api/v1/runs/{run_id}")
@@ -157,23 +163,23 @@ def result(api: ApiClient, run_id: str) -> Run:
         except (OSError, RefusedError, KeyError) as error:
             reason = str(error)
         if time.monotonic() > deadline:
-            raise FleetError(f"the results did not come within {PATIENCE_S:g} s: {reason}")
-        time.sleep(LOOK_S)
+            raise FleetError(f"the results did not come within {RESULTS_TIMEOUT_S:g} s: {reason}")
+        time.sleep(STATUS_INTERVAL_S)
 
 
 def unwritten(run: Run, state: Run) -> str | None:
-    """Say what is missing of a run's results, by what the master counted; None for nothing."""
+    """Return which results are missing, compared with what the master counted; None for none."""
     if run["state"] == "running":
         return f"run {run['id']} is still running"
-    here = run["totals"][-1]["requests"] if run["totals"] else 0
+    written = run["totals"][-1]["requests"] if run["totals"] else 0
     last = state["run"]
-    counted = state["totals"]["requests"] if last and last["id"] == run["id"] else here
-    return f"{here} of {counted} requests are written" if here < counted else None
+    counted = state["totals"]["requests"] if last and last["id"] == run["id"] else written
+    return f"{written} of {counted} requests are written" if written < counted else None
 
 
 def worst_failures(run: Run) -> list[str]:
     """Return a line for each of the most frequent failures."""
-    rows = sorted(run["failures"], key=lambda row: -int(row["occurrences"]))[:WORST]
+    rows = sorted(run["failures"], key=lambda row: -int(row["occurrences"]))[:FAILURES_SHOWN]
     return [
         f"{row['occurrences']} x {row['method']} {row['name']}: {row['error'][:200]}"
         for row in rows
@@ -200,7 +206,7 @@ def judge(run: Run, max_failure_ratio: float) -> tuple[int, str]:
 
 
 def progress(state: Run, elapsed_s: float) -> str:
-    """Return one line about a run that goes on."""
+    """Return a line about an active run."""
     totals, users = state["totals"], str(state["users"])
     if state["users"] != state["target_users"]:
         users += f" of {state['target_users']}"
@@ -212,12 +218,12 @@ def progress(state: Run, elapsed_s: float) -> str:
 
 
 def age_s(run: Run) -> float:
-    """Return how long a run has been going on, in seconds."""
+    """Return the seconds since a run started."""
     return (datetime.now(UTC) - datetime.fromisoformat(run["started_at"])).total_seconds()
 
 
 def table(run: Run) -> str:
-    """Return the totals as a table, one line an endpoint."""
+    """Return the totals as a table with a line per endpoint."""
     rows = [("", "endpoint", *(column.removesuffix("_ms") for column in COLUMNS), "req/s")]
     rows += [
         (
@@ -239,9 +245,8 @@ def table(run: Run) -> str:
 
 @contextmanager
 def api_of(url: str) -> Iterator[ApiClient]:
-    """Yield the API with the caller's FLEET_TOKEN, or with one that ends with this run."""
-    given = os.environ.get("FLEET_TOKEN", "")
-    if given:
+    """Yield the API with the caller's FLEET_TOKEN, or with a token that is deleted at the end."""
+    if given := api_token(os.environ):
         yield ApiClient(url, given)
         return
     settings = PostgresSettings.from_env(os.environ)
@@ -250,18 +255,18 @@ def api_of(url: str) -> Iterator[ApiClient]:
     try:
         yield ApiClient(url, token)
     finally:
-        _forget(settings, token)
+        _delete_token(settings, token)
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Tell the story, on stderr."""
+    """Print to stderr, because stdout is for the result."""
     print(text, file=sys.stderr, end=end, flush=True)
 
 
-def _forget(settings: PostgresSettings, token: str) -> None:
+def _delete_token(settings: PostgresSettings, token: str) -> None:
     try:
         with postgres.connect(settings) as connection:
-            tokens.forget(connection, token)
+            tokens.delete(connection, token)
     except StoreUnavailable as error:
         say(f"the token of this run stays valid until it expires: {error}")
 

@@ -1,4 +1,4 @@
-"""The console: sign-in and roles for the whole stack, the API, and the history of runs."""
+"""The console: sign-in and roles for the whole stack, its API, and the history of runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def create_app() -> Flask:
 
     Tests build theirs with ``locust_fleet.console.app.build``.
     """
-    # Imported here, so that the command line can use a part without loading the whole.
+    # Imported here, so that commands can import a part of the console without loading all of it.
     from locust_fleet import logs
     from locust_fleet.console import app
     from locust_fleet.runtime import log_context

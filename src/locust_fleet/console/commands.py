@@ -1,4 +1,7 @@
-"""Manage accounts and tokens from the host: docker compose exec console locust-fleet user …"""
+"""``locust-fleet user``, ``token`` and ``migrate``, which work on the database alone.
+
+On a host: docker compose exec console locust-fleet user list.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from locust_fleet.console.access import accounts, audit, tokens
 from locust_fleet.console.access.accounts import AccountError, LastAdmin
 from locust_fleet.console.access.passwords import generate_password, hash_password, problem
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.database import Connection
 from locust_fleet.runtime import postgres
+from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import MigrateSettings
 from locust_fleet.settings.fleet import LogSettings
 from locust_fleet.settings.stores import PostgresSettings
@@ -26,6 +29,12 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 ROLES = [role.value for role in Role]
 
 Command = Callable[[Connection, argparse.Namespace], None]
+
+
+def add_migrate_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``migrate``."""
+    parser = subparsers.add_parser("migrate", help="bring the database up to date")
+    parser.set_defaults(run=migrate)
 
 
 def add_user_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,21 +71,21 @@ def add_token_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentPar
     commands = parser.add_subparsers(required=True, metavar="ACTION")
 
     _command(commands, "list", "print all tokens", _list_tokens)
-    create = _command(commands, "create", "create a token and print it, this once", _create_token)
+    create = _command(commands, "create", "create a token and print it once", _create_token)
     create.add_argument("--name", required=True)
     create.add_argument("--role", choices=ROLES, default="operator")
     create.add_argument(
         "--expires", type=_life, default=timedelta(days=90), metavar="TIME", help="30m, 24h, 90d"
     )
     create.add_argument(
-        "--print-token-only", action="store_true", help="nothing but the token is said"
+        "--print-token-only", action="store_true", help="print nothing but the token"
     )
     revoke = _command(commands, "revoke", "revoke a token", _revoke_token)
     revoke.add_argument("id", type=int)
 
 
 def migrate(_: argparse.Namespace) -> int:
-    """Bring the schema up to date and see to it that there is an admin.
+    """Bring the schema up to date, and create the first admin and the reader of the monitoring.
 
     Raises SettingsError, StoreUnavailable or MigrationError.
     """
@@ -187,7 +196,7 @@ def _create_token(connection: Connection, arguments: argparse.Namespace) -> None
     token = tokens.create(connection, arguments.name, role, arguments.expires, ACTOR)
     _note(connection, "create token", {"token": arguments.name, "role": role.value})
     if not arguments.print_token_only:
-        print("Keep it now: it is not shown again.", file=sys.stderr)
+        print("Copy it now; it is not shown again.", file=sys.stderr)
     print(token)
 
 

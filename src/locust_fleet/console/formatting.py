@@ -1,4 +1,4 @@
-"""Write numbers and times the way people read them. Pure; templates use these as filters."""
+"""Format numbers and times for people. Pure; templates use these functions as filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOTHING = "\u2013"
 
 
 def moment(value: datetime | str | None) -> str:
-    """Write a time to the second, in UTC."""
+    """Format a time to the second, in UTC."""
     if value is None:
         return NOTHING
     time = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -18,7 +18,7 @@ def moment(value: datetime | str | None) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """Write a duration with its two largest units."""
+    """Format a duration with its two largest units."""
     if seconds is None:
         return NOTHING
     whole = max(0, round(seconds))
@@ -32,7 +32,7 @@ def span(seconds: float | None) -> str:
 
 
 def took(run: Mapping[str, Any]) -> float | None:
-    """Return how long a run took, or takes so far; None when nobody knows when it ended."""
+    """Return how long a run took, or has taken so far, in seconds; None when its end is unknown."""
     if run.get("started_at") is None:
         return None
     if run.get("ended_at") is None and run["state"] != "running":
@@ -42,24 +42,24 @@ def took(run: Mapping[str, Any]) -> float | None:
 
 
 def count(value: int | None) -> str:
-    """Write a whole number with thin spaces between thousands."""
+    """Format a whole number with thin spaces between thousands."""
     return NOTHING if value is None else f"{value:,}".replace(",", "\u2009")
 
 
 def decimal(value: float | None) -> str:
-    """Write a number with as many decimals as it is worth."""
+    """Format a number with one decimal, and from 100 on with none."""
     if value is None:
         return NOTHING
     return count(round(value)) if abs(value) >= 100 else f"{value:.1f}"
 
 
 def ms(value: float | None) -> str:
-    """Write milliseconds; Locust's own rounding leaves two digits of them."""
+    """Format milliseconds with one decimal, and from 10 on with none."""
     return decimal(value) if value is None or value < 10 else count(round(value))
 
 
 def share(part: int | None, whole: int | None) -> str:
-    """Write a part of a whole in percent."""
+    """Format a part of a whole in percent."""
     if part is None or not whole:
         return NOTHING
     percent = 100 * part / whole
@@ -68,7 +68,7 @@ def share(part: int | None, whole: int | None) -> str:
 
 
 def details(detail: Mapping[str, Any]) -> str:
-    """Write what belongs to an event on one line."""
+    """Format the details of an event on one line."""
     return ", ".join(
         f"{key.replace('_', ' ')}: {value}" for key, value in detail.items() if value is not None
     )

@@ -1,4 +1,4 @@
-"""The Postgres role of the monitoring: it sees results and statistics, and changes nothing."""
+"""The Postgres role of the monitoring: it reads results and statistics, and changes nothing."""
 
 from __future__ import annotations
 
@@ -6,44 +6,43 @@ import logging
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import TupleRow
+
+from locust_fleet.runtime.postgres import Connection
 
 NAME = "fleet_reader"
-# What dashboards show. Not here: accounts, tokens and who did what.
+# What dashboards show; not accounts, tokens and the audit log.
 TABLES = (
     *("runs", "run_samples", "run_progress", "run_totals", "run_failures", "run_events"),
     "run_arrivals",
 )
-# A dashboard must not take the connections or the time of who writes results.
+# A dashboard must not take connections or time away from writing results.
 CONNECTION_LIMIT = 20
 LONGEST_QUERY = "30s"
+# The errors of a hosted Postgres that lets only its administrator create roles.
+REFUSALS = (psycopg.ProgrammingError, psycopg.NotSupportedError)
 
 logger = logging.getLogger(__name__)
 
 
-# A hosted Postgres may reserve roles to its administrator, or know none.
-REFUSALS = (psycopg.ProgrammingError, psycopg.NotSupportedError)
+def ensure(connection: Connection, password: str) -> bool:
+    """Create the role or bring it up to date; returns False where this server refuses.
 
-
-def ensure(connection: psycopg.Connection[TupleRow], password: str) -> bool:
-    """Make the role, or bring it up to date; False where this server does not let us.
-
-    Results are kept all the same, so that is a warning. What an administrator has made is taken
-    as it is, and given the tables, which are ours.
+    A refusal is logged as a warning, because results are stored all the same. A role that an
+    administrator created is used as it is, and gets the right to read the tables.
     """
     try:
         try:
             with connection.transaction():
-                _make(connection, password)
+                _create(connection, password)
         except REFUSALS:
             if not _is_there(connection):
                 raise
         with connection.transaction():
-            _give_tables(connection)
+            _grant_tables(connection)
     except REFUSALS as error:
         logger.warning(
-            "the role %s for monitoring could not be made: %s; its administrator can make it"
-            " with the password in secrets/reader_password",
+            "the role %s for monitoring cannot be created: %s; an administrator of Postgres can"
+            " create it with the password in secrets/reader_password",
             NAME,
             error.diag.message_primary,
         )
@@ -51,16 +50,16 @@ def ensure(connection: psycopg.Connection[TupleRow], password: str) -> bool:
     return True
 
 
-def _is_there(connection: psycopg.Connection[TupleRow]) -> bool:
+def _is_there(connection: Connection) -> bool:
     found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (NAME,))
     return found.fetchone() is not None
 
 
-def _make(connection: psycopg.Connection[TupleRow], password: str) -> None:
+def _create(connection: Connection, password: str) -> None:
     role = sql.Identifier(NAME)
     if not _is_there(connection):
         connection.execute(sql.SQL("CREATE ROLE {}").format(role))
-    # As the server keeps it, so that its log never holds the password.
+    # Encrypted here, so that the log of the server never contains the password.
     scrambled = connection.pgconn.encrypt_password(password.encode(), NAME.encode())
     connection.execute(
         sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
@@ -73,7 +72,7 @@ def _make(connection: psycopg.Connection[TupleRow], password: str) -> None:
     connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(role))
 
 
-def _give_tables(connection: psycopg.Connection[TupleRow]) -> None:
+def _grant_tables(connection: Connection) -> None:
     role = sql.Identifier(NAME)
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
     tables = sql.SQL(", ").join(map(sql.Identifier, TABLES))

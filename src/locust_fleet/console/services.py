@@ -1,4 +1,4 @@
-"""What the routes work with, put together once per process."""
+"""What the routes work with, made once per process."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from locust_fleet.console.access.directory import Directory
 from locust_fleet.console.access.login_throttle import LoginThrottle
 from locust_fleet.console.access.passwords import Passwords
 from locust_fleet.console.access.sessions import LoginSessions
-from locust_fleet.console.database import Connect, Database
+from locust_fleet.console.database import Database
 from locust_fleet.console.runs.history import History
 from locust_fleet.console.runs.leader import Leader
 from locust_fleet.console.runs.master_client import MasterClient
 from locust_fleet.runtime import postgres
+from locust_fleet.runtime.postgres import Connect
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.console import ConsoleSettings
 
-# A sign-in waits for Redis at most twice this long, and then counts without it.
-REDIS_S = 0.5
+# A sign-in asks Redis at most twice, and then counts failed sign-ins in memory.
+REDIS_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True)
 class Stores:
-    """The way to Postgres and to Redis; neither is connected before it is needed."""
+    """How to reach Postgres and Redis; neither is connected before it is needed."""
 
     connect: Connect
     redis: Redis
 
     @classmethod
     def of(cls, settings: ConsoleSettings) -> Stores:
-        """Return the ways to the stores of these settings."""
+        """Return the stores of these settings."""
         return cls(
-            partial(postgres.connect, settings.postgres), redis_client(settings.redis, REDIS_S)
+            partial(postgres.connect, settings.postgres),
+            redis_client(settings.redis, REDIS_TIMEOUT_S),
         )
 
 
@@ -50,7 +52,7 @@ class Services:
     audit: AuditLog
     sessions: LoginSessions
     passwords: Passwords
-    slowdown: LoginThrottle
+    login_throttle: LoginThrottle
     redis: Redis
     leader: Leader
     master: MasterClient
@@ -58,7 +60,7 @@ class Services:
 
     @classmethod
     def of(cls, settings: ConsoleSettings, stores: Stores) -> Services:
-        """Make the parts; nothing is connected and nothing runs yet."""
+        """Make the services; nothing is connected and nothing runs yet."""
         database = Database(stores.connect)
         leader = Leader(stores.redis)
         master = MasterClient(settings.master_url, settings.front_secret, leader)
@@ -70,7 +72,7 @@ class Services:
             audit=AuditLog(stores.connect),
             sessions=LoginSessions(settings.session_key, settings.session_hours),
             passwords=Passwords(),
-            slowdown=LoginThrottle(stores.redis),
+            login_throttle=LoginThrottle(stores.redis),
             redis=stores.redis,
             leader=leader,
             master=master,

@@ -1,4 +1,4 @@
-"""A small shop to aim at: the default target, so that nothing outside is ever hit by accident."""
+"""A small shop, the default target: so no load goes outside the stack by accident."""
 
 from locust_fleet.demo.app import create_app
 

@@ -1,6 +1,6 @@
-"""Serve a shop and count what was served, so that requests made can be compared with requests seen.
+"""Serve a shop and count its requests, to compare them with those that Locust counts.
 
-Answers are small and mostly made in advance: the generator is to be the slower side.
+Answers are small and mostly made in advance, so that the load generator is the slower side.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from locust_fleet.demo.catalogue import PRODUCTS
 
 SLOWEST_MS = 60_000
 UPLOAD_CHUNK_BYTES = 256 * 1024
-# It guards nothing: any password signs in. Being fixed, it lets tokens survive a restart.
+# It protects nothing, as any password signs in. A fixed key lets tokens survive a restart.
 TOKEN_KEY = b"locust-fleet demo target"
-# Asking for the counts must not change them, nor may the health check.
+# Reading the counts must not change them, nor may the health check.
 UNCOUNTED = frozenset({"/stats", "/stats/reset", "/health"})
 HOME_PAGE = """<!doctype html>
 <html lang="en">
@@ -33,15 +33,15 @@ HOME_PAGE = """<!doctype html>
 
 
 def create_app() -> Flask:
-    """Build the shop.
+    """Return the shop.
 
-    Every answer but a page or a redirect is JSON; errors are ``{"error": sentence}``. The counts
-    live in this process: serve it with one.
+    Answers are JSON, except pages and redirects; errors are ``{"error": sentence}``. The counts are
+    in this process, so serve it with a single process.
     """
     app = Flask(__name__, static_folder=None)
     served: Counter[str] = Counter()
     _add_shop(app)
-    _add_odd_ones(app)
+    _add_test_routes(app)
     _add_counts(app, served)
     app.register_error_handler(HTTPException, _error)
     return app
@@ -85,8 +85,8 @@ def _add_shop(app: Flask) -> None:
         return answer
 
 
-def _add_odd_ones(app: Flask) -> None:
-    """Add what a shop has not, but a load test wants to see: slow, failing, large, elsewhere."""
+def _add_test_routes(app: Flask) -> None:
+    """Add what a load test needs besides a shop: slow, failing, large and redirected requests."""
 
     @app.post("/upload")
     def upload() -> Response:
@@ -149,7 +149,7 @@ def _add_counts(app: Flask, served: Counter[str]) -> None:
 
 
 def token_of(user: str) -> str:
-    """Return the bearer token of a user: the name, and proof that it came from /login."""
+    """Return the bearer token of a user: the name, and a proof that /login made it."""
     name = user.encode().hex()
     return f"{name}.{blake2b(name.encode(), key=TOKEN_KEY, digest_size=16).hexdigest()}"
 
@@ -194,7 +194,7 @@ def _refusal(sentence: str) -> Response:
 def _error(error: HTTPException) -> Response:
     answer = jsonify(error=error.description)
     answer.status_code = error.code or 500
-    # Such as Allow of a 405; the type and length of the page that this replaces are not wanted.
+    # Such as Allow of a 405, but not type and length of the page that this replaces.
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             answer.headers[name] = value

@@ -1,4 +1,4 @@
-"""What the demo shop sells; fixed, so that a scenario can check every answer."""
+"""The products of the demo shop; fixed, so that a scenario can check every answer."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Decide what a master does next. Pure: candidate.py and leadership.py look and act.
+"""Decide what a master does next. Pure: candidate.py and leadership.py read Redis and act.
 
-A leader goes on whatever happens to Redis, and yields only to a higher epoch. So nobody may take
-a lease that has run out only because it could not be renewed, or was forgotten: whoever saw that
-Redis was away, or knows less than before, lets the leader come back first.
+A leader keeps leading whatever happens to Redis, and steps down only for a higher epoch. A lease
+that is missing may therefore belong to a leader that could not renew it, or may have been lost with
+the data of Redis. A standby that saw Redis away, or saw its epoch go down, gives the leader one
+lease timeout to come back before it asks for the lease.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from enum import Enum
 class Step(Enum):
     """What a master does next."""
 
-    WAIT = "wait"  # stand by, and look again
+    STAND_BY = "stand by"  # wait, and read the lease again
     CAMPAIGN = "campaign"  # nobody leads: ask for the lease
-    LEAD = "lead"  # go on
-    RISE = "rise"  # go on under a higher epoch: Redis knows less than was known before
-    YIELD = "yield"  # another one leads: end, and touch nothing
+    LEAD = "lead"  # keep leading
+    RAISE_EPOCH = "raise epoch"  # keep leading under a higher epoch: Redis has lost the present one
+    STEP_DOWN = "step down"  # another master leads: end, and change nothing
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What one look at Redis showed: who holds the lease, if anybody, and the highest epoch."""
+class LeaseView:
+    """What Redis says at one moment: who holds the lease (None for nobody), the highest epoch."""
 
     holder: str | None
     epoch: int
@@ -32,52 +33,58 @@ class Sight:
 
 @dataclass(frozen=True)
 class Standby:
-    """A master that stands by, and what it has seen so far; times in seconds of one clock."""
+    """A master that stands by, and what it has seen so far; times are seconds of one clock."""
 
-    me: str
+    name: str
     # How long a lease is valid.
     timeout_s: float
-    # The highest epoch that it has heard of, and the one that Redis had at last.
-    known: int
-    in_redis: int
-    # Until then the lease is the leader's, even if nobody holds it.
-    kept_until: float = -math.inf
+    # The highest epoch that it knows of, and the epoch that Redis had at the last look.
+    highest_epoch: int
+    redis_epoch: int
+    # Until then a missing lease is left to the former leader.
+    reserved_until: float = -math.inf
 
-    def look(self, sight: Sight | None, now: float) -> tuple[Standby, Step]:
-        """Return what it is after a look at Redis, and does next; None is a Redis that is away."""
-        if sight is None:
-            return replace(self, kept_until=now + self.timeout_s), Step.WAIT
-        lost = sight.epoch < self.in_redis
-        seen = replace(
+    def observe(self, view: LeaseView | None, now: float) -> tuple[Standby, Step]:
+        """Return the standby after a look at Redis, and its next step; None: Redis is away."""
+        if view is None:
+            return replace(self, reserved_until=now + self.timeout_s), Step.STAND_BY
+        redis_lost_data = view.epoch < self.redis_epoch
+        after = replace(
             self,
-            known=max(self.known, sight.epoch),
-            in_redis=sight.epoch,
-            kept_until=now + self.timeout_s if lost else self.kept_until,
+            highest_epoch=max(self.highest_epoch, view.epoch),
+            redis_epoch=view.epoch,
+            reserved_until=now + self.timeout_s if redis_lost_data else self.reserved_until,
         )
-        # Of the process before this one in the same container.
-        own = sight.holder == self.me
-        free = sight.holder is None and now >= seen.kept_until
-        return seen, Step.CAMPAIGN if own or free else Step.WAIT
+        # Held by the former process of this container.
+        own = view.holder == self.name
+        free = view.holder is None and now >= after.reserved_until
+        return after, Step.CAMPAIGN if own or free else Step.STAND_BY
 
 
-def stand_by(me: str, timeout_s: float, known: int) -> Standby:
-    """Return a master that has just started, and what others than Redis know."""
-    return Standby(me, timeout_s, known, known)
+def stand_by(name: str, timeout_s: float, highest_epoch: int) -> Standby:
+    """Return a master that has just started; the epoch is the highest known outside Redis."""
+    return Standby(name, timeout_s, highest_epoch, highest_epoch)
 
 
-def lead(mine: int, in_redis: int | None, elsewhere: int) -> Step:
-    """Say what a leader does that knows the highest epoch in Redis, and the highest elsewhere.
+def lead(own_epoch: int, redis_epoch: int | None, reported_epoch: int) -> Step:
+    """Return what a leader does next.
 
-    ``in_redis`` is None while Redis is away. Elsewhere is what workers and Postgres say: if Redis
-    answers and does not know of it, its data was lost since.
+    ``redis_epoch`` is the highest epoch in Redis, None while Redis is away. ``reported_epoch`` is
+    the highest that workers and Postgres know; if Redis answers with a lower one, its data was
+    lost.
     """
-    if in_redis is None:
-        return Step.YIELD if elsewhere > mine else Step.LEAD
-    if in_redis > mine:
-        return Step.YIELD
-    return Step.RISE if in_redis < mine or elsewhere > mine else Step.LEAD
+    if redis_epoch is None:
+        return Step.STEP_DOWN if reported_epoch > own_epoch else Step.LEAD
+    if redis_epoch > own_epoch:
+        return Step.STEP_DOWN
+    lost = redis_epoch < own_epoch or reported_epoch > own_epoch
+    return Step.RAISE_EPOCH if lost else Step.LEAD
 
 
-def next_epoch(known: int, clock_ms: int) -> int:
-    """Return the least epoch to take; the clock keeps epochs rising where all else is lost."""
-    return max(known + 1, clock_ms)
+def next_epoch(highest_epoch: int, clock_ms: int) -> int:
+    """Return the least epoch to lead under.
+
+    It is above the highest known one, and at least the clock (milliseconds since 1970), so that
+    epochs keep rising when every store has lost them.
+    """
+    return max(highest_epoch + 1, clock_ms)

@@ -46,7 +46,7 @@ CONTRACT = (
         },
     ),
     *upstream_of(
-        "locust_fleet/cli/main.py",
+        "locust_fleet/cli/run_locust.py",
         {
             "certifi:where": ("36d5ec14074f", "Locust's sessions ignore SSL_CERT_FILE"),
         },

@@ -298,7 +298,7 @@ def _failover(
         reports.sequence,
         reports.acknowledger,
     )
-    takeover.leadership.on_rise = checkpointer.mark_dirty
+    takeover.leadership.on_epoch_raised = checkpointer.mark_dirty
     stepdown = StepDown(locust.runner, results.recorder, checkpointer, takeover.leadership)
     return Failover(resume, checkpointer, stepdown)
 

@@ -81,7 +81,7 @@ class FleetServer(Server):
             except Unreadable as error:
                 self._drops.note(error.cause, f"from {shown(frames[0])}: {error}")
             else:
-                self._leadership.hear(epoch)
+                self._leadership.report_epoch(epoch)
                 return sender, message
 
     def send_to_client(self, message: Message) -> None:

@@ -6,7 +6,6 @@ from locust import argument_parser
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_STOPPING, MasterRunner
 
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,6 +34,7 @@ from locust_fleet.policy.limits import LONGEST_NAME
 from locust_fleet.policy.thresholds import Thresholds, read_thresholds
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION
 from locust_fleet.runtime.csp import policy_for
+from locust_fleet.runtime.front import SECRET_HEADER, matches_secret
 from locust_fleet.runtime.json_body import LARGEST_BODY, read_json
 from locust_fleet.settings.master import MasterSettings
 
@@ -96,8 +96,7 @@ class MasterWeb:
         app.add_url_rule("/fleet/run", view_func=self._run)
 
     def _check_front_secret(self) -> Answer:
-        given = request.headers.get("X-Fleet-Front", "")
-        if hmac.compare_digest(given.encode(), self._secret.encode()):
+        if matches_secret(request.headers.get(SECRET_HEADER, ""), self._secret):
             return None
         return jsonify({"error": "requests come through the front (nginx) only"}), 403
 

@@ -1,1 +1,1 @@
-"""Tell people: a durable outbox in Postgres, and the notifier that carries it to the channels."""
+"""Notifications: a durable outbox in Postgres, and the notifier that delivers it to channels."""

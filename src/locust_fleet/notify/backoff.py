@@ -1,43 +1,26 @@
-"""Decide what follows from a channel's answer. Pure: notifier.py sends and writes it down."""
+"""Decide what follows from the answer of a channel. Pure: notifier.py sends and records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-FIRST_S = 1.0
-# Of a message: long enough to be no burden, short enough to arrive soon after a long outage.
-LONGEST_S = 900.0
-# Of a channel: it is asked so often whether it is back.
-LONGEST_CHANNEL_S = 15.0
+from locust_fleet.notify.channels.answer import Answer, Result
+
+FIRST_PAUSE_S = 1.0
+# The longest pause of a message: rare enough to be no burden, and soon after a long outage.
+LONGEST_MESSAGE_PAUSE_S = 900.0
+# The longest pause of a channel: how often it is tried while it is away.
+LONGEST_CHANNEL_PAUSE_S = 15.0
 LONGEST_RETRY_AFTER_S = 3600.0
-# A refusal may be a setting that somebody is just mending: two minutes of tries.
-REFUSALS = 8
-
-
-class Result(Enum):
-    """What a channel made of a message."""
-
-    DELIVERED = "delivered"
-    LATER = "later"  # it cannot take it now: try again
-    REFUSED = "refused"  # it will not take this one as it is
+# A refusal may come from a setting that somebody is correcting: about two minutes of tries.
+MOST_REFUSALS = 8
+# So many failures in a row are an outage of the channel.
+FAILURES_OF_OUTAGE = 3
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the vendor said, in its own words, and what it means.
-
-    ``retry_after_s`` is what it asks to wait, in seconds.
-    """
-
-    result: Result
-    text: str
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How things stood before the try: of the message, and of its channel."""
+class Tries:
+    """The tries so far: of a message (all, and those refused), and of its channel in a row."""
 
     attempts: int
     refusals: int
@@ -45,32 +28,33 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Next:
-    """What to write down: the delivery's state, and the pauses of both in seconds."""
+class Outcome:
+    """What to record: the state of the delivery, and the pauses of both in seconds."""
 
     state: str
     message_pause_s: float
     channel_pause_s: float
-    # The channel is back after a while: what waited for it need not wait on.
+    # An outage of the channel is over: its waiting messages are due at once.
     recovered: bool = False
 
 
 def backoff_s(failures: int, longest_s: float) -> float:
-    """Return how long to wait after so many failures in a row, in seconds; 1, 2, 4 and so on."""
-    # More doublings than that are beyond every limit, and would overflow.
-    return min(FIRST_S * 2.0 ** min(max(failures, 1) - 1, 30), longest_s)
+    """Return the pause after so many failures in a row, in seconds: 1, 2, 4 and so on."""
+    # 30 doublings are beyond every limit; many more would overflow.
+    return min(FIRST_PAUSE_S * 2.0 ** min(max(failures, 1) - 1, 30), longest_s)
 
 
-def decide(answer: Answer, standing: Standing, spacing_s: float) -> Next:
-    """Return what follows from an answer; ``spacing_s`` is the vendor's least pause."""
+def decide(answer: Answer, tries: Tries, spacing_s: float) -> Outcome:
+    """Return what follows from an answer; ``spacing_s`` is the least pause of the vendor."""
     if answer.result is Result.DELIVERED:
-        return Next("delivered", 0, spacing_s, recovered=standing.failures_in_row >= 3)
+        recovered = tries.failures_in_row >= FAILURES_OF_OUTAGE
+        return Outcome("delivered", 0, spacing_s, recovered)
     if answer.result is Result.REFUSED:
-        refusals = standing.refusals + 1
-        state = "failed" if refusals >= REFUSALS else "pending"
-        # The channel is well: others need not wait for this one.
-        return Next(state, backoff_s(refusals, LONGEST_S), spacing_s)
+        refusals = tries.refusals + 1
+        state = "failed" if refusals >= MOST_REFUSALS else "pending"
+        # The channel works, so other messages need not wait for this one.
+        return Outcome(state, backoff_s(refusals, LONGEST_MESSAGE_PAUSE_S), spacing_s)
     asked_s = min(answer.retry_after_s or 0, LONGEST_RETRY_AFTER_S)
-    message_s = max(backoff_s(standing.attempts + 1, LONGEST_S), asked_s)
-    channel_s = max(backoff_s(standing.failures_in_row + 1, LONGEST_CHANNEL_S), asked_s, spacing_s)
-    return Next("pending", message_s, channel_s)
+    message_s = backoff_s(tries.attempts + 1, LONGEST_MESSAGE_PAUSE_S)
+    channel_s = backoff_s(tries.failures_in_row + 1, LONGEST_CHANNEL_PAUSE_S)
+    return Outcome("pending", max(message_s, asked_s), max(channel_s, asked_s, spacing_s))

@@ -1,4 +1,4 @@
-"""What is to be told, before any channel gives it a form. Pure."""
+"""A notification, before a channel gives it its form. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 SEVERITIES = ("critical", "warning", "info")
-# Makes ids from keys, so that the same event has the same id whoever writes it.
+# The namespace of ids that are made from keys: an event has the same id in every process.
 NAMESPACE = uuid.UUID("6f0a2b1e-94b5-4a86-9a5d-0f0f6a1d7c33")
 
 
 @dataclass(frozen=True)
 class Message:
-    """One thing that happened. ``summary`` says it in one line.
+    """An event that people are told about; ``summary`` says it in one line.
 
-    ``status`` is firing or resolved for alerts; started, finished, stopped, lost or leader changed
-    for runs.
-    Messages of one ``thread`` reach a channel in their order.
+    ``status`` is firing or resolved for alerts, and started, finished, stopped, lost or leader
+    changed for runs. Messages of one ``thread`` reach a channel in the order they were stored in.
     """
 
     alert_name: str
@@ -38,7 +37,7 @@ class Message:
 
     @property
     def good(self) -> bool:
-        """Tell whether this ends something bad."""
+        """Tell whether this says that a problem is over."""
         return self.status == "resolved"
 
     def to_json(self) -> dict[str, Any]:
@@ -59,13 +58,13 @@ class Message:
 
     @classmethod
     def from_json(cls, message_id: uuid.UUID, thread: str, content: Mapping[str, Any]) -> Message:
-        """Return a message of the outbox, also one that a later version stored."""
+        """Return a message from the outbox; fields of later versions are ignored."""
         names = {one.name for one in fields(cls)} - {"id", "thread"}
-        known = {name: value for name, value in content.items() if name in names}
-        known["at"] = datetime.fromisoformat(content["at"])
-        return cls(id=message_id, thread=thread, **known)
+        values = {name: value for name, value in content.items() if name in names}
+        values["at"] = datetime.fromisoformat(content["at"])
+        return cls(id=message_id, thread=thread, **values)
 
 
 def id_of(key: str) -> uuid.UUID:
-    """Return the id of what a key names, the same each time."""
+    """Return the id for a key, the same each time."""
     return uuid.uuid5(NAMESPACE, key)

@@ -1,28 +1,26 @@
-"""Store messages, and keep how far each channel is with them. All in Postgres, in plain SQL.
+"""The outbox in Postgres: messages, and how far each channel is with them.
 
-Whoever has something to tell stores it in a transaction of its own work; the notifier, which
-alone knows the channels, makes one delivery per channel of it and tries them one by one.
+A process that has something to tell stores a message in the transaction of its own work. The
+notifier, which alone knows the channels, creates a delivery per channel and tries them one by one.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString
 
-import psycopg
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from locust_fleet.notify.backoff import Answer, Next, Result, Standing
+from locust_fleet.notify.backoff import Outcome, Tries
+from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.notify.message import Message
+from locust_fleet.runtime.postgres import Connection
 
-Connection = psycopg.Connection[TupleRow]
-Connect = Callable[[], Connection]
-
-# What is settled is kept so long, for whoever asks what was told.
+# How long delivered and discarded messages are kept, for questions about them.
 KEEP = timedelta(days=30)
 LONGEST_ANSWER = 500
 
@@ -33,11 +31,11 @@ class Delivery:
 
     message: Message
     channel: str
-    standing: Standing
+    tries: Tries
 
 
 def store(connection: Connection, message: Message) -> bool:
-    """Store a message; False when one of its id is there already."""
+    """Store a message; returns False when a message with its id is stored already."""
     stored = connection.execute(
         "INSERT INTO outbox_messages (id, thread, content) VALUES (%s, %s, %s)"
         " ON CONFLICT DO NOTHING",
@@ -49,9 +47,9 @@ def store(connection: Connection, message: Message) -> bool:
 def store_unless_seen(
     connection: Connection, message: Message, key: str, within: timedelta
 ) -> bool:
-    """Store a message unless one of the same key was stored a moment ago; tells whether it was.
+    """Store a message unless one with the same key was seen ``within`` this time.
 
-    Of two that come at once, one waits here for the other.
+    Returns whether it was stored. Of two calls at once with one key, one waits for the other.
     """
     with connection.transaction():
         fresh = connection.execute(
@@ -63,10 +61,10 @@ def store_unless_seen(
         return fresh is not None and store(connection, message)
 
 
-def address(connection: Connection, channels: Sequence[str]) -> int:
-    """Make a delivery per channel of each message that has none yet; returns of how many.
+def create_deliveries(connection: Connection, channels: Sequence[str]) -> int:
+    """Create a delivery per channel for each new message; returns how many messages were new.
 
-    Without channels nobody is told, then or later.
+    Without channels a message gets no delivery, then or later.
     """
     with connection.transaction():
         connection.cursor().executemany(
@@ -90,18 +88,19 @@ def address(connection: Connection, channels: Sequence[str]) -> int:
 
 
 def claim(connection: Connection, channel: str) -> Delivery | None:
-    """Lock a channel and its next delivery until the end of the transaction; None: nothing to do.
+    """Lock a channel and its next delivery until the end of the transaction; None: nothing is due.
 
-    Nothing is due while the channel rests, while another notifier tries it, or while an earlier
-    message of the same thread waits.
+    Nothing is due during a pause of the channel, while another notifier uses it, or while an
+    earlier message of the same thread waits.
     """
-    standing = connection.execute(
+    found = connection.execute(
         "SELECT failures_in_row FROM outbox_channels"
         " WHERE channel = %s AND not_before <= clock_timestamp() FOR UPDATE SKIP LOCKED",
         (channel,),
     ).fetchone()
-    if standing is None:
+    if found is None:
         return None
+    (failures_in_row,) = found
     row = connection.execute(
         "SELECT due.message_id, due.thread, message.content, due.attempts, due.refusals"
         " FROM outbox_deliveries AS due JOIN outbox_messages AS message"
@@ -120,12 +119,12 @@ def claim(connection: Connection, channel: str) -> Delivery | None:
     return Delivery(
         Message.from_json(message_id, thread, content),
         channel,
-        Standing(attempts, refusals, standing[0]),
+        Tries(attempts, refusals, failures_in_row),
     )
 
 
-def settle(connection: Connection, delivery: Delivery, answer: Answer, then: Next) -> None:
-    """Write down what a try brought, in the transaction of its claim."""
+def record(connection: Connection, delivery: Delivery, answer: Answer, outcome: Outcome) -> None:
+    """Record the result of a try, in the transaction of its ``claim``."""
     connection.execute(
         "UPDATE outbox_deliveries SET state = %(state)s, attempts = attempts + 1,"
         "   refusals = refusals + %(refused)s, last_answer = %(answer)s,"
@@ -135,10 +134,10 @@ def settle(connection: Connection, delivery: Delivery, answer: Answer, then: Nex
         {
             "id": delivery.message.id,
             "channel": delivery.channel,
-            "state": then.state,
+            "state": outcome.state,
             "refused": int(answer.result is Result.REFUSED),
             "answer": storable(answer.text),
-            "pause": then.message_pause_s,
+            "pause": outcome.message_pause_s,
         },
     )
     connection.execute(
@@ -149,13 +148,13 @@ def settle(connection: Connection, delivery: Delivery, answer: Answer, then: Nex
         " WHERE channel = %(channel)s",
         {
             "channel": delivery.channel,
-            "pause": then.channel_pause_s,
+            "pause": outcome.channel_pause_s,
             "later": answer.result is Result.LATER,
             "delivered": int(answer.result is Result.DELIVERED),
             "failed": int(answer.result is not Result.DELIVERED),
         },
     )
-    if then.recovered:
+    if outcome.recovered:
         connection.execute(
             "UPDATE outbox_deliveries SET next_try_at = clock_timestamp()"
             " WHERE channel = %s AND state = 'pending'",
@@ -163,8 +162,8 @@ def settle(connection: Connection, delivery: Delivery, answer: Answer, then: Nex
         )
 
 
-def remove_settled(connection: Connection, keep: timedelta = KEEP) -> int:
-    """Delete old messages of which nothing is left to do; returns how many."""
+def remove_finished(connection: Connection, keep: timedelta = KEEP) -> int:
+    """Delete messages older than ``keep`` without an open delivery; returns how many."""
     connection.execute("DELETE FROM outbox_seen WHERE at < now() - %s::interval", (keep,))
     return connection.execute(
         "DELETE FROM outbox_messages AS message WHERE stored_at < now() - %s::interval"
@@ -176,9 +175,9 @@ def remove_settled(connection: Connection, keep: timedelta = KEEP) -> int:
 
 @dataclass(frozen=True)
 class OutboxCounts:
-    """How a channel is doing; ``oldest_pending_s`` is an age in seconds, 0 when nothing waits.
+    """The deliveries of a channel; ``oldest_pending_s`` is an age in seconds, 0 for none.
 
-    What failed waits, too, for somebody who retries or discards it.
+    The age includes failed deliveries, which wait for somebody who retries or discards them.
     """
 
     channel: str
@@ -189,12 +188,12 @@ class OutboxCounts:
     failures: int
 
 
-# What no notifier has seen yet waits too: under the name of no channel.
+# The name under which messages count that have no deliveries yet.
 NO_CHANNEL = ""
 
 
 def read_counts(connection: Connection) -> list[OutboxCounts]:
-    """Return the counts of all channels that there were."""
+    """Return the counts of all channels, also of former ones, and of NO_CHANNEL."""
     with connection.cursor(row_factory=class_row(OutboxCounts)) as cursor:
         return cursor.execute(
             "SELECT channel, coalesce(waiting.pending, 0) AS pending,"
@@ -215,8 +214,8 @@ def read_counts(connection: Connection) -> list[OutboxCounts]:
 
 
 @dataclass(frozen=True)
-class Unsettled:
-    """A delivery that waits or was refused, for the admin's page."""
+class OpenDelivery:
+    """A delivery that waits or has failed, for the admin's page."""
 
     message_id: uuid.UUID
     channel: str
@@ -229,9 +228,9 @@ class Unsettled:
     last_answer: str
 
 
-def read_unsettled(connection: Connection, limit: int) -> list[Unsettled]:
-    """Return what waits or was refused: the refused first, then the oldest first."""
-    with connection.cursor(row_factory=class_row(Unsettled)) as cursor:
+def read_open(connection: Connection, limit: int) -> list[OpenDelivery]:
+    """Return deliveries that have failed, then those that wait; the oldest first."""
+    with connection.cursor(row_factory=class_row(OpenDelivery)) as cursor:
         return cursor.execute(
             "SELECT message_id, channel, state, content->>'alert_name' AS alert_name,"
             "   content->>'summary' AS summary, stored_at, attempts, next_try_at, last_answer"
@@ -243,20 +242,20 @@ def read_unsettled(connection: Connection, limit: int) -> list[Unsettled]:
 
 
 def retry(connection: Connection, message_id: uuid.UUID, channel: str) -> bool:
-    """Make a delivery due now, its refusals forgotten; False when there is none to retry."""
+    """Make a delivery due now and forget its refusals; False if it is done or being tried."""
     change = "state = 'pending', refusals = 0, next_try_at = now()"
     return _change(connection, message_id, channel, change)
 
 
 def discard(connection: Connection, message_id: uuid.UUID, channel: str) -> bool:
-    """Give a delivery up; False when there is none, or when it is being tried just now."""
+    """Give up a delivery; False if it is done or being tried."""
     return _change(connection, message_id, channel, "state = 'discarded'")
 
 
 def _change(
     connection: Connection, message_id: uuid.UUID, channel: str, change: LiteralString
 ) -> bool:
-    """Change a delivery that is not settled, unless somebody tries it just now."""
+    """Change an open delivery, unless a notifier is trying it."""
     delivery = (message_id, channel)
     with connection.transaction():
         row = connection.execute(
@@ -274,7 +273,7 @@ def _change(
 
 
 def storable(text: str) -> str:
-    """Return a vendor's words as one line that Postgres takes."""
+    """Return the words of a vendor as one line that Postgres can store."""
     clean = text.encode("utf-8", "replace").decode("utf-8")
     marked = "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in clean)
     return " ".join(marked.split())[:LONGEST_ANSWER]

@@ -1,1 +1,1 @@
-"""What a run may be: where load may go, how much of it, and from when on an alert fires."""
+"""Rules for runs: allowed targets, limits, alert thresholds, timeouts. All of it is pure."""

@@ -1,4 +1,4 @@
-"""Decide whether load may go to an address. Pure: master and worker guards look and act."""
+"""Decide whether load may go to an address. Pure: master and worker look and refuse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 @dataclass(frozen=True)
 class TargetPattern:
-    """One entry of the allow-list; scheme and port are None where any will do."""
+    """One entry of the allow-list; a scheme or port of None matches any."""
 
     scheme: str | None
     host: str
@@ -23,9 +23,9 @@ class TargetPattern:
     def parse(cls, entry: str) -> TargetPattern:
         """Read ``host``, ``host:port`` or ``scheme://host[:port]``, with ``*`` in the host.
 
-        Without a port, a pattern with a scheme means the scheme's own port and a pattern
-        without one means every port. ``unix:///path`` is a socket on the worker's own host,
-        which no other pattern means. Raises ValueError for anything else.
+        Without a port, a pattern with a scheme matches the default port of the scheme, a pattern
+        without a scheme every port. ``unix:///path`` is a socket on the worker's host, which no
+        other pattern matches. Raises ValueError for anything else.
         """
         if entry.strip().startswith("unix:///"):
             return cls("unix", entry.strip().removeprefix("unix://"), None)
@@ -34,7 +34,7 @@ class TargetPattern:
         host, port = _split_port(rest)
         if (separator and scheme not in DEFAULT_PORTS) or not host or set(host) & set("/@?# \\"):
             raise ValueError(
-                f"'{entry}' is no target; use a host, host:port or http(s)://host[:port],"
+                f"'{entry}' is not a target; use a host, host:port or http(s)://host[:port],"
                 " * matches any text in the host"
             )
         if separator and port is None:
@@ -42,7 +42,7 @@ class TargetPattern:
         return cls(scheme or None, host, port)
 
     def matches(self, scheme: str | None, host: str, port: int) -> bool:
-        """Tell whether an address is meant; scheme None is a connection of unknown kind."""
+        """Tell whether an address matches; the scheme is None where the client does not know it."""
         return (
             (self.scheme is None or scheme is None or self.scheme == scheme)
             and (self.port is None or self.port == port)
@@ -52,20 +52,20 @@ class TargetPattern:
 
 @dataclass(frozen=True)
 class Allowlist:
-    """The allow-list: where load may go."""
+    """The addresses that load may go to."""
 
     patterns: tuple[TargetPattern, ...]
     entries: tuple[str, ...]
 
     @classmethod
     def parse(cls, entries: Sequence[str]) -> Allowlist:
-        """Read the entries of ALLOWED_TARGETS; ValueError names the one that is wrong."""
+        """Read the entries of ALLOWED_TARGETS; ValueError names the first wrong one."""
         return cls(tuple(TargetPattern.parse(entry) for entry in entries), tuple(entries))
 
     def allows_url(self, url: str) -> bool:
-        """Tell whether a URL's origin is allowed; what cannot be read for sure is not."""
-        # A backslash, a control character or a blank is read differently by different clients, and
-        # Locust's page takes angle brackets out.
+        """Tell whether the origin of a URL is allowed; an ambiguous URL is not."""
+        # Clients differ in how they read a backslash, a control character or a blank, and Locust's
+        # page removes angle brackets.
         if not url.isprintable() or any(char in " \\<>" for char in url):
             return False
         try:
@@ -78,20 +78,20 @@ class Allowlist:
         return self.allows(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme])
 
     def allows(self, scheme: str | None, host: str, port: int) -> bool:
-        """Tell whether a connection is allowed; scheme None where the client does not know it."""
+        """Tell whether a connection is allowed; the scheme may be None, for unknown."""
         name = host.lower().strip("[]").rstrip(".")
         return any(pattern.matches(scheme, name, port) for pattern in self.patterns)
 
     def allows_socket(self, path: str) -> bool:
-        """Tell whether a unix socket may be connected to, as only patterns of its own allow."""
-        # What a * stands for must not lead out of the folder.
+        """Tell whether a unix socket is allowed, which only unix:// patterns do."""
+        # What a * matches must not lead out of the folder.
         return path == normpath(path) and any(
             pattern.scheme == "unix" and fnmatchcase(path, pattern.host)
             for pattern in self.patterns
         )
 
     def refusal(self, target: str) -> str:
-        """Say why a target is refused and what to do about it, in one sentence."""
+        """Return a sentence that says why a target is refused and how to allow it."""
         return (
             f"{target or 'no target'} is not in ALLOWED_TARGETS ({', '.join(self.entries)});"
             " an administrator can add it in .env and deploy again"
@@ -99,7 +99,7 @@ class Allowlist:
 
 
 def without_credentials(url: str) -> str:
-    """Return a URL without the user and password it may hold, for records that others read."""
+    """Return a URL without user and password, for records that other people read."""
     scheme, separator, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"

@@ -1,7 +1,7 @@
-"""Read the numbers that a run may have, for console and master alike. Pure.
+"""Check the numbers and texts of a run, for console and master alike. Pure.
 
-There is one reader of each, and Locust is handed what it returns: what was accepted is what runs,
-and what runs can be stored.
+There is one function for each, and Locust gets what it returns. So a run has exactly the values
+that were accepted, and all of them can be stored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from reprlib import Repr
 from locust_fleet.errors import BadInput
 
 MOST_USERS = 10_000_000
-# Users started per second: one in about three hours, or all of them at once.
+# Users started per second: from one in about three hours to all of them at once.
 SLOWEST, FASTEST = 0.0001, MOST_USERS
 LONGEST_RUN_S = 366 * 86400
 LONGEST_HOST = 2000
@@ -27,12 +27,12 @@ RUN_TIME = re.compile(
 
 
 def users(field: str, value: object, least: int = 1) -> int:
-    """Return a number of users; BadInput names the field."""
+    """Return a number of users; raises BadInput, which names the field."""
     return whole(field, value, least, MOST_USERS)
 
 
 def spawn_rate(field: str, value: object) -> float:
-    """Return a number of users per second; BadInput names the field."""
+    """Return how many users start per second; raises BadInput."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not SLOWEST <= value <= FASTEST:  # type: ignore[operator]
         raise BadInput(
@@ -43,7 +43,7 @@ def spawn_rate(field: str, value: object) -> float:
 
 
 def run_time_s(field: str, value: object) -> int:
-    """Return a run time in seconds; BadInput names the field."""
+    """Return a run time in seconds from text such as 1h30m; raises BadInput."""
     found = RUN_TIME.fullmatch(value) if isinstance(value, str) else None
     if not found:
         raise BadInput(f"{field} is {shown(value)}; use 60, 90s, 30m or 1h30m")
@@ -55,14 +55,14 @@ def run_time_s(field: str, value: object) -> int:
 
 
 def whole(field: str, value: object, least: int, most: int) -> int:
-    """Return a whole number of a range; BadInput names the field."""
+    """Return a whole number from ``least`` to ``most``; raises BadInput."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise BadInput(f"{field} is {shown(value)}; use a whole number from {least} to {most}")
     return value
 
 
 def line(field: str, value: object, longest: int) -> str:
-    """Return a text of one line; BadInput names the field."""
+    """Return a line of at most ``longest`` characters; raises BadInput."""
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
         raise BadInput(
             f"{field} is {shown(value)}; use a text of one line, up to {longest} characters"
@@ -71,7 +71,7 @@ def line(field: str, value: object, longest: int) -> str:
 
 
 def number_in(text: str) -> int | float | str:
-    """Return the number that a form's text is, or the text where it is none."""
+    """Return the number in a field of a form, or the text where it is not a number."""
     plain = text.strip(" ")
     if WHOLE.fullmatch(plain):
         return int(plain)
@@ -79,7 +79,7 @@ def number_in(text: str) -> int | float | str:
 
 
 def shown(value: object) -> str:
-    """Return what somebody sent as a sentence can hold it: short, printable, of any depth."""
+    """Return a value that somebody sent, short and printable, for use in a message."""
     short = Repr()
     short.maxstring = short.maxother = short.maxlong = LONGEST_SHOWN
     return short.repr(value)[: 2 * LONGEST_SHOWN]

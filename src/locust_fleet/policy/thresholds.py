@@ -1,4 +1,4 @@
-"""The thresholds of alerts: what a stack has by default, and what a run may bring of its own."""
+"""The alerts that have a threshold, and the thresholds that a run may set for itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from locust_fleet.errors import BadInput
 from locust_fleet.policy.limits import shown
 
-# Each alert with the unit of its threshold.
+# The alerts, each with the unit of its threshold.
 UNITS = {
     "HighErrorRate": "percent of requests",
     "HighResponseTime": "seconds, 95th percentile",
@@ -17,16 +17,16 @@ UNITS = {
     "LocustHighMemoryUsage": "bytes",
 }
 
-# Bytes of memory are the largest; what a table of alerts holds as it is.
+# High enough for bytes of memory.
 HIGHEST = 1e18
 
 Thresholds = Mapping[str, float]
 
 
 def read_thresholds(given: Mapping[str, object]) -> dict[str, float]:
-    """Return the thresholds of a run; 0 switches an alert off.
+    """Return the thresholds of a run by the name of their alert; 0 switches an alert off.
 
-    Raises BadInput, with a sentence that names the alert and what would be right.
+    Raises BadInput, which names the alert and what would be right.
     """
     return {alert: _threshold(alert, value) for alert, value in given.items()}
 
@@ -45,7 +45,7 @@ def _threshold(alert: str, value: object) -> float:
 
 
 def parse_threshold(text: str) -> tuple[str, float]:
-    """Return what NAME=VALUE says; ValueError says what would be right."""
+    """Return name and value of NAME=VALUE; ValueError says what would be right."""
     alert, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"'{text}' is not NAME=VALUE, such as HighResponseTime=15.")

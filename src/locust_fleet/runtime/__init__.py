@@ -1,1 +1,1 @@
-"""What any process of the stack needs, whatever its role."""
+"""What processes of several roles need: loops, health, metrics, stores, logs of requests."""

@@ -1,8 +1,8 @@
 """The Content-Security-Policy of Locust's own pages, which have inline scripts.
 
-Each inline script that a page was made with is allowed by its hash. So handlers in attributes
-and scripts that come to the page later do not run; that no value can become a script while the
-page is made is up to its template, which writes values as JSON.
+The hash of each inline script that the page was made with allows it. So handlers in attributes and
+scripts that are added later do not run. That no value becomes a script while the page is made is up
+to its template, which writes values as JSON.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ INLINE_SCRIPT = re.compile(
 
 
 def policy_for(html: str) -> str:
-    """Return the policy that lets a page of Locust's work and nothing else.
+    """Return the header value that allows a page of Locust to work, and nothing more.
 
-    Styles stay inline because Locust's UI makes its style sheets in the browser.
+    Inline styles are allowed, because Locust's UI makes its style sheets in the browser.
     """
     scripts = sorted(
         {
@@ -44,6 +44,6 @@ def policy_for(html: str) -> str:
 
 
 def _source(script: str) -> str:
-    # A browser hashes the script with its line ends normalised.
+    # Browsers normalise line ends before they hash a script.
     text = script.replace("\r\n", "\n").replace("\r", "\n")
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

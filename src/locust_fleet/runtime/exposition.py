@@ -1,7 +1,7 @@
-"""Serve /metrics on a port of its own, as text that every Prometheus reads.
+"""Serve /metrics on a port of its own, in the text format of Prometheus.
 
-The text is made here and not by prometheus_client, whose own needs 20 us per line: with a
-thousand names a scrape would keep the master's loop for half a second.
+The text is not made by prometheus_client, which needs 20 us per line: with a thousand names a
+scrape would block the event loop of the master for half a second.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def serve(port: int, render: Render) -> WSGIServer:
-    """Serve in the background what ``render`` returns for each scrape.
+    """Serve in the background; ``render`` returns the text of each scrape.
 
     Raises OSError when the port is taken.
     """
@@ -41,7 +41,7 @@ def serve(port: int, render: Render) -> WSGIServer:
 
 
 def process_metrics() -> Callable[[], bytes]:
-    """Return what makes the text of prometheus_client's process_* metrics."""
+    """Return a function that returns the text of prometheus_client's process_* metrics."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     return lambda: generate_latest(registry)
@@ -53,12 +53,12 @@ def family(name: str, kind: str, about: str, samples: Iterable[Sample]) -> str:
 
 
 def head(name: str, kind: str, about: str) -> str:
-    """Return the lines above a metric's samples."""
+    """Return the HELP and TYPE lines of a metric."""
     return f"# HELP {name} {about}\n# TYPE {name} {kind}\n"
 
 
 def labels(pairs: Mapping[str, str]) -> str:
-    """Return labels as they stand between the braces."""
+    """Return labels in the form between the braces: name="value",…"""
     return ",".join(f'{key}="{_escaped(value)}"' for key, value in pairs.items())
 
 

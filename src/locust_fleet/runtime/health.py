@@ -1,6 +1,6 @@
-"""Answer /health and /ready on a port of their own, for Compose and for people.
+"""Answer /health and /ready of masters and workers on a port of its own.
 
-That an answer comes at all shows that the process lives and its loop turns.
+Any answer to /health shows that the process runs and its event loop is not blocked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def serve(port: int, readiness: Readiness) -> WSGIServer:
-    """Serve in the background; ``readiness`` says whether the process can do its work, and why.
+    """Serve in the background; ``readiness`` returns whether the process can work, and details.
 
     Raises OSError when the port is taken.
     """

@@ -1,4 +1,4 @@
-"""Listeners of an event in the order of a tuple, instead of the order in which they were added."""
+"""Call the listeners of an event in the order of a tuple, not in that in which they were added."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from locust_fleet.runtime.safe_listener import safe_listener
 
 
 def in_order(hooks: Sequence[Callable[..., None]], *arguments: str) -> Callable[..., None]:
-    """Return one listener that calls all hooks, first to last, whatever one of them raises.
+    """Return one listener that calls all hooks in their order, whatever one of them raises.
 
-    ``arguments`` are the names of those of the event that each hook is given, by position.
+    ``arguments`` names the values of the event that each hook gets, by position.
     """
     safe = [safe_listener(hook) for hook in hooks]
 

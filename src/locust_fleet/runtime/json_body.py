@@ -1,4 +1,4 @@
-"""Read the JSON that somebody sent: whatever it is, a value or a sentence. Pure."""
+"""Read JSON that somebody sent; whatever it is, the result is a value or BadInput. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 from locust_fleet.errors import BadInput
 from locust_fleet.policy.limits import shown
 
-# Of a request to us; the largest form of ours is far smaller.
+# In bytes, of a request to the console or the master; their largest form is far smaller.
 LARGEST_BODY = 64 * 1024
 
 
 def read_json(body: bytes | str) -> Any:
-    """Return what a body means to every reader of it; BadInput says why it has no such meaning."""
+    """Return the value of a body; BadInput where two readers of the JSON could differ."""
     try:
         text = body.decode("utf-8") if isinstance(body, bytes) else body
         return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
@@ -26,12 +26,12 @@ def read_json(body: bytes | str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    known: dict[str, Any] = {}
+    read: dict[str, Any] = {}
     for name, value in pairs:
-        if name in known:
-            raise BadInput(f"The field {shown(name)} stands twice; send it once.")
-        known[name] = value
-    return known
+        if name in read:
+            raise BadInput(f"The field {shown(name)} is given twice; send it once.")
+        read[name] = value
+    return read
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Tell, for the log, whose request is being answered."""
+"""Tell the log whose request is being answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import has_request_context, request
 
 
 def log_context() -> Mapping[str, str]:
-    """Return ``user_id`` and ``request_id`` of the request at hand, as nginx sent them."""
+    """Return ``user_id`` and ``request_id`` of the present request, as nginx sent them, if any."""
     if not has_request_context():
         return {}
     fields = {

@@ -1,7 +1,7 @@
-"""Know when a loop ends: without a vital one this process is of no use, and ends too.
+"""End the process when a loop that it cannot work without ends; restart a loop that it can.
 
-A process whose message loop has ended still answers /health and keeps its lease, so nobody acts.
-One that has ended is started again by the engine, and another master takes over meanwhile.
+A process whose message loop has ended would still answer /health and renew its lease, so nobody
+would act. When the process ends, Docker starts it again, and another master takes over meanwhile.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import NoReturn
 import gevent
 from gevent import GreenletExit
 
-# The exit code of a process that cannot do its work any more.
+# The exit code of a process that can no longer do its work.
 BROKEN = 5
-# How long an orderly end of the process takes to say so after it has ended this process's loops.
-GRACE_S = 10.0
+# How long an orderly end of the process may take to show, after it has killed the loops.
+ORDERLY_END_TIMEOUT_S = 10.0
+RESTART_PAUSE_S = 10.0
 
 Farewell = Callable[[BaseException | None], object]
 
@@ -31,9 +32,10 @@ def vital(
     ends_in_order: Callable[[], bool] = lambda: False,
     farewell: Farewell = lambda _: None,
 ) -> Callable[..., None]:
-    """Return a loop with whose end this process ends, unless it ends in order anyway.
+    """Return a loop whose end also ends this process, unless the process is ending in order.
 
-    ``farewell`` is called before, with what the loop raised: it saves what still can be saved.
+    ``ends_in_order`` tells whether it is. ``farewell`` is called before an end out of order, with
+    the error of the loop or None, to save what still can be saved.
     """
 
     @functools.wraps(loop)
@@ -41,12 +43,12 @@ def vital(
         try:
             loop(*args, **kwargs)
         except GreenletExit:
-            # Whoever ends this process ends its loops first, and says so in a moment.
-            gevent.spawn_later(GRACE_S, _end_unless, name, ends_in_order, farewell)
+            # An orderly end kills the loops first; ends_in_order tells so a moment later.
+            gevent.spawn_later(ORDERLY_END_TIMEOUT_S, _end_unless, name, ends_in_order, farewell)
             raise
         except (SystemExit, KeyboardInterrupt):
             raise
-        except BaseException as error:  # whatever it is, this process is of no use; logged there
+        except BaseException as error:  # whatever it is, the loop has ended; logged by _end
             _end(name, farewell, error)
         _end_unless(name, ends_in_order, farewell)
 
@@ -54,16 +56,16 @@ def vital(
 
 
 def persistent(name: str, loop: Callable[..., object]) -> Callable[..., None]:
-    """Return a loop that begins anew after it has failed: nothing depends on it."""
+    """Return a loop that is restarted after each failure, because nothing else depends on it."""
 
     @functools.wraps(loop)
     def run(*args: object, **kwargs: object) -> None:
         while True:
             try:
                 loop(*args, **kwargs)
-            except Exception:  # what only shows something ends nothing; logged below
-                logger.exception("the loop '%s' failed; it begins anew", name)
-                gevent.sleep(GRACE_S)
+            except Exception:  # a loop that only shows something ends nothing; logged below
+                logger.exception("the loop '%s' failed; it is restarted", name)
+                gevent.sleep(RESTART_PAUSE_S)
             else:
                 return
 
@@ -77,14 +79,14 @@ def _end_unless(name: str, ends_in_order: Callable[[], bool], farewell: Farewell
 
 def _end(name: str, farewell: Farewell, error: BaseException | None) -> NoReturn:
     logger.critical(
-        "the loop '%s' has ended, without which this process is of no use; it ends too",
+        "the loop '%s' has ended; this process cannot work without it, and ends",
         name,
         exc_info=error,
     )
     try:
         farewell(error)
-    except BaseException:  # this process ends all the same; logged below
-        logger.exception("the last words of this process failed")
+    except BaseException:  # the process must end in any case; logged below
+        logger.exception("saving data before the end of this process failed")
     finally:
         logging.shutdown()
         os._exit(BROKEN)

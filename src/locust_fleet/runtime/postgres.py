@@ -1,13 +1,14 @@
 """Connect to Postgres, and bring its schema up to date.
 
-psycopg waits with ``select`` where gevent has patched it, so a query never blocks other
-greenlets; a host name is resolved before, because libpq would resolve it in C.
+psycopg waits with the ``select`` that gevent has patched, so a query never blocks other greenlets.
+The host name is resolved here, because libpq would resolve it in C and block them.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -16,19 +17,22 @@ from psycopg.rows import TupleRow
 from locust_fleet.errors import MigrationError, StoreUnavailable
 from locust_fleet.settings.stores import PostgresSettings
 
+Connection = psycopg.Connection[TupleRow]
+Connect = Callable[[], Connection]
+
 CONNECT_TIMEOUT_S = 3
-# A connection through a cut network must not hang for the kernel's two hours.
+# Without these, a connection through a network that was cut hangs for two hours.
 KEEPALIVE_IDLE_S = 5
 KEEPALIVE_INTERVAL_S = 2
 KEEPALIVE_COUNT = 3
 UNANSWERED_MS = 10_000
-# Any number, the same in every process: only one migrates at a time.
+# Any number, the same in every process: it lets one process migrate at a time.
 MIGRATION_LOCK = 7_305_614
 
 logger = logging.getLogger(__name__)
 
 
-def connect(settings: PostgresSettings) -> psycopg.Connection[TupleRow]:
+def connect(settings: PostgresSettings) -> Connection:
     """Return a connection in autocommit mode; raise StoreUnavailable when there is none."""
     try:
         address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
@@ -53,7 +57,7 @@ def connect(settings: PostgresSettings) -> psycopg.Connection[TupleRow]:
         ) from error
 
 
-def migrate(connection: psycopg.Connection[TupleRow], folder: Path) -> list[str]:
+def migrate(connection: Connection, folder: Path) -> list[str]:
     """Apply the numbered SQL files of a folder that this database has not seen, all or none.
 
     Returns the names applied, in order. Raises MigrationError when a file fails; the database
@@ -75,7 +79,7 @@ def migrate(connection: psycopg.Connection[TupleRow], folder: Path) -> list[str]
     return [file.name for file in pending]
 
 
-def _apply(connection: psycopg.Connection[TupleRow], file: Path) -> None:
+def _apply(connection: Connection, file: Path) -> None:
     try:
         connection.execute(file.read_bytes())
         connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (file.name,))

@@ -1,4 +1,4 @@
-"""Listeners that harm nothing when they fail: Locust would end with exit code 2."""
+"""Listeners of Locust's events whose errors harm nothing: Locust would end with exit code 2."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ logger = logging.getLogger(__name__)
 
 
 def safe_listener(listener: Callable[..., None]) -> Callable[..., None]:
-    """Return a listener that logs its own errors."""
+    """Return a listener that logs its errors and never raises."""
 
     @functools.wraps(listener)
     def safe(*args: Any, **kwargs: Any) -> None:
         try:
             listener(*args, **kwargs)
-        except Exception:  # an observer must not end a run; logged below
+        except Exception:  # a listener must not end a run; logged below
             logger.exception("%s failed; nothing else is affected", listener.__name__)
 
     return safe

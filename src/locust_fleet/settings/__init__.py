@@ -1,5 +1,5 @@
 """Read the environment once into frozen dataclasses.
 
-Nobody else touches ``os.environ``: a process either starts with settings that are right or
-stops with the name of the one that is not.
+A process starts with correct settings, or stops with the name of a wrong one. Nothing outside this
+package reads a variable; commands pass ``os.environ`` to ``from_env``.
 """

@@ -1,4 +1,4 @@
-"""What the console and the migration before it need to know."""
+"""Settings of the console, and of the migration that runs before it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from locust_fleet.settings.values import Environ, secret, text, whole, yes
 
 @dataclass(frozen=True)
 class ConsoleSettings:
-    """What the console needs to know."""
+    """Settings of the console."""
 
     postgres: PostgresSettings
     redis: RedisSettings
@@ -23,9 +23,11 @@ class ConsoleSettings:
     session_hours: int
     master_url: str
     reports_dir: Path
-    # Whether there is something behind these links.
+    # Whether the pages link to them.
     prometheus: bool
     grafana: bool
+    # Whether the processes of gunicorn share their metrics.
+    several_processes: bool
 
     @classmethod
     def from_env(cls, env: Environ) -> ConsoleSettings:
@@ -41,12 +43,13 @@ class ConsoleSettings:
             reports_dir=Path(text(env, "REPORTS_DIR", "/var/lib/locust-fleet/reports")),
             prometheus=yes(env, "MONITORING_ENABLED", "true"),
             grafana="grafana" in env.get("COMPOSE_PROFILES", "").split(","),
+            several_processes="PROMETHEUS_MULTIPROC_DIR" in env,
         )
 
 
 @dataclass(frozen=True)
 class MigrateSettings:
-    """What the one-shot migration needs: the database, its SQL files, first admin and reader."""
+    """Settings of ``migrate``: the database, its SQL files, the first admin and the reader."""
 
     postgres: PostgresSettings
     migrations_dir: Path

@@ -1,4 +1,4 @@
-"""What master and workers share: heartbeat, logs, and where load may go."""
+"""Settings that several processes share: heartbeat, logs, allowed targets, bounds."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ DEMO_TARGET = "http://demo-target:8000"
 
 @dataclass(frozen=True)
 class HeartbeatSettings:
-    """How quickly master and workers notice that the other one is gone."""
+    """How quickly master and workers notice that the other side is gone."""
 
     interval_s: int
     liveness: int
-    # How long users go on without any master.
+    # How long a worker keeps its users running without a master.
     ghost_limit_s: int
 
     @property
     def timeout_s(self) -> int:
-        """After which time without a heartbeat somebody counts as gone."""
+        """Seconds without a heartbeat after which the other side counts as gone."""
         return self.interval_s * self.liveness
 
     @classmethod
@@ -37,7 +37,7 @@ class HeartbeatSettings:
 
 @dataclass(frozen=True)
 class LogSettings:
-    """How much is logged, how, and the folder of rotating files besides stdout, if any."""
+    """The least level, JSON or TEXT, and the folder of log files (None: stdout alone)."""
 
     level: str
     format: str
@@ -57,9 +57,9 @@ class LogSettings:
 
 
 def allowed_targets(env: Environ) -> Allowlist:
-    """Return where load may go: ALLOWED_TARGETS, or the demo target and TARGET_HOST.
+    """Return ALLOWED_TARGETS; when it is empty, the demo target and TARGET_HOST.
 
-    Raises SettingsError for a pattern that is not one.
+    Raises SettingsError for an entry of another form.
     """
     patterns = [part.strip() for part in env.get("ALLOWED_TARGETS", "").split(",") if part.strip()]
     if not patterns:
@@ -75,10 +75,10 @@ def allowed_targets(env: Environ) -> Allowlist:
 
 
 def max_names(env: Environ) -> int:
-    """Return how many names of requests master and workers tell apart."""
+    """Return MAX_NAMES: how many names of requests master and workers count separately."""
     return whole(env, "MAX_NAMES", 2000, lowest=1, highest=10_000)
 
 
 def max_users_per_worker(env: Environ) -> int:
-    """Return how many users one worker runs at most; 0 without a limit."""
+    """Return how many users a worker runs at most; 0 for no limit."""
     return whole(env, "MAX_USERS_PER_WORKER", 0, lowest=0, highest=1_000_000)

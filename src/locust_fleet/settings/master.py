@@ -1,4 +1,4 @@
-"""What a master needs to know."""
+"""Settings of a master."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from locust_fleet.settings.values import Environ, number, one_of, port, secret, 
 
 @dataclass(frozen=True)
 class DispatchSettings:
-    """How users are divided: WEIGHTED, ROUND_ROBIN or LEAST_LOADED; 0 users for no limit."""
+    """How users are divided among workers.
+
+    ``way`` is WEIGHTED, ROUND_ROBIN or LEAST_LOADED; 0 users mean no limit.
+    """
 
     way: str
     max_users_per_worker: int
@@ -38,7 +41,7 @@ class DispatchSettings:
 
 @dataclass(frozen=True)
 class MasterSettings:
-    """What the master needs to know besides Locust's own options."""
+    """Settings of a master besides the options of Locust."""
 
     targets: Allowlist
     heartbeat: HeartbeatSettings
@@ -49,9 +52,9 @@ class MasterSettings:
     dispatch: DispatchSettings
     max_names: int
     postgres: PostgresSettings
-    # Without Redis a run ends with its master.
+    # None: no Redis, so a run ends with its master.
     redis: RedisSettings | None
-    # Of this master among all, and how much it is preferred to lead.
+    # The name of this master in the election; a standby of higher priority leads first.
     name: str
     priority: int
     front_secret: str
@@ -84,7 +87,7 @@ class MasterSettings:
 
 
 def thresholds(env: Environ) -> dict[str, float]:
-    """Return the thresholds of alerts in the units of policy/thresholds.py; 0 switches one off."""
+    """Return the default thresholds in the units of policy/thresholds.py; 0 switches one off."""
     return {
         "HighErrorRate": number(env, "ALERT_ERROR_RATE_PERCENT", 5, highest=100),
         "HighResponseTime": number(env, "ALERT_P95_MS", 2000, highest=3_600_000) / 1000,

@@ -1,4 +1,4 @@
-"""What the notifier needs to know: who is told, and how."""
+"""Settings of the notifier: which channels there are, and how to reach them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from locust_fleet.settings.values import (
     text,
 )
 
-# The host of an address tells the vendor; anything else is the generic webhook.
+# The channel for the host of ALERT_WEBHOOK_URL; any other host is the generic webhook.
 VENDORS = {
     "slack.com": "slack",
     "slack-gov.com": "slack",
@@ -28,7 +28,7 @@ VENDORS = {
     "feishu.cn": "feishu",
     "larksuite.com": "feishu",
 }
-ADDRESSES = {
+ADDRESS_SETTINGS = {
     "slack": "SLACK_WEBHOOK_URL",
     "dingtalk": "DINGTALK_WEBHOOK_URL",
     "feishu": "FEISHU_WEBHOOK_URL",
@@ -39,7 +39,7 @@ ADDRESSES = {
 
 @dataclass(frozen=True)
 class SmtpSettings:
-    """The mail server; ``security`` is STARTTLS, TLS (from the first byte) or NONE."""
+    """The mail server; ``security`` is STARTTLS, TLS (from the first byte on) or NONE."""
 
     host: str
     port: int
@@ -68,7 +68,7 @@ class SmtpSettings:
 
 @dataclass(frozen=True)
 class ChannelSettings:
-    """Who is told: the names of the channels in use, and the addresses of all that have one."""
+    """The names of the channels in use, and the addresses of all channels that have one."""
 
     names: tuple[str, ...]
     urls: Mapping[str, str]
@@ -82,9 +82,11 @@ class ChannelSettings:
     def from_env(cls, env: Environ) -> ChannelSettings:
         urls = channel_urls(env)
         smtp = SmtpSettings.from_env(env)
-        known = [name for name in ADDRESSES if name in urls or (name == "email" and smtp)]
+        configured = [
+            name for name in ADDRESS_SETTINGS if name in urls or (name == "email" and smtp)
+        ]
         return cls(
-            names=channel_names(env, known),
+            names=channel_names(env, configured),
             urls=urls,
             dingtalk_secret=optional_secret(env, "DINGTALK_SECRET"),
             feishu_secret=optional_secret(env, "FEISHU_SECRET"),
@@ -96,7 +98,7 @@ class ChannelSettings:
 
 @dataclass(frozen=True)
 class NotifierSettings:
-    """What the notifier needs to know."""
+    """Settings of the notifier."""
 
     postgres: PostgresSettings
     logs: LogSettings
@@ -116,9 +118,9 @@ class NotifierSettings:
 
 
 def channel_urls(env: Environ) -> dict[str, str]:
-    """Return the address of each channel that has one; ALERT_WEBHOOK_URL goes by its host."""
+    """Return the address of each channel that has one; the host of ALERT_WEBHOOK_URL decides."""
     urls = {}
-    for name, setting in ADDRESSES.items():
+    for name, setting in ADDRESS_SETTINGS.items():
         if name != "email" and (url := secret_url(env, setting)):
             urls[name] = url
     if url := secret_url(env, "ALERT_WEBHOOK_URL"):
@@ -127,22 +129,26 @@ def channel_urls(env: Environ) -> dict[str, str]:
         name = vendors[0] if vendors else "webhook"
         if name in urls:
             raise SettingsError(
-                f"ALERT_WEBHOOK_URL and {ADDRESSES[name]} are both set; keep one of them"
+                f"ALERT_WEBHOOK_URL and {ADDRESS_SETTINGS[name]} are both set; keep one of them"
             )
         urls[name] = url
     return urls
 
 
-def channel_names(env: Environ, known: list[str]) -> tuple[str, ...]:
-    """Return NOTIFY_CHANNELS, or every channel that has an address."""
+def channel_names(env: Environ, configured: list[str]) -> tuple[str, ...]:
+    """Return NOTIFY_CHANNELS, or every channel that has an address when it is empty."""
     asked = [part.strip().lower() for part in env.get("NOTIFY_CHANNELS", "").split(",")]
     names = list(dict.fromkeys(name for name in asked if name))
     for name in names:
-        if name not in ADDRESSES:
-            raise SettingsError(f"NOTIFY_CHANNELS has {name}; use some of {', '.join(ADDRESSES)}")
-        if name not in known:
-            raise SettingsError(f"NOTIFY_CHANNELS has {name}, but {ADDRESSES[name]} is not set")
-    return tuple(names or known)
+        if name not in ADDRESS_SETTINGS:
+            raise SettingsError(
+                f"NOTIFY_CHANNELS has {name}; use some of {', '.join(ADDRESS_SETTINGS)}"
+            )
+        if name not in configured:
+            raise SettingsError(
+                f"NOTIFY_CHANNELS has {name}, but {ADDRESS_SETTINGS[name]} is not set"
+            )
+    return tuple(names or configured)
 
 
 def public_url(env: Environ) -> str:
@@ -158,7 +164,7 @@ def public_url(env: Environ) -> str:
 
 
 def mail_addresses(env: Environ, name: str) -> tuple[str, ...]:
-    """Return a setting that holds mail addresses, separated by commas; at least one."""
+    """Return the mail addresses of a setting, separated by commas; at least one."""
     found = tuple(part.strip() for part in env.get(name, "").split(",") if part.strip())
     wrong = [part for part in found if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", part)]
     if wrong or not found:

@@ -1,4 +1,4 @@
-"""Where Postgres and Redis are, and who we are there."""
+"""How to reach Postgres and Redis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BUNDLED_REDIS = "redis"
 
 @dataclass(frozen=True)
 class PostgresSettings:
-    """Where the results database is and who we are there."""
+    """How to reach the results database."""
 
     host: str
     port: int
@@ -32,12 +32,12 @@ class PostgresSettings:
 
 @dataclass(frozen=True)
 class RedisSettings:
-    """Where Redis is and who we are there."""
+    """How to reach Redis."""
 
     host: str
     port: int
     password: str
-    # None: the default one, which may do everything.
+    # None: the default user of Redis, which has all rights.
     user: str | None = None
 
     @classmethod
@@ -50,20 +50,20 @@ class RedisSettings:
 
     @classmethod
     def if_any(cls, env: Environ) -> RedisSettings | None:
-        """Return the settings, None for a process that has no password to Redis."""
-        known = env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
-        return cls.from_env(env) if known else None
+        """Return the settings, None for a process without REDIS_PASSWORD."""
+        has_password = env.get("REDIS_PASSWORD") or env.get("REDIS_PASSWORD_FILE")
+        return cls.from_env(env) if has_password else None
 
     @classmethod
     def of_worker(cls, env: Environ) -> RedisSettings | None:
-        """Return the settings of a worker, None for one that does without Redis.
+        """Return the settings of a worker, None for a worker without access to Redis.
 
-        The stack's own Redis has a user for workers; of another one it must be said.
+        The bundled Redis has a user for workers; for another Redis, REDIS_WORKER_USER names it.
         """
         host = text(env, "REDIS_HOST", BUNDLED_REDIS)
         user = text(env, "REDIS_WORKER_USER", "worker" if host == BUNDLED_REDIS else "")
-        known = env.get("REDIS_WORKER_PASSWORD") or env.get("REDIS_WORKER_PASSWORD_FILE")
-        if not (user and known):
+        has_password = env.get("REDIS_WORKER_PASSWORD") or env.get("REDIS_WORKER_PASSWORD_FILE")
+        if not (user and has_password):
             return None
         password = secret(env, "REDIS_WORKER_PASSWORD")
         return cls(host, port(env, "REDIS_PORT", 6379), password, user)

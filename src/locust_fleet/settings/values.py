@@ -1,4 +1,4 @@
-"""Read single values of the environment; each raises SettingsError with the name of a wrong one."""
+"""Read one variable of the environment; SettingsError names the variable and the remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Value = TypeVar("Value")
 
 
 def text(env: Environ, name: str, default: str | None = None) -> str:
-    """Return a setting's text, or its default when it is unset or empty."""
+    """Return the text of a setting, or its default when it is unset or empty."""
     value = env.get(name, "").strip() or default
     if value is None:
         raise SettingsError(f"{name} is not set; add it to .env")
@@ -31,7 +31,7 @@ def secret(env: Environ, name: str) -> str:
 
 
 def optional_secret(env: Environ, name: str) -> str:
-    """Return a secret as ``secret`` does, "" when there is none."""
+    """Return a secret as ``secret`` does, "" when it is not set."""
     value, path = env.get(name, ""), env.get(f"{name}_FILE", "")
     if value and path:
         raise SettingsError(f"{name} and {name}_FILE are both set; keep one of them")
@@ -47,7 +47,7 @@ def optional_secret(env: Environ, name: str) -> str:
 
 
 def secret_url(env: Environ, name: str) -> str:
-    """Return an address that is a secret as well, "" when it is not set; it is never printed."""
+    """Return a URL that is a secret, "" when it is not set; messages do not contain it."""
     url = optional_secret(env, name).strip()
     try:
         parts = urlsplit(url)
@@ -60,7 +60,7 @@ def secret_url(env: Environ, name: str) -> str:
 
 
 def origin(name: str, url: str) -> str:
-    """Return scheme://host[:port] of a URL; SettingsError names the setting it came from."""
+    """Return scheme://host[:port] of a URL that stands in the setting ``name``."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(f"{name} is '{url}'; use a URL such as http://shop.example:8080")
@@ -71,7 +71,7 @@ def whole(env: Environ, name: str, default: int, *, lowest: int, highest: int) -
     """Return a setting that is a whole number within the bounds, both included."""
 
     def parse(value: str) -> int:
-        # int() alone would take "1_000" and other scripts' digits.
+        # int() would also accept "1_000" and digits of other scripts.
         if not re.fullmatch("-?[0-9]+", value) or not lowest <= int(value) <= highest:
             raise ValueError
         return int(value)
@@ -80,7 +80,7 @@ def whole(env: Environ, name: str, default: int, *, lowest: int, highest: int) -
 
 
 def number(env: Environ, name: str, default: int, *, highest: int) -> float:
-    """Return a setting that is a number from 0, such as 5 or 0.5."""
+    """Return a setting that is a number from 0 to ``highest``, such as 5 or 0.5."""
 
     def parse(value: str) -> float:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) or float(value) > highest:
@@ -91,7 +91,7 @@ def number(env: Environ, name: str, default: int, *, highest: int) -> float:
 
 
 def port(env: Environ, name: str, default: int) -> int:
-    """Return a setting that is a TCP port."""
+    """Return a setting that is a TCP port, from 1 to 65535."""
     return whole(env, name, default, lowest=1, highest=65535)
 
 

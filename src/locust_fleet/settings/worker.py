@@ -1,4 +1,4 @@
-"""What a worker needs to know."""
+"""Settings of a worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from locust_fleet.settings.values import Environ, number, port, text, whole
 
 @dataclass(frozen=True)
 class IdentitySettings:
-    """Which node a worker runs on, and words that describe it."""
+    """The node that a worker runs on, and tags that describe it."""
 
     node_id: str
     tags: tuple[str, ...]
@@ -35,7 +35,7 @@ class IdentitySettings:
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """How long users wait unless their scenario says otherwise; 0 for no memory of addresses."""
+    """Timeouts of HTTP clients unless the scenario sets others; 0 s switches the DNS cache off."""
 
     connection_timeout_s: float
     network_timeout_s: float
@@ -52,7 +52,7 @@ class ConnectionSettings:
 
 @dataclass(frozen=True)
 class CapacitySettings:
-    """How many users a worker bears beside others; 0 for a weight by its CPUs, and for no limit."""
+    """The share of a worker: a weight of 0 means its number of CPUs, 0 users mean no limit."""
 
     weight: float
     max_users: int
@@ -67,7 +67,7 @@ class CapacitySettings:
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What a worker needs to know besides Locust's own options."""
+    """Settings of a worker besides the options of Locust."""
 
     targets: Allowlist
     heartbeat: HeartbeatSettings
@@ -78,8 +78,8 @@ class WorkerSettings:
     capacity: CapacitySettings
     connections: ConnectionSettings
     max_names: int
-    # Without Redis, as on another host, the leader is looked for where the given name points
-    # to, and shared data comes from it.
+    # None: no access to Redis, as on another host. Then the worker finds the leader by the name
+    # that it was given, and gets shared data from the leader.
     redis: RedisSettings | None
 
     @classmethod

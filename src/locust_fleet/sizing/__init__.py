@@ -1,7 +1,6 @@
-"""How many workers, cores, memory and bandwidth a test needs: ``locust-fleet plan``.
+"""``locust-fleet plan``: how many workers and cores, how much memory and bandwidth a test needs.
 
-``size`` is a function of plain numbers, for scripts and pipelines; nothing here imports Locust but
-``measure``.
+``size`` takes plain numbers, for scripts and pipelines. Only ``measure`` imports Locust.
 """
 
 from locust_fleet.sizing.size import Cost, Load, Machine, Size, size

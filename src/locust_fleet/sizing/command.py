@@ -1,4 +1,4 @@
-"""``locust-fleet plan``: look at this machine, and print what a test needs."""
+"""``locust-fleet plan``: read the size of this machine, and print what a test needs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,34 @@ from locust_fleet.settings.fleet import allowed_targets
 from locust_fleet.sizing.quantities import BITS, BYTES, SECONDS, bits, quantity, size_of
 from locust_fleet.sizing.size import BUSY_GOAL, Cost, Load, Machine, Size, size
 
-# Where nobody says otherwise: careful for users who do more than send files.
+# The default: low, because users may do more than send files.
 USERS_PER_WORKER = 150
-# Measured with FleetHttpUser on a core of 2.6 GHz: a small request after waiting 0.06 ms, rounded
-# up; a file of 17.5 MB through the network of a deployed stack 6.5 ms, over loopback half of that.
+# Measured with FleetHttpUser on a core of 2.6 GHz. A small request after a pause takes 0.06 ms,
+# rounded up here; a file of 17.5 MB takes 6.5 ms in a deployed stack, half of that over loopback.
 CPU_S_PER_REQUEST = 0.0001
 CPU_S_PER_BYTE = 1 / 2.7e9
 # Measured with 500 FleetHttpUsers who upload at the same time (tests/bench/http_users.py).
 BYTES_PER_USER = 20_000
-# Beyond, nobody means it, and figures are no longer exact.
+# Values beyond these are mistakes, and floats would no longer be exact.
 MOST, SHORTEST_S = 1e15, 0.001
 
 
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``plan``."""
+    parser = subparsers.add_parser("plan", help="print what a test of a given size needs")
+    parser.add_argument("--users", required=True)
+    parser.add_argument("--file-size", default="0B", help="what a request sends, such as 17.5MB")
+    parser.add_argument("--interval", default="1s", help="between two requests of a user")
+    parser.add_argument("--users-per-worker", help="at most; default: measured, or 150")
+    parser.add_argument("--link", help="of this machine, such as 10Gbit; default: its network card")
+    parser.add_argument("--measure", action="store_true", help="measure the cost of a request here")
+    parser.add_argument("--host", help="the URL to measure with; default: a server of its own")
+    parser.add_argument("--seconds", type=float, default=10, help="how long to measure")
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Print what the test needs; warnings go to stderr."""
+    """Print what the test needs, and warnings to stderr; SettingsError names a wrong argument."""
     load = Load(
         _whole("--users", arguments.users),
         round(_quantity("--file-size", arguments.file_size, BYTES)),
@@ -40,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = arguments.users_per_worker
     users_per_worker = _whole("--users-per-worker", given) if given else None
     machine = _machine(arguments)
-    # Only now: it takes ten seconds.
+    # After all checks, because a measurement takes ten seconds.
     cost = Cost(_cpu_s(arguments, load), BYTES_PER_USER)
     if users_per_worker is None:
         measured = arguments.measure
@@ -55,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _cpu_s(arguments: argparse.Namespace, load: Load) -> float:
     if not arguments.measure:
         if arguments.host:
-            raise SettingsError("--host is only asked with --measure; add it")
+            raise SettingsError("--host is only used with --measure; add --measure")
         return CPU_S_PER_REQUEST + load.file_bytes * CPU_S_PER_BYTE
     if arguments.host:
         allowed = allowed_targets(os.environ)
@@ -73,9 +87,9 @@ def _machine(arguments: argparse.Namespace) -> Machine:
 
 
 def link_of(sys_folder: Path) -> float | None:
-    """Return the bits per second of the fastest network card; None where none says so.
+    """Return the bits per second of the fastest network card, None if no card tells its speed.
 
-    A container sees only the end of its own cable, which is no card and says 10 Gbit/s.
+    In a container there is only a virtual interface, which is not a device and says 10 Gbit/s.
     """
     speeds = []
     for card in (sys_folder / "class" / "net").glob("*"):

@@ -1,4 +1,4 @@
-"""Measure on this machine what a request costs a worker, by a short run of real users."""
+"""Measure the CPU time of a request on this machine, by a short run of real users."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from locust_fleet.sizing.sink import ADDRESS
 from locust_fleet.sizing.size import Load
 from locust_fleet.users import FleetHttpUser
 
-# At most: as many as one worker may have.
-USERS = 150
+# As many as a worker has by default.
+MOST_USERS = 150
 
 
 def cpu_of_a_request(load: Load, url: str | None, seconds: float) -> float:
-    """Return the CPU seconds of one request, with waiting for it, among some users of a load.
+    """Return the CPU time of one request in seconds, among the users of a load.
 
-    Aims at a sink of its own on this machine unless there is a URL. FleetError says why there is
-    no answer to that.
+    Without a URL, requests go to a sink on this machine. Raises FleetError when a request fails or
+    none is answered within ``seconds``.
     """
     if url:
         return _measure(load, url, seconds)
@@ -45,9 +45,9 @@ def _measure(load: Load, url: str, seconds: float) -> float:
         file.truncate(load.file_bytes)
         environment = Environment(user_classes=[_sender(load, url, file)])
         runner = environment.create_local_runner()
-        users = min(load.users, USERS)
+        users = min(load.users, MOST_USERS)
         runner.start(users, users)
-        # Users start only once.
+        # Starting the users is not part of the measurement.
         gevent.sleep(1)
         total = environment.stats.total
         sent, spent = total.num_requests, time.process_time()
@@ -55,14 +55,14 @@ def _measure(load: Load, url: str, seconds: float) -> float:
         sent, spent = total.num_requests - sent, time.process_time() - spent
         runner.quit()
     for failure in environment.stats.errors.values():
-        raise FleetError(f"{url} cannot be measured with: {failure.error}")
+        raise FleetError(f"a request to {url} failed, so the measurement failed: {failure.error}")
     if not sent:
-        raise FleetError(f"{url} answered nothing within {seconds:g} s; measure for longer")
+        raise FleetError(f"{url} answered no request within {seconds:g} s; use a larger --seconds")
     return spent / sent
 
 
 def _sender(load: Load, url: str, file: IO[bytes]) -> type[FleetHttpUser]:
-    """Return users who send a file as a form again and again; an empty one means they ask."""
+    """Return a class of users who upload a file again and again; for an empty one they send GET."""
     parts = urlsplit(url)
 
     class Sender(FleetHttpUser):
@@ -70,13 +70,13 @@ def _sender(load: Load, url: str, file: IO[bytes]) -> type[FleetHttpUser]:
         wait_time = constant_pacing(load.interval_s)
 
         def on_start(self) -> None:
-            # At any time of the interval, so that there are as many at each.
+            # Spread over the interval, so that requests are evenly distributed.
             gevent.sleep(random.uniform(0, load.interval_s))
 
         @task
         def send(self) -> None:
             path = parts.path or "/"
-            # A redirect could lead elsewhere.
+            # A redirect could lead to a target that is not allowed.
             if load.file_bytes:
                 self.client.post(path, files={"file": file}, allow_redirects=False)
             else:

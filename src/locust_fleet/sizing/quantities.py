@@ -1,4 +1,4 @@
-"""Read and write sizes, times and rates as people do: 17.5MB, 30s, 10Gbit."""
+"""Read and format sizes, times and rates the way people write them: 17.5MB, 30s, 10Gbit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BITS = {"Mbit": 1e6, "Gbit": 1e9}
 
 
 def quantity(text: str, units: dict[str, float]) -> float:
-    """Return what ``17.5MB`` is in the unit of 1; ValueError says what would be right."""
+    """Return the value of text such as 17.5MB in its basic unit; ValueError names the units."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)", text.strip())
     if not found or found[2] not in units:
         raise ValueError(f"'{text}'; use a number and one of {', '.join(units)}")
@@ -18,13 +18,13 @@ def quantity(text: str, units: dict[str, float]) -> float:
 
 
 def size_of(count: float) -> str:
-    """Return bytes to be read: 17.5 MB."""
+    """Format bytes: 17.5 MB."""
     unit = next((name for name in ("GB", "MB", "kB") if count >= BYTES[name]), "B")
     return f"{_short(count / BYTES[unit])} {unit}"
 
 
 def bits(per_second: float) -> str:
-    """Return bits per second to be read: 2.3 Gbit/s."""
+    """Format bits per second: 2.3 Gbit/s."""
     unit = "Gbit" if per_second >= BITS["Gbit"] else "Mbit"
     return f"{_short(per_second / BITS[unit])} {unit}/s"
 

@@ -1,8 +1,8 @@
-"""Take requests and throw their bodies away: the target of a measurement, for a few connections.
+"""An HTTP server that discards the bodies of requests: the target of a measurement.
 
 Usage: python -m locust_fleet.sizing.sink
 
-Prints its port, and ends with its standard input.
+It prints its port, and ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def serve(connection: socket.socket) -> None:
-    """Answer the requests of one connection."""
-    room = memoryview(bytearray(1 << 20))
+    """Answer the requests of one connection until the client closes it."""
+    buffer = memoryview(bytearray(1 << 20))
     begun = b""
     with connection, contextlib.suppress(OSError):
         while True:
@@ -32,7 +32,7 @@ def serve(connection: socket.socket) -> None:
             length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
             left, begun = int(length[1]) - len(body) if length else 0, b""
             while left > 0:
-                received_bytes = connection.recv_into(room, min(left, len(room)))
+                received_bytes = connection.recv_into(buffer, min(left, len(buffer)))
                 if not received_bytes:
                     return
                 left -= received_bytes
@@ -40,7 +40,7 @@ def serve(connection: socket.socket) -> None:
 
 
 def main() -> None:
-    """Serve until nobody holds the other end of the standard input."""
+    """Serve until the standard input is closed."""
     with socket.create_server((ADDRESS, 0)) as listener:
         print(listener.getsockname()[1], flush=True)
         threading.Thread(target=_accept, args=(listener,), daemon=True).start()

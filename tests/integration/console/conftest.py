@@ -20,9 +20,9 @@ from locust_fleet.console.access import accounts
 from locust_fleet.console.access.passwords import hash_password
 from locust_fleet.console.access.roles import Role
 from locust_fleet.console.access.sessions import COOKIE
-from locust_fleet.console.database import Connect, Connection
 from locust_fleet.console.services import Services
 from locust_fleet.runtime import postgres
+from locust_fleet.runtime.postgres import Connect, Connection
 from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.settings.fleet import LogSettings
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
@@ -229,6 +229,7 @@ def settings(
         reports_dir=tmp_path,
         prometheus=True,
         grafana=False,
+        several_processes=False,
     )
 
 

@@ -14,9 +14,9 @@ from locust_fleet.console import commands
 from locust_fleet.console.access import accounts, tokens
 from locust_fleet.console.access.passwords import verify_password
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.database import Connection
 from locust_fleet.errors import SettingsError
 from locust_fleet.runtime import postgres
+from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import MIGRATIONS
 from tests.integration.console.conftest import PAGE, PASSWORD, Front, audit_of, signed_in

@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from locust_fleet.console.database import Connection
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import Message
+from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import ConsoleSettings
 from tests.integration.console.conftest import (
     ALERT_TOKEN,
@@ -224,7 +224,7 @@ def refused(console: Flask, database: Connection) -> Message:
         thread="a",
     )
     outbox.store(database, message)
-    outbox.address(database, ["slack"])
+    outbox.create_deliveries(database, ["slack"])
     database.execute(
         "UPDATE outbox_deliveries SET state = 'failed', last_answer = 'HTTP 404 no_service'"
     )

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from locust_fleet.console import app
-from locust_fleet.console.database import Connection
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import ConsoleSettings
 from tests.integration.conftest import free_port
 from tests.integration.console.conftest import (

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from locust_fleet.election.lease import LEASE
+from locust_fleet.election.lease import LEASE_KEY
 from locust_fleet.settings.console import ConsoleSettings
 from tests.integration.conftest import free_port
 from tests.integration.console.conftest import (
@@ -28,7 +28,9 @@ from tests.integration.console.conftest import (
 def lead(console: Flask, holder: str) -> None:
     """Have somebody hold the lease, and the console know of it."""
     parts = parts_of(console)
-    parts.redis.set(LEASE, json.dumps({"epoch": 1, "holder": holder, "address": "10.0.0.7:5557"}))
+    parts.redis.set(
+        LEASE_KEY, json.dumps({"epoch": 1, "holder": holder, "address": "10.0.0.7:5557"})
+    )
     parts.leader.refresh()
 
 

@@ -22,7 +22,7 @@ import pytest
 from locust_fleet.console.access import accounts
 from locust_fleet.console.access.roles import Role
 from locust_fleet.console.access.sessions import COOKIE
-from locust_fleet.console.database import Connection
+from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import free_port, wait_until

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from psycopg.types.json import Jsonb
 
-from locust_fleet.console.database import Connection
+from locust_fleet.runtime.postgres import Connection
 from tests.integration.console.conftest import (
     PAGE,
     RUN_ID,

@@ -9,7 +9,7 @@ from flask import Flask
 
 from locust_fleet.console.access import accounts, tokens
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.database import Connection
+from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.settings.stores import RedisSettings
 from tests.integration.conftest import free_port

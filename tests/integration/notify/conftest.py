@@ -20,7 +20,7 @@ from locust_fleet.notify.channels.channel import Channel, build
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.notifier import Notifier
 from locust_fleet.runtime import postgres
-from locust_fleet.settings.notifier import ADDRESSES, ChannelSettings
+from locust_fleet.settings.notifier import ADDRESS_SETTINGS, ChannelSettings
 from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.conftest import ROOT, free_port
 from tests.integration.notify.vendors import SECRET, Vendor, serve
@@ -51,7 +51,7 @@ def vendors() -> Iterator[Vendors]:
 
 def channel_of(name: str, url: str) -> Channel:
     """Return a channel that talks to a local server."""
-    env = {ADDRESSES[name]: url}
+    env = {ADDRESS_SETTINGS[name]: url}
     env |= dict.fromkeys(("DINGTALK_SECRET", "FEISHU_SECRET", "WEBHOOK_SECRET"), SECRET)
     (channel,) = build(ChannelSettings.from_env(env))
     return channel

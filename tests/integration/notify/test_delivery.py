@@ -104,14 +104,14 @@ def test_what_is_refused_for_good_is_kept_with_the_answer(
     notifier: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backoff, "REFUSALS", 2)
+    monkeypatch.setattr(backoff, "MOST_REFUSALS", 2)
     vendor = vendors("dingtalk")
     store(connection, message(1))
 
     notifier(channel_of("dingtalk", vendor.url.replace("=t", "=old")))
 
     wait_until(lambda: states(connection) == ["failed"], "giving up")
-    (kept,) = outbox.read_unsettled(connection, 10)
+    (kept,) = outbox.read_open(connection, 10)
     assert "token is not exist" in kept.last_answer
 
 
@@ -121,7 +121,7 @@ def test_what_failed_counts_as_waiting_until_somebody_deals_with_it(
     notifier: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backoff, "REFUSALS", 1)
+    monkeypatch.setattr(backoff, "MOST_REFUSALS", 1)
     vendor = vendors("webhook")
     vendor.always = 404
     store(connection, one := message(1))
@@ -143,7 +143,7 @@ def test_a_message_retried_by_a_human_is_sent_again(
     notifier: Start,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backoff, "REFUSALS", 1)
+    monkeypatch.setattr(backoff, "MOST_REFUSALS", 1)
     vendor = vendors("webhook")
     vendor.behaviour.append(404)
     store(connection, one := message(1))
@@ -335,11 +335,11 @@ def test_what_is_settled_is_removed_after_a_while_and_nothing_else(
     store(connection, message(1), message(2))
     running: Channel = channel_of("webhook", vendor.url)
     notifier(running).end(20)
-    outbox.address(connection, ["webhook"])
+    outbox.create_deliveries(connection, ["webhook"])
     connection.execute("UPDATE outbox_deliveries SET state = 'delivered' WHERE seq = 1")
     connection.execute("UPDATE outbox_deliveries SET state = 'failed' WHERE seq = 2")
 
-    assert outbox.remove_settled(connection, timedelta(0)) == 1
+    assert outbox.remove_finished(connection, timedelta(0)) == 1
 
 
 def test_the_process_says_how_it_is_and_what_waits(

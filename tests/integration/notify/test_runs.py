@@ -149,7 +149,7 @@ def test_results_are_kept_when_what_is_to_be_told_cannot_be_made(
     def broken(*_: object) -> None:
         raise TypeError("a fault in the words")
 
-    monkeypatch.setattr("locust_fleet.notify.runs.message_of", broken)
+    monkeypatch.setattr("locust_fleet.notify.run_messages.message_of", broken)
     recorder.stop()
 
     assert told() == []

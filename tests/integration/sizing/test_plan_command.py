@@ -93,7 +93,7 @@ def test_a_target_that_fails_is_no_measure(target: str) -> None:
     done = plan(*arguments, "--host", f"{target}/elsewhere", ALLOWED_TARGETS=ADDRESS)
 
     assert done.returncode == 1
-    assert "cannot be measured with: " in done.stderr
+    assert "the measurement failed: " in done.stderr
     assert "404" in done.stderr
 
 
@@ -103,7 +103,7 @@ def test_a_target_that_fails_is_no_measure(target: str) -> None:
         (("--users", "many"), "--users is 'many'; use a whole number from 1"),
         (("--users", "5", "--file-size", "17"), "--file-size is '17'; use a number and one of"),
         (("--users", "5", "--interval", "0s"), "--interval is '0s'; use at least 1ms"),
-        (("--users", "5", "--host", "http://x"), "--host is only asked with --measure"),
+        (("--users", "5", "--host", "http://x"), "--host is only used with --measure"),
         (
             ("--users", "5", "--measure", "--host", "http://elsewhere.example"),
             "http://elsewhere.example is not in ALLOWED_TARGETS",

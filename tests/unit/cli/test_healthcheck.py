@@ -59,13 +59,13 @@ def test_a_page_that_answers_200_is_well(server: str) -> None:
 @pytest.mark.parametrize(
     ("path", "words"), [("503", "answered 503"), ("silent", "answered nothing")]
 )
-def test_another_answer_is_unwell_and_said(server: str, path: str, words: str) -> None:
+def test_another_status_is_unwell_and_printed(server: str, path: str, words: str) -> None:
     done = healthcheck(f"{server}/{path}")
 
     assert (done.returncode, done.stderr) == (1, f"locust-fleet: {server}/{path}: {words}\n")
 
 
-def test_nobody_who_listens_is_unwell(server: str) -> None:
+def test_a_port_without_a_listener_is_unwell(server: str) -> None:
     done = healthcheck(f"http://{ADDRESS}:1/health")
 
     assert done.returncode == 1

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.cli import main
+from locust_fleet.cli import master_commands
 
 
 @pytest.mark.parametrize(("failures", "code"), [(0, 0), (20, 3)])
-def test_an_unfit_worker_is_told_from_a_failure_to_ask(
+def test_an_unfit_worker_has_another_exit_code_than_a_failed_question(
     monkeypatch: pytest.MonkeyPatch, failures: int, code: int
 ) -> None:
     worker = {"state": "running", "users": 1, "planned": 1, "requests": 20}
@@ -20,6 +20,6 @@ def test_an_unfit_worker_is_told_from_a_failure_to_ask(
     def ask(*_: object, **__: object) -> dict[str, Any]:
         return fleet
 
-    monkeypatch.setattr(main, "_ask_master", ask)
+    monkeypatch.setattr(master_commands, "ask_master", ask)
 
-    assert main._try_worker(argparse.Namespace(host="new")) == code
+    assert master_commands.try_worker(argparse.Namespace(host="new")) == code

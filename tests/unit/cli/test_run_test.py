@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from locust_fleet.cli import run_test
+from locust_fleet.cli.api_client import ApiClient
 from locust_fleet.cli.run_test import (
     BAD_ARGUMENTS,
     FAILED,
@@ -18,7 +19,6 @@ from locust_fleet.cli.run_test import (
     table,
     unwritten,
 )
-from locust_fleet.console.api_client import ApiClient
 
 
 def run(requests: int = 100, failures: int = 0, *, state: str = "finished", error: str = "") -> Any:
@@ -44,7 +44,7 @@ def run(requests: int = 100, failures: int = 0, *, state: str = "finished", erro
     }
 
 
-def test_a_threshold_that_is_none_is_a_bad_argument(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_threshold_is_a_bad_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(Namespace(alert=["HighResponseTime=15", "Slow=1"])) == BAD_ARGUMENTS
     assert "--alert: There is no alert 'Slow' with a threshold" in capsys.readouterr().err
 
@@ -68,7 +68,7 @@ def test_a_run_without_requests_is_not_judged() -> None:
     assert judge(run(requests=0), 0.0)[0] == INFRASTRUCTURE
 
 
-def test_a_target_that_nobody_reached_is_no_failure_of_the_target() -> None:
+def test_a_run_that_never_reached_its_target_is_not_judged() -> None:
     outcome = run(failures=100, error="ConnectionRefusedError(111, 'Connection refused')")
 
     assert judge(outcome, 0.5) == (
@@ -136,12 +136,12 @@ def test_progress_says_how_many_users_there_should_be() -> None:
     assert "  5 of 7 users  " in progress(state(5, 7), 7.4)
 
 
-def test_who_follows_a_run_is_told_of_each_problem_once(
+def test_each_problem_of_a_run_is_printed_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     full = "2 of 7 users do not run"
     answers = [state(5, 7), state(5, 7, full), state(5, 7, full), {"run": None}]
-    monkeypatch.setattr(run_test, "LOOK_S", 0)
+    monkeypatch.setattr(run_test, "STATUS_INTERVAL_S", 0)
 
     follow(cast(ApiClient, Namespace(get=lambda _: answers.pop(0))), "run", in_place=False)
 

@@ -43,7 +43,7 @@ def test_a_few_failures_never_look_like_none(
     ("value", "text"),
     [(None, "\u2013"), (0.04, "0.0"), (12.34, "12.3"), (99.96, "100.0"), (1234.5, "1\u2009234")],
 )
-def test_numbers_show_what_they_are_worth(value: float | None, text: str) -> None:
+def test_large_numbers_have_no_decimals(value: float | None, text: str) -> None:
     assert formatting.decimal(value) == text
 
 
@@ -52,7 +52,7 @@ def test_times_are_shown_in_utc() -> None:
     assert formatting.moment(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02 00:00:00"
 
 
-def test_a_run_that_ended_nobody_knows_when_took_nobody_knows_how_long() -> None:
+def test_a_run_with_an_unknown_end_has_an_unknown_duration() -> None:
     run = {"started_at": "2026-01-02T00:00:00+00:00", "ended_at": None, "state": "finished"}
 
     assert formatting.took(run) is None

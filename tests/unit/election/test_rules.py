@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from locust_fleet.election.rules import Sight, Standby, Step, lead, next_epoch, stand_by
+from locust_fleet.election.rules import LeaseView, Standby, Step, lead, next_epoch, stand_by
 
 TIMEOUT_S = 5
 # How far the clock of each master is wrong.
@@ -25,10 +25,10 @@ class Redis:
     valid_until: float = 0
     epoch: int = 0
 
-    def sight(self, now: float) -> Sight | None:
+    def view(self, now: float) -> LeaseView | None:
         if not self.answers:
             return None
-        return Sight(self.holder if now < self.valid_until else None, self.epoch)
+        return LeaseView(self.holder if now < self.valid_until else None, self.epoch)
 
     def hold(self, master: str, epoch: int, now: float) -> None:
         self.holder, self.valid_until, self.epoch = master, now + TIMEOUT_S, epoch
@@ -41,7 +41,7 @@ class Master:
     name: str
     standby: Standby | None = None
     epoch: int = 0
-    heard: int = 0
+    reported_epoch: int = 0
     # Its looks and commands, all held back while it is paused.
     paused: bool = False
 
@@ -107,7 +107,7 @@ class World(RuleBasedStateMachine):
             return
         self.now_ms += 1
         if master.leads:
-            self._reign(master)
+            self._lead(master)
         else:
             self._stand_by(master)
 
@@ -120,7 +120,7 @@ class World(RuleBasedStateMachine):
             self.obeyed[worker] = master.epoch
             first = self.leaders.setdefault((worker, master.epoch), name)
             assert first == name, "two leaders were obeyed in one epoch"
-        master.heard = max(master.heard, self.obeyed[worker])
+        master.reported_epoch = max(master.reported_epoch, self.obeyed[worker])
 
     @rule(name=st.sampled_from(MASTERS))
     def writes_results(self, name: str) -> None:
@@ -129,7 +129,7 @@ class World(RuleBasedStateMachine):
             return
         before = self.postgres
         self.postgres = max(before, master.epoch)
-        master.heard = max(master.heard, before)
+        master.reported_epoch = max(master.reported_epoch, before)
 
     def teardown(self) -> None:
         """With Redis and one master up, however it came to this, one leads and workers obey it."""
@@ -151,39 +151,39 @@ class World(RuleBasedStateMachine):
                     self.commands(name, worker)
         [leader] = [master for master in self.masters.values() if master.leads]
         assert self.obeyed == [leader.epoch] * WORKERS
-        assert self.redis.sight(self.now) == Sight(leader.name, leader.epoch)
+        assert self.redis.view(self.now) == LeaseView(leader.name, leader.epoch)
 
     @invariant()
     def redis_never_says_that_a_leader_of_an_earlier_epoch_leads(self) -> None:
         holder = self.redis.holder
-        if self.redis.sight(self.now) and holder and self.masters[holder].leads:
+        if self.redis.view(self.now) and holder and self.masters[holder].leads:
             assert self.masters[holder].epoch <= self.redis.epoch
 
     def _stand_by(self, master: Master) -> None:
         assert master.standby is not None
-        master.standby, step = master.standby.look(self.redis.sight(self.now), self.now)
+        master.standby, step = master.standby.observe(self.redis.view(self.now), self.now)
         if step is Step.CAMPAIGN:
             assert self.redis.answers, "nobody is elected while Redis is away"
-            known = max(master.standby.known, self.redis.epoch)
+            known = max(master.standby.highest_epoch, self.redis.epoch)
             master.epoch = next_epoch(known, self.now_ms + SKEW_MS[master.name])
             master.standby = None
             self.redis.hold(master.name, master.epoch, self.now)
 
-    def _reign(self, master: Master) -> None:
-        in_redis = self.redis.epoch if self.redis.answers else None
+    def _lead(self, master: Master) -> None:
+        redis_epoch = self.redis.epoch if self.redis.answers else None
         before = master.epoch
-        match lead(master.epoch, in_redis, master.heard):
+        match lead(master.epoch, redis_epoch, master.reported_epoch):
             case Step.LEAD:
-                if in_redis == before:
+                if redis_epoch == before:
                     self.redis.hold(master.name, master.epoch, self.now)
-            case Step.RISE:
-                known = max(master.heard, master.epoch)
+            case Step.RAISE_EPOCH:
+                known = max(master.reported_epoch, master.epoch)
                 master.epoch = next_epoch(known, self.now_ms + SKEW_MS[master.name])
                 self.redis.hold(master.name, master.epoch, self.now)
                 assert master.epoch > before
-            case Step.YIELD:
-                highest = max(in_redis or 0, master.heard)
-                assert highest > before, "a leader yields only to a higher epoch"
+            case Step.STEP_DOWN:
+                highest = max(redis_epoch or 0, master.reported_epoch)
+                assert highest > before, "a leader steps down only to a higher epoch"
                 self.masters[master.name] = Master(master.name)
             case step:
                 raise AssertionError(step)
@@ -193,15 +193,15 @@ World.TestCase.settings = settings(max_examples=150, stateful_step_count=80)
 test_random_histories = World.TestCase
 
 
-def after(*sights: tuple[float, Sight | None], known: int = 0) -> Step:
+def after(*views: tuple[float, LeaseView | None], highest_epoch: int = 0) -> Step:
     """Return what a standby does after these looks."""
-    standby, step = stand_by("me", TIMEOUT_S, known), Step.WAIT
-    for now, sight in sights:
-        standby, step = standby.look(sight, now)
+    standby, step = stand_by("me", TIMEOUT_S, highest_epoch), Step.STAND_BY
+    for now, view in views:
+        standby, step = standby.observe(view, now)
     return step
 
 
-FREE, HELD, OWN = Sight(None, 7), Sight("other", 7), Sight("me", 7)
+FREE, HELD, OWN = LeaseView(None, 7), LeaseView("other", 7), LeaseView("me", 7)
 
 
 def test_a_lease_that_ran_out_is_taken_at_once() -> None:
@@ -209,7 +209,7 @@ def test_a_lease_that_ran_out_is_taken_at_once() -> None:
 
 
 def test_a_lease_of_another_is_left_alone() -> None:
-    assert after((0, HELD), (60, HELD)) is Step.WAIT
+    assert after((0, HELD), (60, HELD)) is Step.STAND_BY
 
 
 def test_a_master_that_starts_again_takes_its_own_lease_at_once() -> None:
@@ -217,45 +217,45 @@ def test_a_master_that_starts_again_takes_its_own_lease_at_once() -> None:
 
 
 def test_nobody_is_elected_while_redis_is_away() -> None:
-    assert after((0, FREE), (60, None)) is Step.WAIT
+    assert after((0, FREE), (60, None)) is Step.STAND_BY
 
 
 def test_a_leader_may_renew_first_when_redis_is_back() -> None:
-    assert after((0, HELD), (10, None), (11, FREE)) is Step.WAIT
+    assert after((0, HELD), (10, None), (11, FREE)) is Step.STAND_BY
     assert after((0, HELD), (10, None), (11, FREE), (10 + TIMEOUT_S, FREE)) is Step.CAMPAIGN
 
 
-def test_a_leader_may_write_first_what_redis_has_forgotten() -> None:
-    empty = Sight(None, 0)
-    assert after((0, HELD), (1, empty)) is Step.WAIT
-    assert after((0, HELD), (1, empty), (2, empty)) is Step.WAIT
+def test_a_leader_may_first_restore_what_redis_has_lost() -> None:
+    empty = LeaseView(None, 0)
+    assert after((0, HELD), (1, empty)) is Step.STAND_BY
+    assert after((0, HELD), (1, empty), (2, empty)) is Step.STAND_BY
     assert after((0, HELD), (1, empty), (1 + TIMEOUT_S, empty)) is Step.CAMPAIGN
-    assert after((0, empty), known=7) is Step.WAIT
+    assert after((0, empty), highest_epoch=7) is Step.STAND_BY
 
 
 def test_an_empty_redis_that_nobody_knew_is_a_first_start() -> None:
-    assert after((0, Sight(None, 0))) is Step.CAMPAIGN
+    assert after((0, LeaseView(None, 0))) is Step.CAMPAIGN
 
 
 @pytest.mark.parametrize(
-    ("in_redis", "elsewhere", "step"),
+    ("redis_epoch", "reported_epoch", "step"),
     [
         (5, 0, Step.LEAD),
         (5, 5, Step.LEAD),
-        (6, 0, Step.YIELD),
-        (6, 9, Step.YIELD),
-        (4, 0, Step.RISE),
-        (0, 5, Step.RISE),
-        (5, 6, Step.RISE),
+        (6, 0, Step.STEP_DOWN),
+        (6, 9, Step.STEP_DOWN),
+        (4, 0, Step.RAISE_EPOCH),
+        (0, 5, Step.RAISE_EPOCH),
+        (5, 6, Step.RAISE_EPOCH),
         (None, 0, Step.LEAD),
         (None, 5, Step.LEAD),
-        (None, 6, Step.YIELD),
+        (None, 6, Step.STEP_DOWN),
     ],
 )
-def test_a_leader_of_epoch_5_yields_only_to_a_higher_one(
-    in_redis: int | None, elsewhere: int, step: Step
+def test_a_leader_of_epoch_5_steps_down_only_for_a_higher_one(
+    redis_epoch: int | None, reported_epoch: int, step: Step
 ) -> None:
-    assert lead(5, in_redis, elsewhere) is step
+    assert lead(5, redis_epoch, reported_epoch) is step
 
 
 def test_an_epoch_is_above_all_that_is_known_whatever_the_clock_says() -> None:

@@ -3,18 +3,17 @@
 import pytest
 
 from locust_fleet.notify.backoff import (
-    LONGEST_CHANNEL_S,
-    LONGEST_S,
-    REFUSALS,
-    Answer,
-    Next,
-    Result,
-    Standing,
+    LONGEST_CHANNEL_PAUSE_S,
+    LONGEST_MESSAGE_PAUSE_S,
+    MOST_REFUSALS,
+    Outcome,
+    Tries,
     backoff_s,
     decide,
 )
+from locust_fleet.notify.channels.answer import Answer, Result
 
-FRESH = Standing(attempts=0, refusals=0, failures_in_row=0)
+FRESH = Tries(attempts=0, refusals=0, failures_in_row=0)
 TAKEN = Answer(Result.DELIVERED, "ok")
 BUSY = Answer(Result.LATER, "HTTP 500")
 REFUSED = Answer(Result.REFUSED, "HTTP 404")
@@ -25,29 +24,32 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 
 def test_a_pause_after_thousands_of_failures_is_a_number() -> None:
-    assert backoff_s(100_000, LONGEST_S) == LONGEST_S
+    assert backoff_s(100_000, LONGEST_MESSAGE_PAUSE_S) == LONGEST_MESSAGE_PAUSE_S
 
 
-def test_what_was_taken_is_done_and_the_channel_rests_as_its_vendor_asks() -> None:
-    assert decide(TAKEN, FRESH, 3.1) == Next("delivered", 0, 3.1)
+def test_an_accepted_message_is_done_and_the_channel_pauses_as_its_vendor_asks() -> None:
+    assert decide(TAKEN, FRESH, 3.1) == Outcome("delivered", 0, 3.1)
 
 
-def test_the_first_message_taken_after_an_outage_calls_the_others() -> None:
-    assert decide(TAKEN, Standing(4, 0, failures_in_row=3), 1).recovered
+def test_the_first_message_accepted_after_an_outage_makes_the_others_due() -> None:
+    assert decide(TAKEN, Tries(4, 0, failures_in_row=3), 1).recovered
 
 
 @pytest.mark.parametrize("attempts", [0, 10, 100_000])
-def test_a_message_that_cannot_be_taken_now_is_never_given_up(attempts: int) -> None:
-    assert decide(BUSY, Standing(attempts, 0, attempts), 1).state == "pending"
+def test_a_message_that_cannot_be_accepted_now_is_never_given_up(attempts: int) -> None:
+    assert decide(BUSY, Tries(attempts, 0, attempts), 1).state == "pending"
 
 
 def test_a_channel_that_is_away_is_asked_again_soon_however_long_it_was_away() -> None:
-    then = decide(BUSY, Standing(1000, 0, 1000), 1)
+    then = decide(BUSY, Tries(1000, 0, 1000), 1)
 
-    assert (then.message_pause_s, then.channel_pause_s) == (LONGEST_S, LONGEST_CHANNEL_S)
+    assert (then.message_pause_s, then.channel_pause_s) == (
+        LONGEST_MESSAGE_PAUSE_S,
+        LONGEST_CHANNEL_PAUSE_S,
+    )
 
 
-def test_a_channel_rests_as_long_as_it_asks() -> None:
+def test_a_channel_pauses_as_long_as_it_asks() -> None:
     then = decide(Answer(Result.LATER, "HTTP 429", retry_after_s=40), FRESH, 1)
 
     assert (then.message_pause_s, then.channel_pause_s) == (40, 40)
@@ -62,6 +64,6 @@ def test_a_refusal_does_not_keep_other_messages_waiting() -> None:
 
 
 def test_a_message_refused_again_and_again_is_kept_as_failed() -> None:
-    states = [decide(REFUSED, Standing(n, n, 0), 1).state for n in range(REFUSALS)]
+    states = [decide(REFUSED, Tries(n, n, 0), 1).state for n in range(MOST_REFUSALS)]
 
-    assert states == ["pending"] * (REFUSALS - 1) + ["failed"]
+    assert states == ["pending"] * (MOST_REFUSALS - 1) + ["failed"]

@@ -112,7 +112,7 @@ def test_what_was_read_reads_the_same_once_it_is_written(users: int, rate: float
         (b'{"weight": \xe9}', "not JSON"),
         (b'{"weight": NaN}', "NaN is not JSON"),
         (b'{"weight": -Infinity}', "-Infinity is not JSON"),
-        (b'{"weight": 1, "weight": 2}', "'weight' stands twice"),
+        (b'{"weight": 1, "weight": 2}', "'weight' is given twice"),
         (b"[" * 60_000, "nested too deeply"),
         (b'{"a":' * 20_000, "nested too deeply"),
         (b'{"weight": ' + b"9" * 5000 + b"}", "not JSON"),

@@ -24,7 +24,7 @@ def thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_what_is_there_is_no_longer_looked_at() -> None:
+def test_present_objects_are_no_longer_visited() -> None:
     # Not what tests before this one have left.
     gc.collect()
     before = len(gc.get_objects())
@@ -35,7 +35,7 @@ def test_what_is_there_is_no_longer_looked_at() -> None:
     assert len(gc.get_objects()) < 0.1 * before
 
 
-def test_garbage_of_before_is_taken_away_and_not_kept_for_good() -> None:
+def test_garbage_from_before_is_collected_first() -> None:
     gone = weakref.ref(Ring())
 
     settle()
@@ -43,7 +43,7 @@ def test_garbage_of_before_is_taken_away_and_not_kept_for_good() -> None:
     assert gone() is None
 
 
-def test_garbage_of_later_is_found() -> None:
+def test_later_garbage_is_found() -> None:
     settle()
     gone = weakref.ref(Ring())
 

@@ -14,7 +14,7 @@ from locust_fleet.runtime import loops as module
 from locust_fleet.runtime.loops import vital
 
 logging.basicConfig()
-module.GRACE_S = 0.05
+module.ORDERLY_END_TIMEOUT_S = module.RESTART_PAUSE_S = 0.05
 ending = []
 
 def fail(): raise ValueError("a bad thing")
@@ -73,7 +73,7 @@ def test_a_scenario_that_exits_is_no_broken_loop() -> None:
     assert done.returncode == 3
 
 
-def test_a_loop_that_only_shows_something_begins_anew() -> None:
+def test_a_loop_that_only_shows_something_is_restarted() -> None:
     done = run(
         "from locust_fleet.runtime.loops import persistent; tries = []\n"
         "def show(): tries.append(1); 1 / (len(tries) - 1)\n"
@@ -84,7 +84,7 @@ def test_a_loop_that_only_shows_something_begins_anew() -> None:
     assert "the loop 'charts' failed" in done.stderr
 
 
-def test_the_last_words_are_said_even_if_they_fail() -> None:
+def test_a_process_ends_even_if_its_farewell_fails() -> None:
     said = run("watch(fail, lambda error: print('last words', error, flush=True))")
     failed = run("watch(fail, lambda error: 1 / 0)")
 

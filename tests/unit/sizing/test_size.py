@@ -123,7 +123,7 @@ def test_the_link_is_that_of_a_card_and_not_of_a_cable_into_a_container(tmp_path
 
 
 @pytest.mark.parametrize("speed", ["-1\n", ""])
-def test_a_card_that_does_not_know_its_speed_is_none(tmp_path: Path, speed: str) -> None:
+def test_a_card_of_unknown_speed_is_left_out(tmp_path: Path, speed: str) -> None:
     folder = tmp_path / "class" / "net" / "eth0"
     (folder / "device").mkdir(parents=True)
     (folder / "speed").write_text(speed)

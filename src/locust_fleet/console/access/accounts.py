@@ -1,4 +1,4 @@
-"""Accounts in Postgres, and the one rule about them: there is always an admin who can sign in."""
+"""Accounts in Postgres. One rule holds for all of them: an admin who can sign in always remains."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from datetime import datetime
 
 from locust_fleet.console.access.passwords import hash_password
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.database import Connection
 from locust_fleet.errors import FleetError, SettingsError
+from locust_fleet.runtime.postgres import Connection
 
 NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 COLUMNS = "name, password_hash, role, created_at, disabled_at, sessions_valid_from"
-# Later than any mark before, whatever the clock of the database has done in between.
+# Later than the mark before, even if the clock of the database was set back.
 NEXT_MARK = "greatest(clock_timestamp(), sessions_valid_from + interval '1 microsecond')"
 
 
 class AccountError(FleetError):
-    """What was asked for cannot be done with this account or token; the message says why."""
+    """This cannot be done with an account or token; the message says why."""
 
 
 class LastAdmin(AccountError):
-    """Nobody could manage accounts any more: make somebody else an admin first."""
+    """This would leave no admin: make somebody else an admin first."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who may sign in, unless disabled; their sessions count from ``valid_from`` on."""
+    """Somebody who may sign in unless disabled; sessions older than ``valid_from`` have ended."""
 
     name: str
     password_hash: str
@@ -50,7 +50,7 @@ def find(connection: Connection, name: str) -> Account | None:
 
 
 def add(connection: Connection, name: str, password_hash: str, role: Role) -> None:
-    """Add an account; AccountError when the name is taken or not one."""
+    """Add an account; raises AccountError when the name is taken or not allowed."""
     if not NAME.fullmatch(name):
         raise AccountError("A name has 1 to 64 letters, digits, dots, dashes, underscores or @.")
     added = connection.execute(
@@ -63,17 +63,17 @@ def add(connection: Connection, name: str, password_hash: str, role: Role) -> No
 
 
 def set_password(connection: Connection, name: str, password_hash: str) -> datetime:
-    """Replace a password and end all sessions; returns the mark from which new ones count."""
+    """Replace a password and end all sessions; returns the new ``valid_from``."""
     return _end_sessions(connection, name, "password_hash = %s", (password_hash,))
 
 
 def end_sessions(connection: Connection, name: str) -> datetime:
-    """Sign an account out everywhere; returns the mark from which new sessions count."""
+    """Sign an account out everywhere; returns the new ``valid_from``."""
     return _end_sessions(connection, name, "name = name", ())
 
 
 def set_role(connection: Connection, name: str, role: Role) -> None:
-    """Change a role; LastAdmin when nobody else is an admin."""
+    """Change a role; raises LastAdmin when nobody else is an admin."""
     with connection.transaction():
         _lock(connection)
         if role is not Role.ADMIN:
@@ -82,7 +82,7 @@ def set_role(connection: Connection, name: str, role: Role) -> None:
 
 
 def disable(connection: Connection, name: str) -> None:
-    """Keep an account from signing in and end its sessions; LastAdmin as above."""
+    """Disable an account and end its sessions; raises LastAdmin when nobody else is an admin."""
     with connection.transaction():
         _lock(connection)
         _keep_an_admin(connection, name)
@@ -92,12 +92,12 @@ def disable(connection: Connection, name: str) -> None:
 
 
 def enable(connection: Connection, name: str) -> None:
-    """Let a disabled account sign in again."""
+    """Enable a disabled account; raises AccountError when there is none of this name."""
     _change(connection, "UPDATE accounts SET disabled_at = NULL WHERE name = %s", (name,))
 
 
 def remove(connection: Connection, name: str) -> None:
-    """Delete an account; LastAdmin as above. What it did stays in the audit log."""
+    """Delete an account, but not its audit entries; raises LastAdmin for the last admin."""
     with connection.transaction():
         _lock(connection)
         _keep_an_admin(connection, name)
@@ -105,9 +105,9 @@ def remove(connection: Connection, name: str) -> None:
 
 
 def ensure_first_admin(connection: Connection, web_auth: str) -> str | None:
-    """Create the admin of ``user:password`` if there is no account at all.
+    """Create the admin of ``user:password`` (LOCUST_WEB_AUTH) if there is no account at all.
 
-    Returns the name when it was created. Raises SettingsError when the setting is not one.
+    Returns the name if it was created. Raises SettingsError when the setting has another form.
     """
     with connection.transaction():
         _lock(connection)
@@ -124,7 +124,7 @@ def ensure_first_admin(connection: Connection, web_auth: str) -> str | None:
 
 
 def parse_role(text: str) -> Role:
-    """Return a role by its name; AccountError lists what there is."""
+    """Return a role by its name; AccountError lists the roles."""
     try:
         return Role(text)
     except ValueError:
@@ -140,7 +140,7 @@ def _account(row: tuple[object, ...]) -> Account:
 
 
 def _lock(connection: Connection) -> None:
-    """Let one at a time change who is an admin: two must not remove each other."""
+    """Let one transaction at a time change admins: two must not remove each other."""
     connection.execute("LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE")
 
 

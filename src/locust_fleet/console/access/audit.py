@@ -1,4 +1,4 @@
-"""Keep who did what, without ever delaying or failing the request that did it."""
+"""Record who did what, without delaying or failing the request that did it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from locust_fleet.console.database import Connect, Connection, patience
+from locust_fleet.console.database import postgres_timeout
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.runtime.postgres import Connect, Connection
 
-# Hours of a busy team. Beyond it, entries are in the container's log only.
-WAITING_LIMIT = 10_000
-BATCH = 200
-DRAIN_S = 1.0
-PATIENCE_S = 5.0
+# Hours of a busy team. Further entries are in the container's log only.
+MOST_WAITING = 10_000
+ENTRIES_PER_BATCH = 200
+WRITE_INTERVAL_S = 1.0
+POSTGRES_TIMEOUT_S = 5.0
+LONGEST_TEXT = 500
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Somebody did something, or tried to; the id makes writing it twice harmless."""
+    """What somebody did or tried to do; its id makes it harmless to write the entry twice."""
 
     actor: str
     address: str
@@ -40,7 +42,7 @@ class Entry:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry for JSON, its time in ISO 8601."""
+        """Return the fields of the API, the time in ISO 8601."""
         return {
             "id": str(self.id),
             "at": self.at.isoformat(),
@@ -53,19 +55,19 @@ class Entry:
 
 
 class AuditLog:
-    """A queue of entries, which ``keep_writing`` carries to Postgres in the background."""
+    """A queue of entries, which ``keep_writing`` writes to Postgres in the background."""
 
     def __init__(self, connect: Connect) -> None:
         self.dropped = 0
         self._connect = connect
         self._connection: Connection | None = None
         self._waiting: deque[Entry] = deque()
-        self._turn = threading.Lock()
+        self._write_lock = threading.Lock()
 
     def note(
         self, actor: str, address: str, action: str, detail: Mapping[str, Any], *, allowed: bool
     ) -> None:
-        """Take an entry; returns at once and never raises."""
+        """Queue an entry; returns at once and never raises."""
         entry = Entry(
             actor=_storable(actor),
             address=_storable(address),
@@ -81,36 +83,36 @@ class AuditLog:
             entry.address,
             dict(entry.detail),
         )
-        if len(self._waiting) >= WAITING_LIMIT:
-            self._drop(1, "too many wait")
+        if len(self._waiting) >= MOST_WAITING:
+            self._drop(1, "too many entries wait")
             return
         self._waiting.append(entry)
 
     def keep_writing(self, closing: threading.Event) -> None:
-        """Write what waits, every second until ``closing`` is set, and once more then."""
-        while not closing.wait(DRAIN_S):
+        """Write the queue every second until ``closing`` is set, and a last time then."""
+        while not closing.wait(WRITE_INTERVAL_S):
             self.flush()
         self.flush()
 
     def flush(self) -> None:
-        """Write what waits; entries stay when Postgres is away. Never raises."""
-        with self._turn:
+        """Write the queue, which keeps its entries while Postgres is away; never raises."""
+        with self._write_lock:
             try:
                 while self._waiting:
-                    with patience(PATIENCE_S):
+                    with postgres_timeout(POSTGRES_TIMEOUT_S):
                         self._write_batch()
             except (psycopg.Error, StoreUnavailable) as error:
-                logger.warning("%d audit entries wait: %s", len(self._waiting), error)
+                logger.warning("%d audit entries wait for Postgres: %s", len(self._waiting), error)
                 self.close()
 
     def _write_batch(self) -> None:
         if self._connection is None:
             self._connection = self._connect()
-        batch = list(islice(self._waiting, BATCH))
+        batch = list(islice(self._waiting, ENTRIES_PER_BATCH))
         try:
             write(self._connection, batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
-            # It would never be taken, and everything after it would wait for ever.
+            # Postgres will never accept this batch, and all later entries would wait for it.
             self._drop(len(batch), str(error))
         for _ in batch:
             self._waiting.popleft()
@@ -127,7 +129,7 @@ class AuditLog:
 
 
 def write(connection: Connection, entries: list[Entry]) -> None:
-    """Write entries; one that is there already is left as it is."""
+    """Write entries, except those that are stored already."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO audit_log (id, at, actor, address, action, detail, allowed)"
@@ -148,7 +150,7 @@ def write(connection: Connection, entries: list[Entry]) -> None:
 
 
 def read_last(connection: Connection, limit: int = 200) -> list[Entry]:
-    """Return the last entries, the newest first."""
+    """Return at most ``limit`` entries, the newest first."""
     rows = connection.execute(
         "SELECT actor, address, action, detail, allowed, id, at FROM audit_log"
         " ORDER BY at DESC LIMIT %s",
@@ -158,6 +160,6 @@ def read_last(connection: Connection, limit: int = 200) -> list[Entry]:
 
 
 def _storable(text: str) -> str:
-    """Return text that Postgres takes and that stays one line in a log."""
+    """Return text that Postgres can store and that stays one line in a log."""
     clean = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in clean)[:500]
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in clean)[:LONGEST_TEXT]

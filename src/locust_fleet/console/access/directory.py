@@ -1,7 +1,7 @@
-"""Know all accounts and tokens in memory, so that a request at the front costs no query.
+"""Hold all accounts and tokens in memory, so that checking a request costs no query.
 
-Every process reads them anew every two seconds: a changed role, a new password or a revoked
-token counts that soon everywhere. While Postgres is away the last reading stays.
+Every process reads them again every two seconds, so a changed role, a new password or a revoked
+token takes effect everywhere within that time. While Postgres is away the last reading stays.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from locust_fleet.console.access.accounts import Account
 from locust_fleet.console.access.roles import Role
 from locust_fleet.console.access.sessions import LoginSession
 from locust_fleet.console.access.tokens import Token
-from locust_fleet.console.database import Connect, Connection, patience
+from locust_fleet.console.database import postgres_timeout
 from locust_fleet.errors import StoreUnavailable
+from locust_fleet.runtime.postgres import Connect, Connection
 
 REFRESH_S = 2.0
-# A token that nobody knows makes us look again; a flood of such must not flood Postgres.
+# An unknown token makes this process read again; a flood of them must not flood Postgres.
 SHORTEST_PAUSE_S = 0.2
-# The front waits five seconds for an answer.
-PATIENCE_S = 3.0
+# nginx waits five seconds for an answer.
+POSTGRES_TIMEOUT_S = 3.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger = logging.getLogger(__name__)
@@ -35,20 +36,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Identity:
-    """Who makes a request. A token is called token:NAME, which no account can be."""
+    """Who makes a request. A token is called token:NAME; no account can have such a name."""
 
     name: str
     role: Role
 
     @property
     def is_token(self) -> bool:
-        """Tell whether a program asks, not a person."""
+        """Tell whether the request was made with an API token."""
         return self.name.startswith("token:")
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """Why a cookie or token says nothing."""
+    """Why a cookie or token does not identify anybody."""
 
     reason: str
 
@@ -71,7 +72,7 @@ TOKENS_UNREAD = Stranger("Tokens cannot be checked while the database is away; t
 def identify_session(
     session: LoginSession | None, snapshot: DirectorySnapshot | None
 ) -> Identity | Stranger:
-    """Say whose session it is; without a snapshot, what was signed into the cookie counts."""
+    """Return whose session it is; without a snapshot, the name and role in the cookie count."""
     if session is None:
         return SESSION_ENDED
     signed = Identity(session.name, session.role)
@@ -79,7 +80,7 @@ def identify_session(
         return signed
     account = snapshot.accounts.get(session.name)
     if account is None:
-        # The cookie may be newer than the snapshot: an account of the last two seconds.
+        # The account may be younger than the snapshot, which is up to two seconds old.
         return signed if session.valid_from > snapshot.at else SESSION_ENDED
     if account.disabled_at is not None or session.valid_from < mark_of(account.valid_from):
         return SESSION_ENDED
@@ -89,7 +90,7 @@ def identify_session(
 def identify_token(
     token_hash: bytes, snapshot: DirectorySnapshot | None, now: datetime
 ) -> Identity | Stranger:
-    """Say whose token it is."""
+    """Return whose token it is."""
     if snapshot is None:
         return TOKENS_UNREAD
     token = snapshot.tokens.get(token_hash)
@@ -99,7 +100,7 @@ def identify_token(
 
 
 def mark_of(moment: datetime) -> int:
-    """Return a moment as whole microseconds."""
+    """Return a time as whole microseconds since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
@@ -122,7 +123,7 @@ class Directory:
         self.reachable = False
         self._connect = connect
         self._connection: Connection | None = None
-        self._turn = threading.Lock()
+        self._read_lock = threading.Lock()
         self._read_at = float("-inf")
         self._used_tokens: set[int] = set()
 
@@ -133,9 +134,9 @@ class Directory:
             closing.wait(REFRESH_S)
 
     def refresh(self) -> None:
-        """Return once a reading has been tried that began after this call; never raises."""
+        """Read again; returns after a reading that began after this call. Never raises."""
         called_at = time.monotonic()
-        with self._turn:
+        with self._read_lock:
             if self._read_at > called_at:
                 return
             time.sleep(max(0.0, self._read_at + SHORTEST_PAUSE_S - called_at))
@@ -143,11 +144,11 @@ class Directory:
             self._read()
 
     def by_session(self, session: LoginSession | None) -> Identity | Stranger:
-        """Say whose session it is."""
+        """Return whose session it is."""
         return identify_session(session, self.snapshot)
 
     def by_token(self, text: str) -> Identity | Stranger:
-        """Say whose token it is; one that is not known yet is looked for in Postgres."""
+        """Return whose token it is; an unknown token makes the directory read Postgres again."""
         token_hash = tokens.hash_token(text)
         if text.startswith(tokens.PREFIX) and not self._knows(token_hash):
             self.refresh()
@@ -162,14 +163,14 @@ class Directory:
 
     def _read(self) -> None:
         try:
-            with patience(PATIENCE_S):
+            with postgres_timeout(POSTGRES_TIMEOUT_S):
                 if self._connection is None:
                     self._connection = self._connect()
                 self.snapshot = read_snapshot(self._connection)
                 self._note_used_tokens(self._connection)
         except (psycopg.Error, StoreUnavailable) as error:
             if self.reachable or self.snapshot is None:
-                logger.warning("accounts stay as they were read last: %s", error)
+                logger.warning("accounts cannot be read, the last reading stays in use: %s", error)
             self.reachable = False
             self.close()
         else:

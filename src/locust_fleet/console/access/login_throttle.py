@@ -1,7 +1,7 @@
-"""Slow down whoever guesses passwords: the more attempts failed, the longer the pause.
+"""Slow down whoever guesses passwords: the more attempts have failed, the longer the pause.
 
-Counted per account and per address. An attempt is counted before its password is checked and
-taken back when it was right, so that a hundred at once are not a hundred free guesses.
+Attempts are counted per account and per address. An attempt counts before its password is checked,
+and no longer counts when the password was right, so a hundred attempts at once get no free guess.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from redis import Redis
 from redis.exceptions import RedisError
 
-# Pause in seconds before the next attempt, by the number of attempts so far; the last one stays.
+# The pause (s) before the next attempt, by the number of attempts so far; the last one repeats.
 ACCOUNT_PAUSES_S = (0, 0, 0, 1, 2, 4, 8, 16, 32, 60)
-# Behind one address can be a whole office, or everybody where Docker's proxy hides addresses: more
-# tries before the first pause, and no pause so long that one stranger keeps all others out.
+# One address can be a whole office, or everybody where Docker's proxy hides addresses. So there are
+# more attempts before the first pause, and no pause is long enough for one person to lock out all.
 ADDRESS_PAUSES_S = (0,) * 10 + (1, 2, 4)
 # Failures are forgotten after a quarter of an hour without another attempt.
-MEMORY_S = 900
-REMEMBERED = 10_000
+FORGET_AFTER_S = 900
+MOST_COUNTERS = 10_000
 
 # KEYS: the counters. ARGV: how long a counter is kept (ms), then for each one its pauses (ms),
-# joined by commas. Returns the pause left (ms); 0 means go ahead, and the attempt is counted.
-# A counter's remaining life tells when it was last raised.
+# joined by commas. Returns the rest of the pause (ms); at 0 the attempt may go on and is counted.
+# How long a counter still lives tells when it was last raised.
 ATTEMPT = """
 local left = 0
 for i, key in ipairs(KEYS) do
@@ -58,14 +58,14 @@ class _Count:
 
 
 class FailedLogins:
-    """Counters of this process alone, for while Redis is away."""
+    """Counters of this process alone, in use while Redis is away."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._counts: dict[str, _Count] = {}
 
     def attempt(self, keys: Mapping[str, Sequence[int]]) -> float:
-        """Count an attempt unless it comes too early; returns the seconds left to wait, or 0."""
+        """Count an attempt unless it comes too early; returns how long to wait (s), 0 for not."""
         now = self._clock()
         self._forget(now)
         left = 0.0
@@ -84,18 +84,18 @@ class FailedLogins:
         """Forget a counter."""
         self._counts.pop(key, None)
 
-    def take_back(self, key: str) -> None:
-        """Uncount one attempt."""
+    def uncount(self, key: str) -> None:
+        """Count one attempt less."""
         count = self._counts.get(key)
         if count:
             count.attempts -= 1
 
     def _forget(self, now: float) -> None:
-        if len(self._counts) >= REMEMBERED:
+        if len(self._counts) >= MOST_COUNTERS:
             oldest = sorted(self._counts, key=lambda key: self._counts[key].at)
-            for key in oldest[: REMEMBERED // 2]:
+            for key in oldest[: MOST_COUNTERS // 2]:
                 del self._counts[key]
-        for key in [key for key, count in self._counts.items() if now - count.at > MEMORY_S]:
+        for key in [key for key, count in self._counts.items() if now - count.at > FORGET_AFTER_S]:
             del self._counts[key]
 
 
@@ -115,7 +115,7 @@ class LoginThrottle:
         keys = {_account(name): ACCOUNT_PAUSES_S, _address(address): ADDRESS_PAUSES_S}
         try:
             pauses = [",".join(str(pause * 1000) for pause in pauses) for pauses in keys.values()]
-            left_ms = self._script(keys=list(keys), args=[MEMORY_S * 1000, *pauses])
+            left_ms = self._script(keys=list(keys), args=[FORGET_AFTER_S * 1000, *pauses])
             return float(left_ms) / 1000
         except RedisError as error:
             logger.warning("failed sign-ins are counted in memory: %s", error)
@@ -124,17 +124,17 @@ class LoginThrottle:
     def succeeded(self, name: str, address: str) -> None:
         """Forget the account's failures, and this attempt of the address."""
         self._memory.clear(_account(name))
-        self._memory.take_back(_address(address))
+        self._memory.uncount(_address(address))
         try:
             self._redis.delete(_account(name))
             if self._redis.exists(_address(address)):
                 self._redis.decr(_address(address))
         except RedisError as error:
-            logger.warning("a successful sign-in is not noted in Redis: %s", error)
+            logger.warning("Redis does not know of a successful sign-in: %s", error)
 
 
 def _account(name: str) -> str:
-    # Accounts differ by case, but guessing at Ada and ada is guessing at one person.
+    # Ada and ada can be two accounts, but share a counter: a guesser would try both.
     return _key(f"account:{name.lower()}")
 
 
@@ -143,5 +143,5 @@ def _address(address: str) -> str:
 
 
 def _key(text: str) -> str:
-    """Hashed, because what strangers type into a name field may be a password."""
+    """Return a Redis key. The text is hashed: some people type a password into the name field."""
     return f"fleet:signin:{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()}"

@@ -1,6 +1,6 @@
-"""Hash passwords with argon2id, in real threads.
+"""Hash and check passwords with argon2id, in real threads.
 
-A hash takes tens of milliseconds of a core; in a greenlet it would hold up every other request.
+A hash takes tens of milliseconds of a core; in a greenlet it would block every other request.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Result = TypeVar("Result")
 
 SHORTEST = 10
 LONGEST = 200
-# 19 MiB, two passes: the least that OWASP asks for argon2id. More would let a handful of strangers
-# fill the container's memory.
+# 19 MiB and two passes: the least that OWASP recommends for argon2id. With more, a few sign-ins at
+# once would fill the memory of the container.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # Each thread holds one hash's memory; more than two would only slow each other down.
 THREADS = 2
@@ -45,7 +45,7 @@ def generate_password() -> str:
 
 
 def problem(password: str, name: str) -> str | None:
-    """Return what is wrong with a new password, None when it may be used."""
+    """Return what is wrong with a new password as a sentence, None when it may be used."""
     if len(password) < SHORTEST:
         return f"Use a password of at least {SHORTEST} characters."
     if len(password) > LONGEST:
@@ -56,7 +56,7 @@ def problem(password: str, name: str) -> str | None:
 
 
 class Passwords:
-    """The same, without holding up the greenlets of this process."""
+    """Hashes and checks passwords without blocking the greenlets of this process."""
 
     def __init__(self) -> None:
         self._threads = ThreadPool(THREADS)

@@ -1,7 +1,7 @@
-"""Decide who may do what. No I/O: auth.py asks for every request that reaches the front.
+"""Decide who may call which path. Pure: routes/auth.py asks for every request that nginx gets.
 
-What is not listed is refused: Locust's UI has no protection of its own, and a later version may
-bring a route that nobody here has thought about.
+A path that is not listed is refused: Locust's UI has no access control of its own, and a later
+version may add a route that nobody here has considered.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum
 from urllib.parse import unquote_to_bytes
 
 LONGEST_PATH = 2000
-# One decoding only: a path that needs a second one contains a "%" and is not plain.
+# Of a path that was decoded once: one that needs a second decoding still has a "%" and is refused.
 PLAIN_PATH = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+/?", re.ASCII)
 READING = ("GET", "HEAD")
 
@@ -33,7 +33,7 @@ RANK = {role: rank for rank, role in enumerate(Role)}
 ANYONE = None
 ANY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-# Who at least (ANYONE: without signing in), method, path. "<x>" is one segment, "*" any number.
+# The least role (ANYONE: no sign-in needed), method, path. "<x>" is one segment, "*" any number.
 RULES: tuple[tuple[Role | None, str, str], ...] = (
     (ANYONE, "GET", "/console/sign-in"),
     (ANYONE, "POST", "/console/sign-in"),
@@ -77,7 +77,7 @@ RULES: tuple[tuple[Role | None, str, str], ...] = (
     (Role.OPERATOR, "POST", "/api/v1/runs"),
     (Role.OPERATOR, "POST", "/api/v1/runs/<id>/stop"),
     (Role.ADMIN, "GET", "/api/v1/audit"),
-    # Monitoring: Grafana is told the role and has rules of its own; the others know no users.
+    # Monitoring: Grafana gets the role and has rules of its own; the others have no users.
     *((Role.VIEWER, method, f"/grafana{path}") for path in ("/", "/*") for method in ANY_METHOD),
     (Role.VIEWER, "GET", "/grafana"),
     (Role.ADMIN, "GET", "/prometheus"),
@@ -94,9 +94,9 @@ RULES: tuple[tuple[Role | None, str, str], ...] = (
 
 @dataclass(frozen=True)
 class Question:
-    """A request at the front: what is asked, from which site, by whom.
+    """A request that nginx asks about: what it wants, from which site, by whom.
 
-    ``uri`` is as the client sent it, ``host`` the Host header; ``role`` is None for a stranger.
+    ``uri`` is as the client sent it, ``host`` the Host header; ``role`` is None without a sign-in.
     """
 
     method: str
@@ -116,7 +116,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Decision:
-    """204 to let a request through, 401 or 403 with one ASCII sentence why not."""
+    """The status for nginx: 204 to pass, 401 or 403 with an ASCII sentence that says why not."""
 
     status: int
     sentence: str = ""
@@ -129,12 +129,12 @@ class Decision:
 
 ALLOW = Decision(204)
 SIGN_IN = Decision(401, "Sign in first.")
-UNKNOWN = Decision(403, "There is nothing at this address that could be asked for.")
+UNKNOWN = Decision(403, "There is nothing at this address.")
 CROSS_SITE = Decision(403, "This request came from another site, so nothing was changed.")
 
 
 def decide(question: Question) -> Decision:
-    """Answer a question: 401 to a stranger who must sign in, 403 to whatever is not allowed."""
+    """Decide about a request: 401 where a sign-in is needed, 403 for what is not allowed."""
     path = plain_path(question.uri)
     rule = rule_for(question.method, path) if path is not None else None
     if rule is None:
@@ -151,7 +151,7 @@ def decide(question: Question) -> Decision:
 
 
 def comes_from_here(question: Question) -> bool:
-    """Tell whether a write was made by our own pages or by a program, not by another site."""
+    """Tell whether a write comes from a page of this stack or from a program, not another site."""
     if question.by_token and not question.has_cookie:
         return True
     if question.origin is not None:
@@ -162,10 +162,10 @@ def comes_from_here(question: Question) -> bool:
 
 
 def plain_path(uri: str) -> str | None:
-    """Return the decoded path of a raw request URI, None when it is written in an odd way.
+    """Return the decoded path of a raw request URI, None when it is not plain.
 
-    nginx, the console and Locust must read the same path, so one that the three might read
-    differently (dots, double slashes, control characters) is not read at all.
+    nginx, the console and Locust must read the same path. So dots, double slashes and control
+    characters, which the three might read differently, make a path that is refused.
     """
     raw = uri.partition("?")[0]
     if len(raw) > LONGEST_PATH:
@@ -182,7 +182,7 @@ class Rule:
 
 
 def rule_for(method: str, path: str) -> Rule | None:
-    """Return the rule for a plain path, None when none is listed."""
+    """Return the rule for a plain path, None when the path is not listed."""
     if method == "HEAD":
         method = "GET"
     exact = _EXACT.get((method, path))
@@ -209,7 +209,7 @@ def _missing_role(role: Role, needed: Role) -> str:
 
 
 def _same_place(origin: str, host: str) -> bool:
-    """Compare host and port; browsers leave out the port that belongs to the scheme."""
+    """Compare host and port; browsers leave out the default port of the scheme."""
     scheme, separator, place = origin.lower().partition("://")
     port = {"http": ":80", "https": ":443"}.get(scheme)
     if not separator or port is None:

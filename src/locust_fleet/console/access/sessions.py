@@ -1,8 +1,8 @@
 """Sign and read the session cookie.
 
-A session is verified from the cookie alone, so that somebody who is signed in can see and stop
-a run while Postgres is away. It lasts a fixed time from the sign-in: an open tab of Locust's UI
-asks every two seconds, so a session that each request prolongs would never end.
+The cookie alone proves a session, so that people who are signed in can see and stop a run while
+Postgres is away. A session lasts a fixed time from the sign-in. If each request prolonged it, it
+would never end: an open tab of Locust's UI makes one every two seconds.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from locust_fleet.console.access.roles import Role
 
-# The prefix makes browsers insist on Secure, Path=/ and no Domain: nobody else can plant one.
+# With this prefix browsers insist on Secure, Path=/ and no Domain, so no other site can set it.
 COOKIE = "__Host-fleet_session"
 
 
 @dataclass(frozen=True)
 class LoginSession:
-    """Who signed in. ``valid_from`` is the account's own mark (microseconds) at that moment.
+    """Who signed in. ``valid_from`` is that of the account at the sign-in (us since 1970).
 
-    The account's mark moves on when its sessions are to end: an older session counts no more.
+    To end all its sessions, an account gets a later ``valid_from``.
     """
 
     name: str
@@ -32,7 +32,7 @@ class LoginSession:
 
 
 class LoginSessions:
-    """Sign sessions with a key, and read back what this key has signed."""
+    """Signs sessions with a key, and reads what this key has signed."""
 
     def __init__(self, key: str, hours: int) -> None:
         self._max_age_s = hours * 3600
@@ -45,18 +45,18 @@ class LoginSessions:
         return str(self._serializer.dumps([session.name, session.role.value, session.valid_from]))
 
     def read(self, value: str) -> LoginSession | None:
-        """Return the session of a cookie, None when it is expired or not ours."""
+        """Return the session of a cookie, None when it has expired or this key did not sign it."""
         try:
             name, role, valid_from = self._serializer.loads(value, max_age=self._max_age_s)
             return LoginSession(str(name), Role(role), int(valid_from))
         except (BadData, ValueError, TypeError):
             return None
 
-    def give(self, response: Response, session: LoginSession) -> None:
+    def set_cookie(self, response: Response, session: LoginSession) -> None:
         """Set the cookie.
 
-        Lax, not Strict: a link to a run in a chat must open for somebody who is signed in.
-        Writes are guarded by their Origin.
+        SameSite is Lax, not Strict, so that a link to a run in a chat opens for somebody who is
+        signed in. Writes are protected by their Origin (roles.py).
         """
         response.set_cookie(
             COOKIE,
@@ -68,6 +68,6 @@ class LoginSessions:
         )
 
 
-def take(response: Response) -> None:
+def delete_cookie(response: Response) -> None:
     """Delete the cookie."""
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax")

@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 
 from locust_fleet.console.access.accounts import NAME, AccountError
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.database import Connection
+from locust_fleet.runtime.postgres import Connection
 
-# Scanners of repositories and logs find a secret by its prefix.
+# Secret scanners of repositories and logs find a token by its prefix.
 PREFIX = "fleet_"
 LONGEST_LIFE = timedelta(days=3650)
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token as it is stored; without its text, which nobody can recover."""
+    """A token as it is stored: without its text, which cannot be recovered."""
 
     id: int
     name: str
@@ -38,18 +38,21 @@ class Token:
 
 
 def hash_token(token: str) -> bytes:
-    """Return what is stored. A plain hash is enough: nobody can guess 256 random bits."""
+    """Return the hash to store; a plain one is enough, because nobody can guess 256 random bits."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 def create(
     connection: Connection, name: str, role: Role, life: timedelta | None, created_by: str
 ) -> str:
-    """Create a token and return its text; ``life`` None means that it does not expire."""
+    """Create a token and return its text; with a ``life`` of None it does not expire.
+
+    Raises AccountError for a name or life that is not allowed.
+    """
     if not NAME.fullmatch(name):
         raise AccountError("A name has 1 to 64 letters, digits, dots, dashes, underscores or @.")
     if life is not None and not timedelta(0) < life <= LONGEST_LIFE:
-        raise AccountError("A token lives between a minute and ten years.")
+        raise AccountError("A token is valid for at least a minute and at most ten years.")
     token = PREFIX + secrets.token_urlsafe(32)
     connection.execute(
         "INSERT INTO api_tokens (name, token_hash, role, created_by, expires_at)"
@@ -59,20 +62,20 @@ def create(
     return token
 
 
-def forget(connection: Connection, token: str) -> None:
-    """Delete a token that its only user needs no more."""
+def delete(connection: Connection, token: str) -> None:
+    """Delete a token that is no longer needed."""
     connection.execute("DELETE FROM api_tokens WHERE token_hash = %s", (hash_token(token),))
 
 
 def revoke(connection: Connection, token_id: int) -> str:
-    """Revoke a token and return its name; AccountError when there is none that is not revoked."""
+    """Revoke a token and return its name; AccountError when it is missing or already revoked."""
     row = connection.execute(
         "UPDATE api_tokens SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL"
         " RETURNING name",
         (token_id,),
     ).fetchone()
     if row is None:
-        raise AccountError(f"There is no token {token_id} that could be revoked.")
+        raise AccountError(f"There is no token {token_id}, or it is revoked already.")
     return str(row[0])
 
 
@@ -89,7 +92,7 @@ def read_all(connection: Connection) -> list[Token]:
 
 
 def note_use(connection: Connection, token_ids: list[int]) -> None:
-    """Remember that tokens were used just now."""
+    """Store that tokens were used at this moment."""
     connection.execute(
         "UPDATE api_tokens SET last_used_at = now() WHERE id = ANY(%s)", (token_ids,)
     )

@@ -1,1 +1,1 @@
-"""What the console answers, path by path."""
+"""The routes of the console, a module for each area."""

@@ -12,11 +12,11 @@ from locust_fleet.console.access import accounts, tokens
 from locust_fleet.console.access.accounts import AccountError
 from locust_fleet.console.access.audit import read_last
 from locust_fleet.console.access.passwords import generate_password, problem
-from locust_fleet.console.routes import web
-from locust_fleet.console.services import Services
+from locust_fleet.console.routes import common
+from locust_fleet.console.routes.common import services
 
-AUDIT_SHOWN = 200
-# What a change says on the page that follows it; secrets are shown at once instead.
+AUDIT_ENTRIES_SHOWN = 200
+# What the page says after a change. A generated password or token is shown at once instead.
 DONE = {
     "role": "The role is changed.",
     "disable": "The account is disabled and signed out.",
@@ -25,88 +25,94 @@ DONE = {
     "revoke": "The token is revoked.",
 }
 
+routes = Blueprint("admin", __name__, url_prefix="/console/admin")
+
 
 @dataclass(frozen=True)
-class Secret:
-    """Something that is shown once: what it is, and its text."""
+class ShownOnce:
+    """A password or token that is shown once: what it is, and its text."""
 
     title: str
     text: str
 
 
-Act = Callable[[Services, str, str], Secret | None]
+Act = Callable[[str, str], ShownOnce | None]
 
 
-def blueprint(parts: Services) -> Blueprint:
-    """Return the routes."""
-    routes = Blueprint("admin", __name__, url_prefix="/console/admin")
-
-    def page(status: int = 200, mistake: str = "", secret: Secret | None = None) -> Response:
-        with parts.database.connection() as connection:
-            return make_response(
-                render_template(
-                    "admin.html",
-                    accounts=accounts.read_all(connection),
-                    tokens=tokens.read_all(connection),
-                    now=datetime.now(UTC),
-                    mistake=mistake,
-                    secret=secret,
-                    done=DONE.get(request.args.get("done", "")),
-                ),
-                status,
-            )
-
-    @routes.get("")
-    def show() -> Response:
-        return page()
-
-    @routes.get("/accounts")
-    @routes.get("/tokens")
-    def back() -> Response:
-        # Somebody signed in again after a form that was sent too late.
-        return web.go("/console/admin", 302)
-
-    @routes.post("/accounts")
-    def change_account() -> Response:
-        return change("account", act_on_account)
-
-    @routes.post("/tokens")
-    def change_token() -> Response:
-        return change("token", act_on_token)
-
-    def change(kind: str, act: Act) -> Response:
-        action, name = request.form.get("action", ""), request.form.get("name", "").strip()
-        verb = f"{action} {kind}"
-        detail = {kind: name or request.form.get("id", "")}
-        if request.form.get("role"):
-            detail["role"] = request.form["role"]
-        try:
-            secret = act(parts, action, name)
-        except AccountError as error:
-            detail["reason"] = str(error)
-            parts.audit.note(web.me().name, web.address(), verb, detail, allowed=False)
-            return page(422, mistake=str(error))
-        parts.audit.note(web.me().name, web.address(), verb, detail, allowed=True)
-        parts.directory.refresh()
-        return page(secret=secret) if secret else web.go(f"/console/admin?done={action}")
-
-    @routes.get("/audit")
-    def audit() -> Response:
-        parts.audit.flush()
-        with parts.database.connection() as connection:
-            entries = read_last(connection, AUDIT_SHOWN)
-        return make_response(render_template("audit.html", entries=entries, shown=AUDIT_SHOWN))
-
-    return routes
+@routes.get("")
+def show() -> Response:
+    """Show accounts and tokens."""
+    return _page()
 
 
-def act_on_account(parts: Services, action: str, name: str) -> Secret | None:
+@routes.get("/accounts")
+@routes.get("/tokens")
+def back() -> Response:
+    """Redirect a browser that arrives after a new sign-in, with a form that was not accepted."""
+    return common.go("/console/admin", 302)
+
+
+@routes.post("/accounts")
+def change_account() -> Response:
+    """Add or change an account."""
+    return _change("account", act_on_account)
+
+
+@routes.post("/tokens")
+def change_token() -> Response:
+    """Create or revoke a token."""
+    return _change("token", act_on_token)
+
+
+@routes.get("/audit")
+def audit() -> Response:
+    """Show the last entries of the audit log."""
+    services().audit.flush()
+    with services().database.connection() as connection:
+        entries = read_last(connection, AUDIT_ENTRIES_SHOWN)
+    page = render_template("audit.html", entries=entries, shown=AUDIT_ENTRIES_SHOWN)
+    return make_response(page)
+
+
+def _page(status: int = 200, mistake: str = "", secret: ShownOnce | None = None) -> Response:
+    with services().database.connection() as connection:
+        known_accounts, known_tokens = accounts.read_all(connection), tokens.read_all(connection)
+    page = render_template(
+        "admin.html",
+        accounts=known_accounts,
+        tokens=known_tokens,
+        now=datetime.now(UTC),
+        mistake=mistake,
+        secret=secret,
+        done=DONE.get(request.args.get("done", "")),
+    )
+    return make_response(page, status)
+
+
+def _change(kind: str, act: Act) -> Response:
+    action, name = request.form.get("action", ""), request.form.get("name", "").strip()
+    verb = f"{action} {kind}"
+    detail = {kind: name or request.form.get("id", "")}
+    if request.form.get("role"):
+        detail["role"] = request.form["role"]
+    note, who, where = services().audit.note, common.me().name, common.address()
+    try:
+        secret = act(action, name)
+    except AccountError as error:
+        note(who, where, verb, {**detail, "reason": str(error)}, allowed=False)
+        return _page(422, mistake=str(error))
+    note(who, where, verb, detail, allowed=True)
+    services().directory.refresh()
+    return _page(secret=secret) if secret else common.go(f"/console/admin?done={action}")
+
+
+def act_on_account(action: str, name: str) -> ShownOnce | None:
     """Do what a form asks for; returns a generated password. Raises AccountError."""
     if action != "add" and not accounts.NAME.fullmatch(name):
         raise AccountError("There is no account of this name.")
     if action in ("add", "password"):
-        return set_password(parts, action, name)
-    with parts.database.connection() as connection:
+        return set_password(action, name)
+    with services().database.connection() as connection:
         match action:
             case "role":
                 role = accounts.parse_role(request.form.get("role", ""))
@@ -118,45 +124,45 @@ def act_on_account(parts: Services, action: str, name: str) -> Secret | None:
             case "remove":
                 accounts.remove(connection, name)
             case _:
-                raise AccountError("There is no such action on an account.")
+                raise AccountError("An account has no such action.")
     return None
 
 
-def set_password(parts: Services, action: str, name: str) -> Secret:
-    """Add an account or replace a password, given or generated."""
+def set_password(action: str, name: str) -> ShownOnce:
+    """Add an account or replace its password; an empty field means a generated password."""
     given = request.form.get("password", "")
     wrong = problem(given, name) if given else None
     if wrong:
         raise AccountError(wrong)
     password = given or generate_password()
-    password_hash = parts.passwords.hash(password)
-    with parts.database.connection() as connection:
+    password_hash = services().passwords.hash(password)
+    with services().database.connection() as connection:
         if action == "add":
             role = accounts.parse_role(request.form.get("role", ""))
             accounts.add(connection, name, password_hash, role)
         else:
             accounts.set_password(connection, name, password_hash)
-    return Secret(f"Password of {name}", password)
+    return ShownOnce(f"Password of {name}", password)
 
 
-def act_on_token(parts: Services, action: str, name: str) -> Secret | None:
+def act_on_token(action: str, name: str) -> ShownOnce | None:
     """Do what a form asks for; returns a new token. Raises AccountError."""
-    with parts.database.connection() as connection:
+    with services().database.connection() as connection:
         match action:
             case "create":
                 role = accounts.parse_role(request.form.get("role", ""))
-                life = timedelta(days=whole("days", "The days are not a whole number."))
-                token = tokens.create(connection, name, role, life, web.me().name)
-                return Secret(f"Token {name}", token)
+                life = timedelta(days=whole("days", "The number of days is not a whole number."))
+                token = tokens.create(connection, name, role, life, common.me().name)
+                return ShownOnce(f"Token {name}", token)
             case "revoke":
                 tokens.revoke(connection, whole("id", "There is no such token."))
             case _:
-                raise AccountError("There is no such action on a token.")
+                raise AccountError("A token has no such action.")
     return None
 
 
 def whole(field: str, mistake: str) -> int:
-    """Return a form's field that is a whole number; AccountError when it is not."""
+    """Return a field of the form as a whole number; raises AccountError with ``mistake``."""
     text = request.form.get(field, "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise AccountError(mistake)

@@ -1,12 +1,11 @@
-"""Take alerts from Alertmanager: it is answered with 2xx only once they are stored.
+"""Take alerts from Alertmanager, which gets a 2xx only once they are stored.
 
-It comes past the front, over the stack's own network, with a token of its own.
+Alertmanager does not come through nginx but over the stack's own network, with its own token.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,26 +14,27 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
-from locust_fleet.console.database import Connection
-from locust_fleet.console.routes import web
-from locust_fleet.console.services import Services
+from locust_fleet.console.routes import common
+from locust_fleet.console.routes.common import services
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import SEVERITIES, Message
 from locust_fleet.policy.limits import shown
+from locust_fleet.runtime.front import matches_secret
 from locust_fleet.runtime.json_body import read_json
+from locust_fleet.runtime.postgres import Connection
 
 PATH = "/alerts"
-# Thousands of alerts in one group; a page's form is smaller.
+# In bytes: one group may hold thousands of alerts; a form of a page is smaller.
 LARGEST_BODY = 4 * 1024 * 1024
-# Alertmanager tries again what it got no answer for, and sends a whole group when one alert joins
-# or leaves it. Only what comes after its repeat_interval (alertmanager.yml) is told again.
+# Alertmanager repeats what it got no answer for, and sends a whole group whenever one alert joins
+# or leaves it. People are told again only after its repeat_interval (alertmanager.yml).
 REPEATED_AFTER = {
     "critical": timedelta(minutes=30),
     "warning": timedelta(hours=2),
     "info": timedelta(hours=1),
 }
-# Its clock starts a little later than that of the first message: after the answer.
-SOONER = timedelta(minutes=5)
+# Alertmanager counts its interval from our answer, which is a little later than the first message.
+CLOCK_MARGIN = timedelta(minutes=5)
 LONGEST = {"summary": 500, "description": 4000, "value": 200, "runbook_url": 1000, "runbook": 1000}
 LONGEST_LABEL = 500
 LABELS = 40
@@ -42,34 +42,33 @@ LABELS = 40
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert of a notification; its key is the same in each try of it."""
+    """One alert of a notification; its key is the same each time Alertmanager sends it."""
 
     key: str
     message: Message
 
 
-def blueprint(parts: Services) -> Blueprint:
-    """Return the route; the token is all it needs."""
-    routes = Blueprint("alerts", __name__)
+routes = Blueprint("alerts", __name__)
 
-    @routes.post(PATH)
-    def take() -> Response:
-        request.max_content_length = LARGEST_BODY
-        if not _trusted(parts.alert_token):
-            return web.error(401, "Alerts need the token of secrets/alert_token.")
-        try:
-            alerts = read(read_json(request.get_data()))
-        except ValueError as error:
-            return web.error(400, f"This is no notification of Alertmanager: {error}")
-        with parts.database.connection() as connection:
-            stored = store(connection, alerts)
-        return make_response(jsonify({"stored": stored, "known": len(alerts) - stored}), 202)
 
-    return routes
+@routes.post(PATH)
+def take() -> Response:
+    """Store the alerts of a notification; 202 with how many are new and how many are known."""
+    request.max_content_length = LARGEST_BODY
+    given = request.headers.get("Authorization", "")
+    if not matches_secret(given, f"Bearer {services().alert_token}"):
+        return common.error(401, "Alerts need the token of secrets/alert_token.")
+    try:
+        alerts = read(read_json(request.get_data()))
+    except ValueError as error:
+        return common.error(400, f"This is not a notification of Alertmanager: {error}")
+    with services().database.connection() as connection:
+        stored = store(connection, alerts)
+    return make_response(jsonify({"stored": stored, "known": len(alerts) - stored}), 202)
 
 
 def read(body: object) -> list[Alert]:
-    """Return the alerts of a notification; raises ValueError when it is none."""
+    """Return the alerts of a notification; ValueError says why the body is not one."""
     if not isinstance(body, dict) or not isinstance(body.get("alerts"), list):
         raise ValueError("it has no list of alerts")
     try:
@@ -85,21 +84,16 @@ def store(connection: Connection, alerts: list[Alert]) -> int:
             "SELECT id FROM runs WHERE state = 'running' ORDER BY started_at DESC LIMIT 1"
         ).fetchone()
         running = run[0] if run else ""
-        # In one order, so that two notifications never wait for each other.
+        # In a fixed order, so that two notifications never wait for each other's locks.
         return sum(
             outbox.store_unless_seen(
                 connection,
                 replace(alert.message, run_id=alert.message.run_id or running),
                 alert.key,
-                REPEATED_AFTER[alert.message.severity] - SOONER,
+                REPEATED_AFTER[alert.message.severity] - CLOCK_MARGIN,
             )
             for alert in sorted(alerts, key=lambda alert: alert.key)
         )
-
-
-def _trusted(token: str) -> bool:
-    given = request.headers.get("Authorization", "").encode()
-    return hmac.compare_digest(given, f"Bearer {token}".encode())
 
 
 def _alert(alert: Mapping[str, Any]) -> Alert:
@@ -136,16 +130,16 @@ def _alert(alert: Mapping[str, Any]) -> Alert:
 
 
 def _moment(text: str) -> datetime:
-    """Return a time of Go's, which has up to nine digits behind the second, in UTC."""
+    """Return a time as Go writes it, with up to nine digits after the second, in UTC."""
     moment = datetime.fromisoformat(text)
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:
-        raise ValueError(f"the time {shown(text)} is in no year of UTC") from None
+        raise ValueError(f"the time {shown(text)} has no valid year in UTC") from None
 
 
 def _text(value: object, longest: int) -> str:
-    """Return text that Postgres takes."""
+    """Return text that Postgres can store, at most ``longest`` characters."""
     raw = str(value).replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return raw[:longest]
 

@@ -9,11 +9,11 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, request
 
 from locust_fleet.console.access.audit import read_last
-from locust_fleet.console.routes import web
+from locust_fleet.console.routes import common
+from locust_fleet.console.routes.common import services
 from locust_fleet.console.runs.history import NoSuchRun
 from locust_fleet.console.runs.master_client import StartRefused, StartRequest, active_run
 from locust_fleet.console.runs.reader import RUN_ID
-from locust_fleet.console.services import Services
 from locust_fleet.errors import BadInput
 from locust_fleet.policy import limits
 from locust_fleet.policy.thresholds import Thresholds, read_thresholds
@@ -28,80 +28,84 @@ RUNS_AT_ONCE = 200
 FIELDS = ("users", "spawn_rate", "run_time", "host", "name", "alerts")
 
 
-def blueprint(parts: Services) -> Blueprint:
-    """Return the routes."""
-    routes = Blueprint("api", __name__, url_prefix="/api/v1")
-
-    @routes.get("/run")
-    def present() -> Response:
-        return jsonify(parts.master.status())
-
-    @routes.get("/workers")
-    def workers() -> Response:
-        status = parts.master.status()
-        return jsonify(count=status["workers"], workers=status["worker_list"])
-
-    @routes.get("/runs")
-    def runs() -> Response:
-        before = request.args.get("before")
-        limit = request.args.get("limit", "50")
-        if before is not None and not RUN_ID.fullmatch(before):
-            return web.error(422, "before is not the id of a run.", "bad_input")
-        if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= RUNS_AT_ONCE:
-            return web.error(422, f"limit is not 1 to {RUNS_AT_ONCE}.", "bad_input")
-        return jsonify(runs=parts.history.page(int(limit), before))
-
-    @routes.get("/runs/<run_id>")
-    def run(run_id: str) -> Response:
-        try:
-            return jsonify(parts.history.run(run_id))
-        except NoSuchRun as error:
-            return web.error(404, str(error), "not_found")
-
-    @routes.post("/runs")
-    def start() -> Response:
-        try:
-            run_id = parts.master.start(read_order(web.json_body()), web.me())
-        except BadInput as error:
-            return web.error(422, str(error), "bad_input")
-        except StartRefused as refusal:
-            status = STATUS_OF_REFUSAL.get(refusal.code, 422)
-            return web.error(status, str(refusal), refusal.code)
-        return make_response(jsonify(id=run_id), 201, {"Location": f"/api/v1/runs/{run_id}"})
-
-    @routes.post("/runs/<run_id>/stop")
-    def stop(run_id: str) -> Response:
-        active = active_run(parts.master.find())
-        if active is None or active["id"] != run_id:
-            return web.error(409, f"The run {run_id} is not active.", "not_active")
-        parts.master.stop(web.me())
-        # The stop button of a page is a form, so that it works without JavaScript.
-        return web.go(f"/console/runs/{run_id}") if web.wants_page() else jsonify(id=run_id)
-
-    @routes.get("/audit")
-    def audit() -> Response:
-        parts.audit.flush()
-        with parts.database.connection() as connection:
-            return jsonify(entries=[entry.to_json() for entry in read_last(connection)])
-
-    return routes
+routes = Blueprint("api", __name__)
 
 
-def stop_button(parts: Services) -> Blueprint:
-    """Return the route of the stop button in Locust's own UI, which the front leads here."""
-    routes = Blueprint("stop", __name__)
-
-    @routes.post("/stop")
-    def stop() -> Response:
-        parts.master.stop(web.me())
-        # What Locust answers.
-        return jsonify(success=True, message="Test stopped")
-
-    return routes
+@routes.get("/api/v1/run")
+def present() -> Response:
+    """Return the status of the master: the active or last run, users, workers, problems."""
+    return jsonify(services().master.status())
 
 
-def read_order(body: object) -> StartRequest:
-    """Return what a start asks for; BadInput names the first field that is wrong."""
+@routes.get("/api/v1/workers")
+def workers() -> Response:
+    """Return the workers of the fleet."""
+    status = services().master.status()
+    return jsonify(count=status["workers"], workers=status["worker_list"])
+
+
+@routes.get("/api/v1/runs")
+def runs() -> Response:
+    """Return past runs, the newest first; ?before=ID&limit=N pages through them."""
+    before = request.args.get("before")
+    limit = request.args.get("limit", "50")
+    if before is not None and not RUN_ID.fullmatch(before):
+        return common.error(422, "before is not the id of a run.", "bad_input")
+    if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= RUNS_AT_ONCE:
+        return common.error(422, f"limit is not 1 to {RUNS_AT_ONCE}.", "bad_input")
+    return jsonify(runs=services().history.page(int(limit), before))
+
+
+@routes.get("/api/v1/runs/<run_id>")
+def run(run_id: str) -> Response:
+    """Return one run with its totals, failures and events; 404 for an unknown one."""
+    try:
+        return jsonify(services().history.run(run_id))
+    except NoSuchRun as error:
+        return common.error(404, str(error), "not_found")
+
+
+@routes.post("/api/v1/runs")
+def start() -> Response:
+    """Start a run; 201 with its id, or the status in STATUS_OF_REFUSAL."""
+    try:
+        run_id = services().master.start(read_start(common.json_body()), common.me())
+    except BadInput as error:
+        return common.error(422, str(error), "bad_input")
+    except StartRefused as refusal:
+        status = STATUS_OF_REFUSAL.get(refusal.code, 422)
+        return common.error(status, str(refusal), refusal.code)
+    return make_response(jsonify(id=run_id), 201, {"Location": f"/api/v1/runs/{run_id}"})
+
+
+@routes.post("/api/v1/runs/<run_id>/stop")
+def stop(run_id: str) -> Response:
+    """Stop the active run; 409 if another run or none is active."""
+    active = active_run(services().master.find())
+    if active is None or active["id"] != run_id:
+        return common.error(409, f"The run {run_id} is not active.", "not_active")
+    services().master.stop(common.me())
+    # The stop button of a page is a form, so that it works without JavaScript.
+    return common.go(f"/console/runs/{run_id}") if common.wants_page() else jsonify(id=run_id)
+
+
+@routes.post("/stop")
+def stop_from_locust() -> Response:
+    """Answer the stop button of Locust's own page, which nginx sends here, as Locust would."""
+    services().master.stop(common.me())
+    return jsonify(success=True, message="Test stopped")
+
+
+@routes.get("/api/v1/audit")
+def audit() -> Response:
+    """Return the last entries of the audit log."""
+    services().audit.flush()
+    with services().database.connection() as connection:
+        return jsonify(entries=[entry.to_json() for entry in read_last(connection)])
+
+
+def read_start(body: object) -> StartRequest:
+    """Return the run that the body of POST /runs asks for; BadInput names the first wrong field."""
     if not isinstance(body, Mapping):
         raise BadInput("Send a JSON object with users and spawn_rate.")
     for name in body:

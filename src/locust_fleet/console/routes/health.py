@@ -1,4 +1,4 @@
-"""Say whether the stack can be used, and what is missing."""
+"""Answer /health and /ready: whether people can use the stack, and what is missing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from redis.exceptions import RedisError
 from locust_fleet.console.runs.master_client import MasterUnavailable
 from locust_fleet.console.services import Services
 
-# Anybody may ask, and asking costs a look at three services.
-KEPT_S = 1.0
+# Anybody may ask, and each answer asks three services, so an answer is kept for so long.
+CACHED_S = 1.0
 
 
 @dataclass(frozen=True)
-class Readiness:
+class StackReadiness:
     """Which services answer, and how many workers the leader has."""
 
     postgres: bool
@@ -28,11 +28,11 @@ class Readiness:
 
     @property
     def usable(self) -> bool:
-        """Tell whether a person can see and stop a run: the rest may be away for a while."""
+        """Tell whether people can see and stop a run, which needs the leader alone."""
         return self.leader
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for JSON, with the names of what is missing."""
+        """Return the fields of /ready, with the names of what is missing."""
         answers = {
             "postgres": self.postgres,
             "redis": self.redis,
@@ -43,27 +43,27 @@ class Readiness:
         return {"ready": self.usable, **answers, "workers": self.workers, "missing": missing}
 
 
-class Watch:
-    """Looks when somebody asks, at most once a second."""
+class ReadinessCheck:
+    """Asks the services when somebody wants to know, at most once a second."""
 
-    def __init__(self, parts: Services) -> None:
-        self._parts = parts
-        self._turn = threading.Lock()
-        self._looked_at = float("-inf")
-        self._seen = Readiness(False, False, False, 0)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lock = threading.Lock()
+        self._checked_at = float("-inf")
+        self._last = StackReadiness(False, False, False, 0)
 
-    def look(self) -> Readiness:
-        """Return how things are, or were up to a second ago."""
-        with self._turn:
-            if time.monotonic() - self._looked_at > KEPT_S:
-                self._seen = self._look()
-                self._looked_at = time.monotonic()
-            return self._seen
+    def readiness(self) -> StackReadiness:
+        """Return the readiness, at most a second old."""
+        with self._lock:
+            if time.monotonic() - self._checked_at > CACHED_S:
+                self._last = self._check()
+                self._checked_at = time.monotonic()
+            return self._last
 
-    def _look(self) -> Readiness:
+    def _check(self) -> StackReadiness:
         workers = self._workers()
-        return Readiness(
-            postgres=self._parts.directory.reachable,
+        return StackReadiness(
+            postgres=self._services.directory.reachable,
             redis=self._redis_answers(),
             leader=workers is not None,
             workers=workers or 0,
@@ -71,30 +71,30 @@ class Watch:
 
     def _workers(self) -> int | None:
         try:
-            return int(self._parts.master.status()["workers"])
+            return int(self._services.master.status()["workers"])
         except (MasterUnavailable, KeyError, TypeError, ValueError):
             return None
 
     def _redis_answers(self) -> bool:
         try:
-            return bool(self._parts.redis.ping())
+            return bool(self._services.redis.ping())
         except RedisError:
             return False
 
 
-def blueprint(parts: Services) -> Blueprint:
-    """Return the routes, which need no secret and no sign-in."""
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes, which need no secret and no sign-in, with one check for all requests."""
     routes = Blueprint("health", __name__)
-    watch = Watch(parts)
+    check = ReadinessCheck(services)
 
     @routes.get("/health")
     def health() -> Response:
-        # That an answer comes at all shows that the process lives and its loop turns.
+        # Any answer shows that the process runs and its event loop is not blocked.
         return make_response("ok\n", 200, {"Content-Type": "text/plain"})
 
     @routes.get("/ready")
     def ready() -> Response:
-        readiness = watch.look()
+        readiness = check.readiness()
         return make_response(jsonify(readiness.to_json()), 200 if readiness.usable else 503)
 
     return routes

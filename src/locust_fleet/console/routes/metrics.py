@@ -1,12 +1,10 @@
-"""Metrics of the console, for Prometheus alone: nginx passes on no such path.
+"""Answer /metrics, for Prometheus alone: nginx does not pass this path on.
 
-Gunicorn runs several processes and any of them may be asked, so they count in files that all
-of them read: prometheus_client does so where PROMETHEUS_MULTIPROC_DIR is set.
+Gunicorn runs several processes, and Prometheus asks any of them. So they count in files that all
+of them read, as prometheus_client does where PROMETHEUS_MULTIPROC_DIR is set.
 """
 
 from __future__ import annotations
-
-import os
 
 from flask import Blueprint, Response, make_response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
@@ -20,22 +18,21 @@ PATH = "/metrics"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def blueprint(parts: Services) -> Blueprint:
-    """Return the route, and count every request of the application."""
+def blueprint(services: Services, *, several_processes: bool) -> Blueprint:
+    """Return the route, which also counts every request of the application."""
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()
-    shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
     requests = Counter(
         "fleet_console_requests",
         "Requests that the console answered.",
         ("method", "status"),
-        registry=None if shared else registry,
+        registry=None if several_processes else registry,
     )
-    if shared:
+    if several_processes:
         MultiProcessCollector(registry)
 
     def read() -> list[outbox.OutboxCounts]:
-        with parts.database.connection() as connection:
+        with services.database.connection() as connection:
             return outbox.read_counts(connection)
 
     registry.register(OutboxCollector(read))

@@ -1,4 +1,4 @@
-"""The admin's page of notifications: what waits, what was refused, and what to do about it."""
+"""The admin's page of notifications that wait or were refused, with Retry and Discard."""
 
 from __future__ import annotations
 
@@ -6,60 +6,60 @@ import uuid
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from locust_fleet.console.routes import web
-from locust_fleet.console.services import Services
+from locust_fleet.console.routes import common
+from locust_fleet.console.routes.common import services
 from locust_fleet.notify import outbox
 
-SHOWN = 200
+DELIVERIES_SHOWN = 200
 ACTIONS = {"retry": outbox.retry, "discard": outbox.discard}
-DONE = {"retry": "The message is tried again.", "discard": "The message is discarded."}
-GONE = "There is no such message that waits, or it is being sent just now."
+DONE = {
+    "retry": "The notifier tries the message again.",
+    "discard": "The message is discarded.",
+}
+GONE = "This message is no longer waiting, or it is being sent at this moment."
+
+routes = Blueprint("notifications", __name__, url_prefix="/console/admin/notifications")
 
 
-def blueprint(parts: Services) -> Blueprint:
-    """Return the routes."""
-    routes = Blueprint("notifications", __name__, url_prefix="/console/admin/notifications")
+@routes.get("")
+def show() -> Response:
+    """Show the channels, and the deliveries that wait or have failed."""
+    return _page()
 
-    def page(status: int = 200, mistake: str = "") -> Response:
-        with parts.database.connection() as connection:
-            return make_response(
-                render_template(
-                    "notifications.html",
-                    counts=[
-                        count
-                        for count in outbox.read_counts(connection)
-                        if count.channel or count.pending
-                    ],
-                    unsettled=outbox.read_unsettled(connection, SHOWN),
-                    shown=SHOWN,
-                    mistake=mistake,
-                    done=DONE.get(request.args.get("done", "")),
-                ),
-                status,
-            )
 
-    @routes.get("")
-    def show() -> Response:
-        return page()
+@routes.post("")
+def change() -> Response:
+    """Retry or discard a delivery; 422 if it is done or being sent."""
+    action, channel = request.form.get("action", ""), request.form.get("channel", "")
+    act = ACTIONS.get(action)
+    if act is None:
+        return _page(422, "A message has no such action.")
+    try:
+        message_id = uuid.UUID(request.form.get("id", ""))
+    except ValueError:
+        return _page(422, GONE)
+    with services().database.connection() as connection:
+        changed = "\x00" not in channel and act(connection, message_id, channel)
+    services().audit.note(
+        common.me().name,
+        common.address(),
+        f"{action} notification",
+        {"message": str(message_id), "channel": channel},
+        allowed=changed,
+    )
+    return common.go(f"/console/admin/notifications?done={action}") if changed else _page(422, GONE)
 
-    @routes.post("")
-    def change() -> Response:
-        action, channel = request.form.get("action", ""), request.form.get("channel", "")
-        act = ACTIONS.get(action)
-        if act is None:
-            return page(422, "There is no such action on a message.")
-        try:
-            message_id = uuid.UUID(request.form.get("id", ""))
-        except ValueError:
-            return page(422, GONE)
-        with parts.database.connection() as connection:
-            changed = "\x00" not in channel and act(connection, message_id, channel)
-        detail = {"message": str(message_id), "channel": channel}
-        parts.audit.note(
-            web.me().name, web.address(), f"{action} notification", detail, allowed=changed
-        )
-        if not changed:
-            return page(422, GONE)
-        return web.go(f"/console/admin/notifications?done={action}")
 
-    return routes
+def _page(status: int = 200, mistake: str = "") -> Response:
+    with services().database.connection() as connection:
+        counts = outbox.read_counts(connection)
+        deliveries = outbox.read_open(connection, DELIVERIES_SHOWN)
+    page = render_template(
+        "notifications.html",
+        counts=[count for count in counts if count.channel or count.pending],
+        deliveries=deliveries,
+        shown=DELIVERIES_SHOWN,
+        mistake=mistake,
+        done=DONE.get(request.args.get("done", "")),
+    )
+    return make_response(page, status)

@@ -1,1 +1,1 @@
-"""What the console knows of runs, from Postgres and from the leader."""
+"""Runs as the console shows and controls them, through Postgres and the leader."""

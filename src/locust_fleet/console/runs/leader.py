@@ -1,6 +1,7 @@
-"""Know where the leader is, by the lease in Redis.
+"""Learn from the lease in Redis which master leads, and where.
 
-What all masters are called by leads to whichever takes a connection, and one that hangs still does.
+The common name of all masters leads to any that accepts a connection, and a master that hangs still
+accepts some.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from redis import Redis
 
 from locust_fleet.election.lease import read_lease
 
-# As often as a standby looks for a lease that has ended.
+# As often as a standby reads the lease.
 REFRESH_S = 0.2
-# It becomes part of an address, and of a header that the front reads.
+# The name becomes part of an address, and of a header that nginx reads.
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 
 logger = logging.getLogger(__name__)
 
 
 class Leader:
-    """The leader's host name as it was read last, kept fresh by ``keep_fresh``."""
+    """The leader's host name, read again and again by ``keep_fresh``."""
 
     def __init__(self, redis: Redis) -> None:
-        # None where nobody leads or Redis does not say.
+        # None while nobody leads or Redis does not answer.
         self.host: str | None = None
         self._redis = redis
 

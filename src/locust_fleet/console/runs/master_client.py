@@ -1,4 +1,4 @@
-"""Ask the master: how the run stands, start one, stop it."""
+"""Ask the master for the state of the run; start and stop runs."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ from locust_fleet.console.access.directory import Identity
 from locust_fleet.console.runs.leader import Leader
 from locust_fleet.errors import FleetError
 from locust_fleet.policy.thresholds import Thresholds
+from locust_fleet.policy.timeouts import STOP_TIMEOUT_S
 
-LOOK_S = 3.0
-START_S = 15.0
-# Stopping waits until users have finished: the stop timeout and Locust's extra minute.
-STOP_S = 130.0
-# Until another master leads, at the shipped heartbeat; and how soon to see that one does.
-TAKEOVER_S = 12.0
-LOOK_EVERY_S = 0.2
+STATUS_TIMEOUT_S = 3.0
+START_TIMEOUT_S = 15.0
+# Until another master leads, at the default heartbeat; and how often the leader is compared.
+TAKEOVER_TIMEOUT_S = 12.0
+LEADER_CHECK_INTERVAL_S = 0.2
 
 Answer = dict[str, Any]
 
 
 class MasterUnavailable(FleetError):
-    """The master did not answer, or not as it should: look whether it runs, and retry."""
+    """The master did not answer, or not as it should: check that it runs, and retry."""
 
 
 class StartRefused(FleetError):
-    """The master does not start this run; ``code`` says why for programs."""
+    """The master refuses to start this run; ``code`` says why, for programs."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -45,14 +44,14 @@ class StartRefused(FleetError):
 
 @dataclass(frozen=True)
 class StartRequest:
-    """A run that somebody wants; the host is None to leave the master's own."""
+    """A run that somebody wants to start; without a host, the master's default target is used."""
 
     users: int
     spawn_rate: float
     run_time: str | None = None
     host: str | None = None
     name: str = ""
-    # Thresholds of alerts, valid until the run ends.
+    # Thresholds of alerts, in use until the run ends.
     alerts: Thresholds = field(default_factory=dict)
 
     def form(self) -> dict[str, str]:
@@ -67,29 +66,29 @@ class StartRequest:
 
 
 class MasterClient:
-    """The leader's web server, asked as the front would."""
+    """The leader's web server, asked as nginx would."""
 
     def __init__(self, url: str, front_secret: str, leader: Leader) -> None:
-        """``url`` is where masters are; its host gives way to the leader's while that is known."""
+        """``url`` is the common address of all masters; a known leader replaces its host."""
         self._url = urlsplit(url.rstrip("/"))
         self._leader = leader
         self._front_secret = front_secret
-        # A proxy of the environment is for the world outside, not for our own network.
+        # A proxy in the environment is for the internet, not for the stack's own network.
         self._opener = build_opener(ProxyHandler({}))
 
     def status(self) -> Answer:
-        """Return GET /fleet/run; raises MasterUnavailable."""
-        return self._ask("/fleet/run", patience_s=LOOK_S)
+        """Return the answer to GET /fleet/run; raises MasterUnavailable."""
+        return self._ask("/fleet/run", timeout_s=STATUS_TIMEOUT_S)
 
-    def start(self, order: StartRequest, by: Identity) -> str:
+    def start(self, request: StartRequest, by: Identity) -> str:
         """Start a run and return its id; raises StartRefused or MasterUnavailable."""
-        # Otherwise a second start of the same user is a change of the run that goes on.
+        # Without X-Fleet-New-Run, a second start by the same user would change the present run.
         headers = {
-            "X-Fleet-Run-Name": quote(order.name),
-            "X-Fleet-Run-Alerts": json.dumps(dict(order.alerts)),
+            "X-Fleet-Run-Name": quote(request.name),
+            "X-Fleet-Run-Alerts": json.dumps(dict(request.alerts)),
             "X-Fleet-New-Run": "1",
         }
-        answer = self._ask("/swarm", order.form(), by, headers, patience_s=START_S)
+        answer = self._ask("/swarm", request.form(), by, headers, timeout_s=START_TIMEOUT_S)
         if not answer.get("success"):
             raise StartRefused(
                 str(answer.get("code", "bad_input")), str(answer.get("message", "refused"))
@@ -97,28 +96,28 @@ class MasterClient:
         return str(answer["run_id"])
 
     def find(self) -> Answer:
-        """Return the same of whoever leads, also after a change of leader; raises as ``status``."""
-        return self._of_whoever_leads(self.status)
+        """Return the status as ``status`` does, from the next leader if the present one ends."""
+        return self._of_present_leader(self.status)
 
     def stop(self, by: Identity) -> None:
         """Stop the run; returns when its users have stopped. Raises MasterUnavailable."""
-        self._of_whoever_leads(lambda: self._ask("/stop", {}, by, patience_s=STOP_S))
+        self._of_present_leader(lambda: self._ask("/stop", {}, by, timeout_s=STOP_TIMEOUT_S))
 
-    def _of_whoever_leads(self, ask: Callable[[], Answer]) -> Answer:
-        """Ask what may be asked twice: a leader that hangs or ends is left for the next one."""
-        until = time.monotonic() + TAKEOVER_S
+    def _of_present_leader(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask what may be asked twice; as soon as another master leads, ask that one."""
+        until = time.monotonic() + TAKEOVER_TIMEOUT_S
         while True:
             host = self._leader.host
             asking = gevent.spawn(_answer_or_error, ask)
             while not asking.ready() and self._leader.host in (host, None):
-                asking.join(LOOK_EVERY_S)
+                asking.join(LEADER_CHECK_INTERVAL_S)
             asking.kill()
             answer = asking.get()
             if isinstance(answer, dict):
                 return answer
             if isinstance(answer, MasterUnavailable) and time.monotonic() > until:
                 raise answer
-            gevent.sleep(LOOK_EVERY_S)
+            gevent.sleep(LEADER_CHECK_INTERVAL_S)
 
     def _ask(
         self,
@@ -127,7 +126,7 @@ class MasterClient:
         by: Identity | None = None,
         headers: Mapping[str, str] | None = None,
         *,
-        patience_s: float,
+        timeout_s: float,
     ) -> Answer:
         body = urlencode(form).encode() if form is not None else None
         request = Request(self._address() + path, body)
@@ -140,8 +139,8 @@ class MasterClient:
         late = MasterUnavailable("The load test master does not answer in time.")
         try:
             with (
-                Timeout(patience_s, late),
-                self._opener.open(request, timeout=patience_s) as answer,
+                Timeout(timeout_s, late),
+                self._opener.open(request, timeout=timeout_s) as answer,
             ):
                 content = json.load(answer)
         except HTTPError as error:
@@ -170,6 +169,6 @@ def _answer_or_error(ask: Callable[[], Answer]) -> Answer | MasterUnavailable:
 
 
 def active_run(status: Answer) -> Answer | None:
-    """Return the run that goes on, of the master's status."""
+    """Return the active run in a status of the master, None when no run is active."""
     run = status.get("run")
     return run if run and run["state"] == "running" else None

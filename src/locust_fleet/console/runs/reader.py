@@ -1,4 +1,4 @@
-"""Read runs from Postgres and shape them for pages and the API. Times in JSON are ISO 8601."""
+"""Read runs from Postgres, in the form of the pages and the API; times in JSON are ISO 8601."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from locust_fleet.console.database import Connection
 from locust_fleet.protocol.histogram import merge, percentile
+from locust_fleet.runtime.postgres import Connection
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}", re.ASCII)
 REPORTS = ("report.html", "requests.csv", "failures.csv", "exceptions.csv")
 FAILURES_SHOWN = 200
 EVENTS_SHOWN = 500
-# Runs whose samples are summed up in memory: more than can be watched at once.
-REMEMBERED_RUNS = 8
+# Active runs whose totals are kept in memory; one at a time is usual.
+MOST_RUNNING_SUMS = 8
 
 COLUMNS = (
     "id, name, started_by, locustfile, host, users, spawn_rate, run_time_s, started_at,"
     " planned_end_at, ended_at, image_version, state, verdict"
 )
-# Summed up by Postgres, so that this process only adds up a few rows.
+# Postgres adds the samples up, so this process adds only a few rows.
 SUM_OF_SAMPLES = """
 WITH fresh AS (
     SELECT * FROM run_samples WHERE run_id = %(run_id)s AND seq > %(after)s
@@ -49,7 +49,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Totals:
-    """What an endpoint did in a run, or in a part of one."""
+    """The requests of an endpoint in a run, or in a part of a run; times in milliseconds."""
 
     method: str
     name: str
@@ -59,11 +59,11 @@ class Totals:
     min_ms: float | None
     max_ms: float | None
     histogram: Mapping[str, int] | Mapping[float, int]
-    # Of the same requests from when they were intended to begin, where they have such a time.
+    # The same requests measured from their intended start; None in a closed model.
     corrected: Mapping[str, int] | Mapping[float, int] | None = None
 
     def to_json(self, duration_s: float) -> Json:
-        """Return the numbers people look at, for a run that took so long."""
+        """Return the fields of the API, for a run that took ``duration_s``."""
         return {
             "method": self.method,
             "name": self.name,
@@ -83,7 +83,7 @@ class Totals:
 
 
 def add_up(parts: Iterable[Totals], method: str, name: str) -> Totals:
-    """Return the totals of several parts under one name."""
+    """Return the sum of several totals under one name."""
     parts = list(parts)
     return Totals(
         method=method,
@@ -99,7 +99,7 @@ def add_up(parts: Iterable[Totals], method: str, name: str) -> Totals:
 
 
 def shape_totals(totals: Iterable[Totals], duration_s: float) -> list[Json]:
-    """Return a row per endpoint, by name, and "Aggregated" as the last; none without requests."""
+    """Return a row per endpoint, by name, then "Aggregated"; an empty list without requests."""
     rows = sorted(totals, key=lambda row: (row.name, row.method))
     if not rows:
         return []
@@ -107,7 +107,7 @@ def shape_totals(totals: Iterable[Totals], duration_s: float) -> list[Json]:
 
 
 def shape_run(row: Mapping[str, Any]) -> Json:
-    """Return a row of the table runs for JSON."""
+    """Return a row of the table ``runs`` with its times as text."""
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in row.items()
@@ -115,7 +115,7 @@ def shape_run(row: Mapping[str, Any]) -> Json:
 
 
 def shape_status(status: Mapping[str, Any]) -> Json:
-    """Return the master's run in the shape of a stored one, as far as the master knows it."""
+    """Return the run of the master's status in the form of a stored run; None for the unknown."""
     run, totals = status["run"], status["totals"]
     aggregated = {
         "method": "",
@@ -150,12 +150,15 @@ def shape_status(status: Mapping[str, Any]) -> Json:
 
 
 def duration_s(started_at: datetime, ended_at: datetime | None, now: datetime) -> float:
-    """Return how long a run took, or takes so far."""
+    """Return how long a run took, or has taken so far, in seconds."""
     return ((ended_at or now) - started_at).total_seconds()
 
 
 def read_page(connection: Connection, limit: int, before: str | None) -> list[Json]:
-    """Return runs, the newest first, with what they counted; ``before`` is a run's id."""
+    """Return at most ``limit`` runs older than the run ``before``, the newest first.
+
+    Each has its number of requests and failures, None without results.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             f"SELECT {COLUMNS}, counted.requests, counted.failures FROM runs"
@@ -169,14 +172,14 @@ def read_page(connection: Connection, limit: int, before: str | None) -> list[Js
 
 
 class RunReader:
-    """Read one run. Totals of a run that goes on are added up sample by sample, not anew."""
+    """Reads one run. The totals of an active run are kept, and only new samples are added."""
 
     def __init__(self, reports_dir: Path) -> None:
         self._reports_dir = reports_dir
         self._sums: dict[str, _RunningSum] = {}
 
     def read(self, connection: Connection, run_id: str) -> Json | None:
-        """Return a run with totals, failures and events; None when it is not in Postgres."""
+        """Return a run with totals, failures, arrivals and events; None if Postgres lacks it."""
         with connection.cursor(row_factory=dict_row) as cursor:
             run = cursor.execute(f"SELECT {COLUMNS} FROM runs WHERE id = %s", (run_id,)).fetchone()
             if run is None:
@@ -210,7 +213,7 @@ class RunReader:
         return [name for name in REPORTS if self.report(run_id, name)]
 
     def report(self, run_id: str, name: str) -> Path | None:
-        """Return the path of a report, None when there is no such one."""
+        """Return the path of a report, None when the run has no such report."""
         if not RUN_ID.fullmatch(run_id) or name not in REPORTS:
             return None
         path = self._reports_dir / run_id / name
@@ -227,7 +230,7 @@ class RunReader:
         if rows:
             self._sums.pop(run_id, None)
             return [Totals(**row) for row in rows]
-        while len(self._sums) >= REMEMBERED_RUNS and run_id not in self._sums:
+        while len(self._sums) >= MOST_RUNNING_SUMS and run_id not in self._sums:
             del self._sums[next(iter(self._sums))]
         return self._sums.setdefault(run_id, _RunningSum(run_id)).catch_up(connection)
 
@@ -237,15 +240,15 @@ class _RunningSum:
     run_id: str
     seq: int = 0
     totals: dict[tuple[str, str], Totals] = field(default_factory=dict)
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def catch_up(self, connection: Connection) -> list[Totals]:
-        """Add the samples that came since the last time."""
-        with self.turn, connection.cursor(row_factory=dict_row) as cursor:
+        """Return the totals after adding the samples that are new."""
+        with self.lock, connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(
                 SUM_OF_SAMPLES, {"run_id": self.run_id, "after": self.seq}
             ).fetchall()
-            # Endpoints share their samples' numbers, so all of these rows end at the highest one.
+            # A sample has one seq for all endpoints, so the highest seq holds for all rows.
             last = max((row.pop("seq") for row in rows), default=self.seq)
             for row in rows:
                 fresh = Totals(**row)

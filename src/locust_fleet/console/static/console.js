@@ -1,7 +1,7 @@
 "use strict";
-// The pages work without this file; it only saves reloading and a click.
+// The pages work without this file; it refreshes them and prevents double clicks.
 (() => {
-  // Parts by name, as they came from the server.
+  // The HTML of each part by name, as the server sent it.
   const shown = new Map();
   for (const part of document.querySelectorAll("[data-part]"))
     shown.set(part.dataset.part, part.innerHTML);
@@ -14,10 +14,10 @@
     const form = event.target;
     if (!form.dataset.busy) return;
     const button = form.querySelector("button:not([type=button])");
-    // After the form's data is collected, which leaves disabled buttons out.
+    // Later, because the browser leaves disabled buttons out of the form's data.
     setTimeout(() => { button.disabled = true; button.textContent = form.dataset.busy; });
   });
-  // A page that comes back from the history still has its buttons disabled.
+  // A page from the browser's history still has disabled buttons.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
   async function refresh(seconds) {
@@ -28,12 +28,12 @@
         if (answer.redirected) return location.reload();
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         again = replaceParts(page);
-      } catch { /* the network is away for a moment: try again */ }
+      } catch { /* the network may be interrupted: try again */ }
     }
     if (again) setTimeout(refresh, seconds * 1000, seconds);
   }
 
-  // Only what changed is replaced, and nothing that somebody is about to press.
+  // Replace only what changed, and nothing that has the focus.
   function replaceParts(page) {
     for (const old of document.querySelectorAll("[data-part]")) {
       const name = old.dataset.part;

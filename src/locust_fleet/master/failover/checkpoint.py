@@ -17,7 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from locust_fleet.election.leadership import Leadership
-from locust_fleet.election.lease import MEMORY
+from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
@@ -81,7 +81,7 @@ class CheckpointStore:
         Raises StoreUnavailable when Redis does not answer.
         """
         try:
-            packed: Any = self._redis.hget(MEMORY, "data")
+            packed: Any = self._redis.hget(CHECKPOINT_KEY, "data")
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
         if packed is None:
@@ -98,7 +98,7 @@ class CheckpointStore:
         """
         try:
             packed: Any = self._redis.eval(
-                NOTE_FAILURE, 1, MEMORY, str(self._leadership.epoch), str(MOST_ENDED)
+                NOTE_FAILURE, 1, CHECKPOINT_KEY, str(self._leadership.epoch), str(MOST_ENDED)
             )
         except RedisError as failure:
             logger.error("the master cannot note in Redis that it failed to resume: %s", failure)
@@ -110,7 +110,7 @@ class CheckpointStore:
     def clear_failures(self) -> None:
         """Note that a master has resumed the run of the last checkpoint. Never raises."""
         try:
-            self._redis.hdel(MEMORY, "ended")
+            self._redis.hdel(CHECKPOINT_KEY, "ended")
         except RedisError as error:
             logger.warning("the master cannot note in Redis that it resumed the run: %s", error)
 
@@ -125,10 +125,10 @@ class CheckpointStore:
         packed = gevent.get_hub().threadpool.apply(pack, (parts, MOST_BYTES))
         epoch = self._leadership.epoch
         try:
-            highest = int(self._redis.eval(SAVE, 1, MEMORY, str(epoch), packed))
+            highest = int(self._redis.eval(SAVE, 1, CHECKPOINT_KEY, str(epoch), packed))
         except RedisError as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
-        if highest > max(epoch, self._leadership.rising):
+        if highest > max(epoch, self._leadership.pending_epoch):
             raise LeadershipLost(f"epoch {epoch} has ended: Redis has epoch {highest}")
         if highest != epoch:
             raise StoreUnavailable(f"Redis has lost epoch {epoch}; the master restores it")

@@ -45,7 +45,7 @@ class StepDown:
                 return
             self._checkpointer.save()
             # Reports that arrive from here on are not acknowledged, so workers keep them.
-            self._leadership.give_away()
+            self._leadership.release()
         except StoreUnavailable as error:
             logger.warning("no other master can take over, so the run ends here: %s", error)
             return

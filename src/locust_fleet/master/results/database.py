@@ -10,16 +10,15 @@ from shutil import rmtree
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from locust_fleet.errors import LeadershipLost
 from locust_fleet.master.results.recorder import LEADER_CHANGED
 from locust_fleet.master.results.spool import Record
-from locust_fleet.notify import outbox, runs
+from locust_fleet.notify import outbox, run_messages
 from locust_fleet.notify.message import Message
+from locust_fleet.runtime.postgres import Connection
 
-Connection = psycopg.Connection[TupleRow]
 RETENTION_LOCK = 7_305_615
 
 logger = logging.getLogger(__name__)
@@ -163,16 +162,18 @@ def _run_ended(connection: Connection, record: Record) -> None:
 
 
 def _notify_state(connection: Connection, run_id: str, state: str) -> None:
-    _notify(connection, run_id, lambda *known: runs.message_of(state, *known))
+    _notify(connection, run_id, lambda *known: run_messages.message_of(state, *known))
 
 
 def _notify(
-    connection: Connection, run_id: str, make: Callable[[runs.RunSummary, runs.Numbers], Message]
+    connection: Connection,
+    run_id: str,
+    make: Callable[[run_messages.RunSummary, run_messages.RunNumbers], Message],
 ) -> None:
     """Store a message for the channels; a failure is logged, so that results do not wait for it."""
     try:
         with connection.transaction():
-            known = runs.read(connection, run_id)
+            known = run_messages.read(connection, run_id)
             if known is not None:
                 outbox.store(connection, make(*known))
     except psycopg.OperationalError:
@@ -220,7 +221,7 @@ def _event(connection: Connection, record: Record) -> None:
         _notify(
             connection,
             record["run_id"],
-            lambda run, _: runs.leader_changed(record["id"], at, leader, run),
+            lambda run, _: run_messages.leader_changed(record["id"], at, leader, run),
         )
 
 

@@ -29,7 +29,7 @@ class Shipper:
         self._spool = spool
         self._leadership = leadership
         self._settings = settings
-        self._connection: database.Connection | None = None
+        self._connection: postgres.Connection | None = None
         self._postgres_is_away = False
         self._next_retention = 0.0
 
@@ -43,7 +43,7 @@ class Shipper:
                 self._log_outage(error)
             except LeadershipLost as error:
                 # Another master leads and has the records; the lease decides whether this one ends.
-                self._leadership.hear(error.epoch)
+                self._leadership.report_epoch(error.epoch)
             except Exception:  # the next round tries again; logged below
                 logger.exception("the master could not write results to Postgres; it tries again")
                 self.close()
@@ -88,7 +88,7 @@ class Shipper:
         if removed:
             logger.info("the master removed %d runs older than %d days", len(removed), days)
 
-    def _connected(self) -> database.Connection:
+    def _connected(self) -> postgres.Connection:
         if self._connection is None or self._connection.closed:
             self._connection = postgres.connect(self._settings.postgres)
         return self._connection

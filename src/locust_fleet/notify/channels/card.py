@@ -1,4 +1,4 @@
-"""What every channel shows of a message: a title, a colour, lines, links. Pure."""
+"""What each channel shows of a message: a title, a colour, fields, links. Pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from locust_fleet.notify.message import Message
 
-# Of labels that say what the title says already, or nothing to people.
+# Labels that repeat the title or mean nothing to people.
 HIDDEN_LABELS = ("alertname", "severity", "prometheus", "monitor")
 LONGEST_TITLE = 200
 LONGEST_TEXT = 1500
-FIELDS = 8
+MOST_FIELDS = 8
 LONGEST_FIELD = 200
 COLOURS = {"critical": "red", "warning": "orange", "info": "blue"}
 
 
 @dataclass(frozen=True)
 class Card:
-    """``colour`` is red, orange, blue, or green for what is well again."""
+    """The parts of a message; ``colour`` is red, orange, blue, or green when a problem is over."""
 
     title: str
     colour: str
@@ -28,7 +28,7 @@ class Card:
 
 
 def card_of(message: Message, public_url: str) -> Card:
-    """Return how a message looks; ``public_url`` is where people reach the stack, or empty."""
+    """Return the parts of a message; ``public_url`` is the address of the stack, or empty."""
     colour = "green" if message.good else COLOURS.get(message.severity, "blue")
     return Card(
         title=cut(_title(message), LONGEST_TITLE),
@@ -57,9 +57,9 @@ def _fields(message: Message) -> list[tuple[str, str]]:
     if message.run_id and "run" not in dict(fields):
         fields.append(("run", message.run_id))
     if message.runbook_url and not _is_url(message.runbook_url):
-        # A page in the checkout.
-        fields = [*fields[: FIELDS - 1], ("runbook", message.runbook_url)]
-    return [(cut(name, 40), cut(value, LONGEST_FIELD)) for name, value in fields[:FIELDS]]
+        # The path of a page in the repository.
+        fields = [*fields[: MOST_FIELDS - 1], ("runbook", message.runbook_url)]
+    return [(cut(name, 40), cut(value, LONGEST_FIELD)) for name, value in fields[:MOST_FIELDS]]
 
 
 def _links(message: Message, public_url: str) -> list[tuple[str, str]]:
@@ -76,5 +76,5 @@ def _is_url(text: str) -> bool:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return text that is not longer than so many characters."""
+    """Return text of at most ``longest`` characters, with an ellipsis where it was cut."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,11 +1,11 @@
-"""The channels that the settings ask for."""
+"""What a channel is, and the channels that the settings ask for."""
 
 from __future__ import annotations
 
 import logging
 from typing import Protocol
 
-from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.notify.channels.dingtalk import DingTalk
 from locust_fleet.notify.channels.email import Email
 from locust_fleet.notify.channels.feishu import Feishu
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Channel(Protocol):
-    """A way to people. ``spacing_s`` is the least pause between two messages, in seconds."""
+    """A way to reach people; ``spacing_s`` is the least pause between two messages, in seconds."""
 
     @property
     def name(self) -> str: ...
@@ -27,16 +27,16 @@ class Channel(Protocol):
     def spacing_s(self) -> float: ...
 
     def send(self, message: Message) -> Answer:
-        """Try once, within a minute; never raises."""
+        """Try to deliver a message once, within a minute; never raises."""
         ...
 
 
 def attempt(channel: Channel, message: Message) -> Answer:
-    """Try once. What breaks on a message has refused it: those behind it have their turn."""
+    """Try once. An exception counts as a refusal, so that later messages are not blocked."""
     try:
         return channel.send(message)
-    except Exception as error:  # ours or a library's; logged below
-        logger.exception("%s broke on %s", channel.name, message.id)
+    except Exception as error:  # whatever it is, the channel goes on; logged below
+        logger.exception("%s failed with an exception on %s", channel.name, message.id)
         return Answer(Result.REFUSED, f"{type(error).__name__}; see the log of the notifier")
 
 

@@ -1,6 +1,6 @@
 """DingTalk: a custom robot with a signing secret.
 
-It answers HTTP 200 also when it refuses: what counts is ``errcode`` in the body.
+It answers HTTP 200 even when it refuses; ``errcode`` in the body tells.
 https://open.dingtalk.com/document/orgapp/custom-robots-send-group-messages
 """
 
@@ -14,24 +14,24 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
-from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.notify.channels.card import Card, card_of
 from locust_fleet.notify.channels.http import NoAnswer, Reply, judge, later, post_json
 from locust_fleet.notify.message import Message
 
 COLOURS = {"red": "#d32f2f", "orange": "#f57c00", "blue": "#1976d2", "green": "#2e7d32"}
-# Busy, and too many messages in several wordings.
-PASSING = (-1, 88, 130101, 130102, 302033, 410100)
-# Beyond its limit it takes nothing for minutes.
+# Codes for "busy", and several for "too many messages".
+RETRYABLE = (-1, 88, 130101, 130102, 302033, 410100)
+# Beyond its limit it accepts nothing for minutes.
 TOO_MANY = (88, 130101, 130102, 302033, 410100)
-REST_S = 60.0
-# Markdown would read these; a backslash before them keeps them as they are.
-MARKS = "\\`*_{}[]<>#+!|~"
+TOO_MANY_PAUSE_S = 60.0
+# Characters with a meaning in Markdown; a backslash before them takes it away.
+MARKDOWN_CHARACTERS = "\\`*_{}[]<>#+!|~"
 
 
 @dataclass(frozen=True)
 class DingTalk:
-    """Its limit is 20 messages a minute; a little less keeps clear of it."""
+    """A robot. Its limit is 20 messages a minute; the spacing stays a little below."""
 
     url: str
     secret: str
@@ -40,7 +40,7 @@ class DingTalk:
     spacing_s: float = 3.1
 
     def send(self, message: Message) -> Answer:
-        """Try once; never raises."""
+        """Try to deliver a message once; never raises."""
         url = signed(self.url, self.secret, round(time.time() * 1000))
         try:
             return read(post_json(url, payload(card_of(message, self.public_url))))
@@ -49,7 +49,7 @@ class DingTalk:
 
 
 def signed(url: str, secret: str, timestamp_ms: int) -> str:
-    """Return the address with the time and its signature; as it is without a secret."""
+    """Return the URL with time and signature; unchanged without a secret."""
     if not secret:
         return url
     text = f"{timestamp_ms}\n{secret}".encode()
@@ -59,21 +59,21 @@ def signed(url: str, secret: str, timestamp_ms: int) -> str:
 
 
 def read(reply: Reply) -> Answer:
-    """Return what its answer means."""
+    """Return what a reply of DingTalk means."""
     by_status = judge(reply)
     if by_status.result is not Result.DELIVERED:
         return by_status
     code = reply.json().get("errcode")
     if code == 0:
         return by_status
-    if code in PASSING:
-        return Answer(Result.LATER, by_status.text, REST_S if code in TOO_MANY else None)
-    # Something between that speaks for it, such as a login page, is no answer of its own.
+    if code in RETRYABLE:
+        return Answer(Result.LATER, by_status.text, TOO_MANY_PAUSE_S if code in TOO_MANY else None)
+    # Without a code the reply is not from DingTalk but from a proxy, such as a login page.
     return Answer(Result.REFUSED if code is not None else Result.LATER, by_status.text)
 
 
 def payload(card: Card) -> dict[str, Any]:
-    """Return the template with a card's words."""
+    """Return the body of the request for a card."""
     lines = [f'#### <font color="{COLOURS[card.colour]}">{plain(card.title)}</font>']
     if card.text:
         lines.append(plain(card.text))
@@ -85,5 +85,5 @@ def payload(card: Card) -> dict[str, Any]:
 
 
 def plain(text: str) -> str:
-    """Escape what its Markdown would read."""
-    return "".join(f"\\{mark}" if mark in MARKS else mark for mark in text)
+    """Escape the characters that have a meaning in Markdown."""
+    return "".join(f"\\{mark}" if mark in MARKDOWN_CHARACTERS else mark for mark in text)

@@ -10,21 +10,21 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 
-from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.notify.channels.card import Card, card_of
 from locust_fleet.notify.channels.http import deadline
 from locust_fleet.notify.message import Message
 from locust_fleet.settings.notifier import SmtpSettings
 
 COLOURS = {"red": "#d32f2f", "orange": "#f57c00", "blue": "#1976d2", "green": "#2e7d32"}
-STEP_S = 10.0
-DEADLINE_S = 30.0
+SOCKET_TIMEOUT_S = 10.0
+DELIVERY_TIMEOUT_S = 30.0
 
 Reply = tuple[int, bytes]
 
 
-class _Said(Exception):
-    """The server said no; holds its reply."""
+class _Refused(Exception):
+    """The mail server refused a command; holds its reply."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply)
@@ -33,7 +33,7 @@ class _Said(Exception):
 
 @dataclass(frozen=True)
 class Email:
-    """Sends mails through a server."""
+    """Sends mail through one SMTP server."""
 
     smtp: SmtpSettings
     public_url: str
@@ -41,13 +41,13 @@ class Email:
     spacing_s: float = 1.0
 
     def send(self, message: Message) -> Answer:
-        """Try once; never raises."""
+        """Try to deliver a message once; never raises."""
         mail = render(
             message, card_of(message, self.public_url), self.smtp.sender, self.smtp.recipients
         )
         try:
             return judge(self._deliver(mail))
-        except _Said as refusal:
+        except _Refused as refusal:
             return judge(refusal.reply)
         except smtplib.SMTPResponseException as error:
             return judge((error.smtp_code, _bytes(error.smtp_error)))
@@ -60,13 +60,13 @@ class Email:
         context = ssl.create_default_context()
         if self.smtp.security == "TLS":
             server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.smtp.host, self.smtp.port, timeout=STEP_S, context=context
+                self.smtp.host, self.smtp.port, timeout=SOCKET_TIMEOUT_S, context=context
             )
         else:
-            server = smtplib.SMTP(self.smtp.host, self.smtp.port, timeout=STEP_S)
+            server = smtplib.SMTP(self.smtp.host, self.smtp.port, timeout=SOCKET_TIMEOUT_S)
         with server:
             assert server.sock is not None
-            with deadline(server.sock, DEADLINE_S):
+            with deadline(server.sock, DELIVERY_TIMEOUT_S):
                 if self.smtp.security == "STARTTLS":
                     server.starttls(context=context)
                 if self.smtp.user:
@@ -74,13 +74,13 @@ class Email:
                 return self._hand_over(server, mail)
 
     def _hand_over(self, server: smtplib.SMTP, mail: EmailMessage) -> Reply:
-        """One recipient who is refused for ever must not keep the others from being told."""
+        """Send to all accepted recipients: one that is always refused must not block the others."""
         server.ehlo_or_helo_if_needed()
         _accepted(server.mail(self.smtp.sender))
         replies = {recipient: server.rcpt(recipient) for recipient in self.smtp.recipients}
         refused = {who: reply for who, reply in replies.items() if reply[0] >= 400}
         if any(reply[0] < 500 for reply in refused.values()) or len(refused) == len(replies):
-            raise _Said(next(iter(sorted(refused.values()))))
+            raise _Refused(next(iter(sorted(refused.values()))))
         code, text = _accepted(server.data(mail.as_bytes(policy=SMTP)))
         for who, reply in refused.items():
             text += f"; not to {who}: {reply[0]} ".encode() + reply[1]
@@ -88,7 +88,7 @@ class Email:
 
 
 def judge(reply: Reply) -> Answer:
-    """Return what a reply code means."""
+    """Return what a reply of the server means."""
     code, text = reply
     words = f"{code} {text.decode('utf-8', 'replace')}"
     if 200 <= code < 300:
@@ -97,15 +97,15 @@ def judge(reply: Reply) -> Answer:
 
 
 def render(message: Message, card: Card, sender: str, recipients: tuple[str, ...]) -> EmailMessage:
-    """Return the template with a card's words, as text and as HTML."""
+    """Return the mail for a message, as text and as HTML."""
     mail = EmailMessage()
     mail["Subject"] = _header(card.title)
     mail["From"] = sender
     mail["To"] = ", ".join(recipients)
     mail["Date"] = format_datetime(message.at)
-    # The same in each try: mail programs show it once.
+    # The same in each try, so that mail programs show the mail once.
     mail["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2].strip('>') or 'locust-fleet'}>"
-    # The messages of an alert, or of a run, are one conversation.
+    # Mail programs show the messages of an alert or a run as one conversation.
     mail["References"] = f"<{message.thread.encode().hex()[:60]}@locust-fleet>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(_text(card))
@@ -114,7 +114,7 @@ def render(message: Message, card: Card, sender: str, recipients: tuple[str, ...
 
 
 def _header(text: str) -> str:
-    """Return text as one line; ``=?`` begins an encoded word, which may hold any line more."""
+    """Return text as one line; ``=?`` would begin an encoded word, which may hold line breaks."""
     return "".join(c if c.isprintable() else " " for c in text).replace("=?", "= ?")
 
 
@@ -144,7 +144,7 @@ def _html(card: Card) -> str:
 
 def _accepted(reply: Reply) -> Reply:
     if reply[0] >= 400:
-        raise _Said(reply)
+        raise _Refused(reply)
     return reply
 
 

@@ -1,6 +1,6 @@
 """Feishu (Lark): a custom bot with a signing secret.
 
-It answers HTTP 200 also when it refuses: what counts is ``code`` in the body.
+It answers HTTP 200 even when it refuses; ``code`` in the body tells.
 https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot
 """
 
@@ -13,20 +13,20 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.notify.channels.card import Card, card_of
 from locust_fleet.notify.channels.http import NoAnswer, Reply, judge, later, post_json
 from locust_fleet.notify.message import Message
 
 COLOURS = {"red": "red", "orange": "orange", "blue": "blue", "green": "green"}
-# Too many, in the wordings of both of its generations.
+# Codes of its two API generations for "too many messages".
 TOO_MANY = (9499, 11232, 11233)
-REST_S = 5.0
+TOO_MANY_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True)
 class Feishu:
-    """Its limits are 5 messages a second and 100 a minute; the second one decides."""
+    """A bot. Its limits are 5 messages a second and 100 a minute; the second one is lower."""
 
     url: str
     secret: str
@@ -35,7 +35,7 @@ class Feishu:
     spacing_s: float = 0.62
 
     def send(self, message: Message) -> Answer:
-        """Try once; never raises."""
+        """Try to deliver a message once; never raises."""
         body = payload(card_of(message, self.public_url))
         try:
             return read(post_json(self.url, signed(body, self.secret, round(time.time()))))
@@ -44,9 +44,9 @@ class Feishu:
 
 
 def signed(body: dict[str, Any], secret: str, timestamp_s: int) -> dict[str, Any]:
-    """Return the body with the time and its signature; as it is without a secret.
+    """Return the body with time and signature; unchanged without a secret.
 
-    The text that one would think is signed is the key, and nothing is what it signs.
+    Feishu uses time and secret as the key of the HMAC, and signs an empty text.
     """
     if not secret:
         return body
@@ -56,19 +56,19 @@ def signed(body: dict[str, Any], secret: str, timestamp_s: int) -> dict[str, Any
 
 
 def read(reply: Reply) -> Answer:
-    """Return what its answer means."""
+    """Return what a reply of Feishu means."""
     body = reply.json()
     code = body.get("code", body.get("StatusCode"))
     by_status = judge(reply)
     if code in TOO_MANY:
-        return Answer(Result.LATER, by_status.text, by_status.retry_after_s or REST_S)
+        return Answer(Result.LATER, by_status.text, by_status.retry_after_s or TOO_MANY_PAUSE_S)
     if by_status.result is not Result.DELIVERED or code == 0:
         return by_status
     return Answer(Result.REFUSED if code is not None else Result.LATER, by_status.text)
 
 
 def payload(card: Card) -> dict[str, Any]:
-    """Return the template with a card's words; plain text, in which nobody can be called."""
+    """Return the body of the request for a card, in plain text, which cannot mention anybody."""
     elements: list[dict[str, Any]] = []
     if card.text:
         elements.append({"tag": "div", "text": _plain(card.text)})

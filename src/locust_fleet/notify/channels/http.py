@@ -1,4 +1,4 @@
-"""Send one HTTP POST and come back within a deadline, whatever the other side does."""
+"""Send an HTTP POST and return within a deadline, whatever the other side does."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.channels.answer import Answer, Result
 
-# Of each step, and of the whole: a server may also answer one byte at a time.
-STEP_S = 10.0
-DEADLINE_S = 15.0
+# For each operation of the socket, and for all together: a server may send one byte at a time.
+SOCKET_TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_S = 15.0
 LONGEST_BODY = 4000
-# What is no fault of the message: it may be right in a moment.
-PASSING = (408, 425, 429)
+# Statuses that are not the fault of the message: it may be accepted in a moment.
+RETRYABLE = (408, 425, 429)
 
 
 class NoAnswer(Exception):
-    """The other side was not reached, or did not answer in time; says which."""
+    """The server was not reached or did not answer in time; the message says which."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The status, the headers in small letters, and the beginning of the text."""
+    """The status, the headers with names in lower case, and the first LONGEST_BODY bytes."""
 
     status: int
     headers: Mapping[str, str]
     text: str
 
     def json(self) -> dict[str, Any]:
-        """Return the text as a JSON object; an empty one when it is none."""
+        """Return the text as a JSON object; an empty one when it is something else."""
         try:
             body = json.loads(self.text)
         except ValueError:
@@ -51,15 +51,15 @@ def post_json(
     url: str,
     body: Mapping[str, Any] | bytes,
     headers: Mapping[str, str] | None = None,
-    deadline_s: float = DEADLINE_S,
+    deadline_s: float = REQUEST_TIMEOUT_S,
 ) -> Reply:
-    """Send JSON; raises NoAnswer. Redirects are answers: nobody is told elsewhere."""
+    """Send JSON and return the reply; raises NoAnswer. Redirects are not followed."""
     raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     sent = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "locust-fleet"}
     parts = urlsplit(url)
     if parts.username is not None:
-        known = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        sent["Authorization"] = f"Basic {b64encode(known.encode()).decode()}"
+        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        sent["Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = _connection(parts.scheme, parts.hostname or "", parts.port)
     try:
@@ -80,19 +80,19 @@ def post_json(
 def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
     if scheme == "https":
         context = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, port, timeout=STEP_S, context=context)
-    return http.client.HTTPConnection(host, port, timeout=STEP_S)
+        return http.client.HTTPSConnection(host, port, timeout=SOCKET_TIMEOUT_S, context=context)
+    return http.client.HTTPConnection(host, port, timeout=SOCKET_TIMEOUT_S)
 
 
 @contextmanager
-def deadline(link: socket.socket, seconds: float) -> Iterator[None]:
-    """Cut a connection that takes longer; what used it then raises an OSError."""
+def deadline(connection: socket.socket, seconds: float) -> Iterator[None]:
+    """Shut a connection down after ``seconds``; the block then raises TimeoutError."""
     late = threading.Event()
 
     def cut() -> None:
         late.set()
         with suppress(OSError):
-            link.shutdown(socket.SHUT_RDWR)
+            connection.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
@@ -110,22 +110,22 @@ def deadline(link: socket.socket, seconds: float) -> Iterator[None]:
 
 
 def later(error: Exception) -> Answer:
-    """Return what follows when nobody answered."""
+    """Return the answer of a channel that was not reached: try again."""
     return Answer(Result.LATER, str(error))
 
 
 def judge(reply: Reply) -> Answer:
-    """Return what a status means by itself; vendors that say more in the body look there too."""
+    """Return what the HTTP status means; some vendors say more in the body."""
     text = f"HTTP {reply.status} {reply.text}".strip()
     if 200 <= reply.status < 300:
         return Answer(Result.DELIVERED, text)
-    if reply.status in PASSING or reply.status >= 500:
+    if reply.status in RETRYABLE or reply.status >= 500:
         return Answer(Result.LATER, text, retry_after_s(reply.headers.get("retry-after", "")))
     return Answer(Result.REFUSED, text)
 
 
 def retry_after_s(header: str) -> float | None:
-    """Return the seconds of a Retry-After header, which may be a date; None when it is neither."""
+    """Return the seconds of a Retry-After header, which may be a date; None for anything else."""
     if header.strip().isascii() and header.strip().isdigit():
         return float(header)
     try:

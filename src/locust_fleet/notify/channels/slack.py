@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from locust_fleet.notify.backoff import Answer
+from locust_fleet.notify.channels.answer import Answer
 from locust_fleet.notify.channels.card import Card, card_of
 from locust_fleet.notify.channels.http import NoAnswer, judge, later, post_json
 from locust_fleet.notify.message import Message
@@ -18,7 +18,7 @@ COLOURS = {"red": "#d32f2f", "orange": "#f57c00", "blue": "#1976d2", "green": "#
 
 @dataclass(frozen=True)
 class Slack:
-    """Its limit is one message a second, with a Retry-After beyond."""
+    """An incoming webhook. Its limit is one message a second; beyond it sends Retry-After."""
 
     url: str
     public_url: str
@@ -26,7 +26,7 @@ class Slack:
     spacing_s: float = 1.0
 
     def send(self, message: Message) -> Answer:
-        """Try once; never raises."""
+        """Try to deliver a message once; never raises."""
         try:
             return judge(post_json(self.url, payload(card_of(message, self.public_url))))
         except NoAnswer as error:
@@ -34,7 +34,7 @@ class Slack:
 
 
 def payload(card: Card) -> dict[str, Any]:
-    """Return the template with a card's words: an attachment, because only those have a colour."""
+    """Return the body of the request for a card: only an attachment can have a colour."""
     blocks: list[dict[str, Any]] = [_section(f"*{plain(card.title)}*")]
     if card.text:
         blocks.append(_section(plain(card.text)))
@@ -62,5 +62,5 @@ def _markdown(text: str) -> dict[str, Any]:
 
 
 def plain(text: str) -> str:
-    """Escape what Slack would read as a link or as a call of everybody."""
+    """Escape what Slack would read as a link or as a mention of everybody."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

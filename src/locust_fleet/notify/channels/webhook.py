@@ -1,4 +1,4 @@
-"""Any program that takes JSON over HTTP."""
+"""Any program that accepts JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from locust_fleet.notify.backoff import Answer
+from locust_fleet.notify.channels.answer import Answer
 from locust_fleet.notify.channels.card import card_of
 from locust_fleet.notify.channels.http import NoAnswer, judge, later, post_json
 from locust_fleet.notify.message import Message
@@ -18,7 +18,7 @@ from locust_fleet.notify.message import Message
 
 @dataclass(frozen=True)
 class Webhook:
-    """No limit is known; a pause keeps a flood of alerts from being one of requests."""
+    """A generic webhook. A pause turns a flood of alerts into a moderate rate of requests."""
 
     url: str
     secret: str
@@ -27,7 +27,7 @@ class Webhook:
     spacing_s: float = 0.05
 
     def send(self, message: Message) -> Answer:
-        """Try once; never raises."""
+        """Try to deliver a message once; never raises."""
         body = json.dumps(payload(message, self.public_url), ensure_ascii=False).encode()
         headers = {
             "X-Fleet-Message-Id": str(message.id),
@@ -49,7 +49,7 @@ def signature(body: bytes, secret: str, timestamp_s: int) -> dict[str, str]:
 
 
 def payload(message: Message, public_url: str) -> dict[str, Any]:
-    """Return what programs read."""
+    """Return the JSON for a message."""
     return {
         "id": str(message.id),
         "alert_name": message.alert_name,

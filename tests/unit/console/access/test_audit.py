@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from locust_fleet.console.access import audit
-from locust_fleet.console.access.audit import WAITING_LIMIT, AuditLog, Entry
+from locust_fleet.console.access.audit import MOST_WAITING, AuditLog, Entry
 from locust_fleet.errors import StoreUnavailable
 
 
@@ -58,7 +58,7 @@ def test_entries_wait_while_postgres_is_away_and_are_written_once(
 def test_noting_never_fails_and_never_fills_the_memory() -> None:
     log = AuditLog(away)
 
-    for _ in range(WAITING_LIMIT + 7):
+    for _ in range(MOST_WAITING + 7):
         note(log)
     log.flush()
 

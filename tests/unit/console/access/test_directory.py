@@ -105,11 +105,11 @@ def test_a_token_counts_until_it_expires_or_is_revoked(stored: Token, valid: boo
     assert isinstance(who, Identity) is valid
 
 
-def test_an_unknown_token_is_nobody() -> None:
+def test_an_unknown_token_identifies_nobody() -> None:
     assert identify_token(hash_token("fleet_y"), snapshot(), NOW) is TOKEN_UNKNOWN
 
 
-def test_a_token_says_nothing_before_the_first_snapshot() -> None:
+def test_a_token_identifies_nobody_before_the_first_snapshot() -> None:
     assert identify_token(hash_token("fleet_x"), None, NOW) is TOKENS_UNREAD
 
 

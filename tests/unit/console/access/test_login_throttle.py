@@ -3,8 +3,8 @@ import pytest
 from locust_fleet.console.access.login_throttle import (
     ACCOUNT_PAUSES_S,
     ADDRESS_PAUSES_S,
-    MEMORY_S,
-    REMEMBERED,
+    FORGET_AFTER_S,
+    MOST_COUNTERS,
     FailedLogins,
     pause_s,
 )
@@ -73,7 +73,7 @@ def test_failures_are_forgotten_after_a_while(clock: Clock) -> None:
     for _ in range(3):
         memory.attempt(ADA)
 
-    clock.now += MEMORY_S + 1
+    clock.now += FORGET_AFTER_S + 1
 
     assert [memory.attempt(ADA) for _ in range(4)] == [0, 0, 0, 1]
 
@@ -88,13 +88,13 @@ def test_a_success_clears_the_account(clock: Clock) -> None:
     assert memory.attempt(ADA) == 0
 
 
-def test_taking_back_uncounts_one_attempt(clock: Clock) -> None:
+def test_uncounting_takes_one_attempt_away(clock: Clock) -> None:
     memory = FailedLogins(clock)
     for _ in range(3):
         memory.attempt(ADA)
 
-    memory.take_back("ada")
-    memory.take_back("nobody")
+    memory.uncount("ada")
+    memory.uncount("nobody")
 
     assert [memory.attempt(ADA) for _ in range(2)] == [0, 1]
 
@@ -102,9 +102,9 @@ def test_taking_back_uncounts_one_attempt(clock: Clock) -> None:
 def test_many_made_up_names_do_not_fill_the_memory(clock: Clock) -> None:
     memory = FailedLogins(clock)
 
-    for number in range(REMEMBERED + 1):
+    for number in range(MOST_COUNTERS + 1):
         clock.now += 0.001
         memory.attempt({str(number): ACCOUNT_PAUSES_S})
 
-    assert len(memory._counts) <= REMEMBERED
-    assert str(REMEMBERED) in memory._counts
+    assert len(memory._counts) <= MOST_COUNTERS
+    assert str(MOST_COUNTERS) in memory._counts

@@ -25,7 +25,7 @@ def test_only_the_right_password_is_right(password: str, right: bool) -> None:
     assert verify_password(hash_password(PASSWORD), password) is right
 
 
-def test_a_hash_that_is_none_is_no_way_in() -> None:
+def test_a_stored_text_that_is_not_a_hash_matches_no_password() -> None:
     assert not verify_password("not a hash", "not a hash")
 
 
@@ -36,7 +36,7 @@ def test_hashing_in_a_thread_gives_the_same_answers() -> None:
     assert [passwords.verify(stored, PASSWORD), passwords.verify(stored, "x")] == [True, False]
 
 
-def test_nobody_has_no_password_but_is_checked_all_the_same(
+def test_an_unknown_account_is_checked_as_long_and_never_matches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     passwords = Passwords()

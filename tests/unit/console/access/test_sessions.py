@@ -4,7 +4,7 @@ import pytest
 from flask import Response
 
 from locust_fleet.console.access.roles import Role
-from locust_fleet.console.access.sessions import COOKIE, LoginSession, LoginSessions, take
+from locust_fleet.console.access.sessions import COOKIE, LoginSession, LoginSessions, delete_cookie
 
 SESSION = LoginSession("ada", Role.OPERATOR, 1_700_000_000_000_001)
 
@@ -16,7 +16,7 @@ def test_a_session_is_read_as_it_was_signed() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "x", "a.b.c", "W10.aUeCAA.x", "\u00e4.\u00f6", "." * 5000])
-def test_what_is_not_a_session_of_ours_is_none(value: str) -> None:
+def test_a_value_that_this_key_did_not_sign_is_no_session(value: str) -> None:
     assert LoginSessions("key", hours=1).read(value) is None
 
 
@@ -50,7 +50,7 @@ def test_a_session_lasts_its_hours_from_the_sign_in(
 def test_the_cookie_is_for_this_host_and_out_of_reach_of_scripts() -> None:
     response = Response()
 
-    LoginSessions("key", hours=1).give(response, SESSION)
+    LoginSessions("key", hours=1).set_cookie(response, SESSION)
 
     name, _, attributes = response.headers["Set-Cookie"].partition("=")
     assert name == COOKIE
@@ -67,7 +67,7 @@ def test_the_cookie_is_for_this_host_and_out_of_reach_of_scripts() -> None:
 def test_signing_out_deletes_the_cookie_with_the_same_attributes() -> None:
     response = Response()
 
-    take(response)
+    delete_cookie(response)
 
     assert set(response.headers["Set-Cookie"].split("; ")) >= {
         f"{COOKIE}=",

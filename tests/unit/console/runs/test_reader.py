@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from locust_fleet.console.routes.api import read_order
-from locust_fleet.console.routes.web import next_path
+from locust_fleet.console.routes.api import read_start
+from locust_fleet.console.routes.common import next_path
 from locust_fleet.console.runs.master_client import StartRequest
 from locust_fleet.console.runs.reader import RunReader, Totals, add_up, shape_status, shape_totals
 from locust_fleet.errors import BadInput
@@ -35,7 +35,7 @@ def test_percentiles_of_the_sum_come_from_all_requests_not_from_other_percentile
     assert (total["average_ms"], total["requests_per_second"]) == (265.0, 2.0)
 
 
-def test_times_from_the_intended_start_are_there_where_there_are_some() -> None:
+def test_percentiles_from_the_intended_start_are_there_in_an_open_model() -> None:
     late = Totals("GET", "/late", 2, 0, 40.0, 20.0, 20.0, {"20": 2}, {"20.0": 1, "520.0": 1})
 
     rows = shape_totals([HOME, late], duration_s=2.0)
@@ -115,16 +115,16 @@ def test_the_masters_run_looks_like_a_stored_one() -> None:
 )
 def test_a_start_that_is_not_clear_is_refused_with_the_name_of_the_field(body: Any) -> None:
     with pytest.raises(BadInput, match=r"Send a JSON object|users|spawn_rate|run_time|host|name"):
-        read_order(body)
+        read_start(body)
 
 
 def test_a_run_time_reaches_the_master_in_seconds() -> None:
-    assert read_order({"users": 5, "spawn_rate": 0.5, "run_time": "1h30m5s"}) == StartRequest(
+    assert read_start({"users": 5, "spawn_rate": 0.5, "run_time": "1h30m5s"}) == StartRequest(
         5, 0.5, "5405s"
     )
 
 
-def test_an_order_becomes_locusts_form_without_what_was_not_asked_for() -> None:
+def test_a_start_becomes_locusts_form_with_the_given_fields_alone() -> None:
     assert StartRequest(5, 0.5, host="http://shop", name="x").form() == {
         "user_count": "5",
         "spawn_rate": "0.5",
@@ -155,7 +155,7 @@ def test_an_order_becomes_locusts_form_without_what_was_not_asked_for() -> None:
         ("/?" + "x" * 2000, "/"),
     ],
 )
-def test_after_the_sign_in_the_way_leads_to_a_page_of_ours(text: str, path: str) -> None:
+def test_a_sign_in_leads_to_a_page_of_this_stack_alone(text: str, path: str) -> None:
     assert next_path(text) == path
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from locust_fleet.notify.backoff import Answer, Result
+from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.notify.channels.channel import attempt
 from locust_fleet.notify.message import Message
 

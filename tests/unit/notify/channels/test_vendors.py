@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from locust_fleet.notify.backoff import Result
 from locust_fleet.notify.channels import dingtalk, email, feishu, slack, webhook
+from locust_fleet.notify.channels.answer import Result
 from locust_fleet.notify.channels.card import card_of
 from locust_fleet.notify.channels.http import Reply, judge, retry_after_s
 from locust_fleet.notify.message import Message
@@ -69,7 +69,7 @@ def test_an_alert_is_red_and_its_end_green() -> None:
     assert (CARD.colour, card_of(RESOLVED, "").colour) == ("red", "green")
 
 
-def test_nobody_is_called_by_the_text_of_an_alert() -> None:
+def test_the_text_of_an_alert_mentions_nobody() -> None:
     assert "<!channel>" not in everything(PAYLOADS["slack"])
     assert "lark_md" not in everything(PAYLOADS["feishu"])
 

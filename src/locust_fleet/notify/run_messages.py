@@ -1,7 +1,7 @@
-"""What is told about a run, and the numbers that go with it. Pure, but for ``read``.
+"""The messages about a run, and the numbers in them. Pure, except ``read``.
 
-Stored with the rows that it tells of, in one transaction; the id comes from run and state, so
-writing them twice tells it once.
+A message is stored in the transaction of the rows that it is about. Its id is made from run and
+state, so that rows that are written twice lead to one message.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from psycopg.rows import class_row
 
 from locust_fleet.notify.message import Message, id_of
-from locust_fleet.notify.outbox import Connection
 from locust_fleet.protocol.histogram import merge, percentile
+from locust_fleet.runtime.postgres import Connection
 
 NOTHING = "\u2013"
 NAMES = {
@@ -28,7 +28,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run as Postgres has it; ``stopped_by`` is empty unless somebody stopped it."""
+    """A run in Postgres; ``stopped_by`` is empty unless somebody stopped it."""
 
     id: str
     name: str
@@ -41,8 +41,8 @@ class RunSummary:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """What a run did. Response times are milliseconds over the whole run, None without any."""
+class RunNumbers:
+    """Totals of a run; response times in milliseconds over the whole run, None without any."""
 
     requests: int
     failures: int
@@ -51,7 +51,7 @@ class Numbers:
     p99_ms: float | None
 
 
-def read(connection: Connection, run_id: str) -> tuple[RunSummary, Numbers] | None:
+def read(connection: Connection, run_id: str) -> tuple[RunSummary, RunNumbers] | None:
     """Return a run and its numbers; None when there is no such run."""
     with connection.cursor(row_factory=class_row(RunSummary)) as cursor:
         run = cursor.execute(
@@ -66,7 +66,7 @@ def read(connection: Connection, run_id: str) -> tuple[RunSummary, Numbers] | No
         "SELECT requests, failures, histogram FROM run_totals WHERE run_id = %s", (run_id,)
     ).fetchall()
     histogram = merge(row[2] for row in rows)
-    return run, Numbers(
+    return run, RunNumbers(
         requests=sum(row[0] for row in rows),
         failures=sum(row[1] for row in rows),
         p50_ms=percentile(histogram, 0.5),
@@ -75,15 +75,15 @@ def read(connection: Connection, run_id: str) -> tuple[RunSummary, Numbers] | No
     )
 
 
-def message_of(state: str, run: RunSummary, numbers: Numbers) -> Message:
-    """Return what is told when a run started, finished, was stopped early or was lost."""
+def message_of(state: str, run: RunSummary, numbers: RunNumbers) -> Message:
+    """Return the message for a run that started, finished, was stopped early or was lost."""
     label = f"{run.id} ({run.name})" if run.name else run.id
     summary = {
         "started": f"Run {label} started: {run.users} users against {run.host}",
         "finished": f"Run {label} finished: {_short(numbers)}",
         "stopped": f"Run {label} was stopped early by {run.stopped_by or 'somebody'}:"
         f" {_short(numbers)}",
-        "lost": f"Run {label} was lost: its master ended without a word",
+        "lost": f"Run {label} was lost: its master ended without recording the end",
     }[state]
     return Message(
         alert_name=NAMES[state],
@@ -100,7 +100,7 @@ def message_of(state: str, run: RunSummary, numbers: Numbers) -> Message:
 
 
 def leader_changed(event_id: str, at: datetime, leader: str, run: RunSummary) -> Message:
-    """Return what is told when another master leads a run, or its own has started again."""
+    """Return the message for a run whose leader changed or started again."""
     label = f"{run.id} ({run.name})" if run.name else run.id
     return Message(
         alert_name="LeaderChanged",
@@ -115,7 +115,7 @@ def leader_changed(event_id: str, at: datetime, leader: str, run: RunSummary) ->
     )
 
 
-def _labels(state: str, run: RunSummary, numbers: Numbers) -> Mapping[str, str]:
+def _labels(state: str, run: RunSummary, numbers: RunNumbers) -> Mapping[str, str]:
     labels: dict[str, Any] = {"started by": run.started_by, "target": run.host, "users": run.users}
     if state != "started":
         labels |= {
@@ -131,7 +131,7 @@ def _labels(state: str, run: RunSummary, numbers: Numbers) -> Mapping[str, str]:
     return {name: str(value) for name, value in labels.items()}
 
 
-def _short(numbers: Numbers) -> str:
+def _short(numbers: RunNumbers) -> str:
     if not numbers.requests:
         return "no requests"
     share = 100 * numbers.failures / numbers.requests

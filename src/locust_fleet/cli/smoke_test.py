@@ -1,7 +1,6 @@
-"""Use the stack once as a person would: sign in through the front, look at the workers.
+"""``locust-fleet smoke-test``: sign in through nginx as a person would, and count the workers.
 
-A throw-away account does it, so that it works whatever became of the first admin's password.
-Nothing but the standard library speaks to the front.
+It uses an account of its own, because the password of the first admin may have changed.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from locust_fleet.console import api_client
+from locust_fleet.cli import api_client
 from locust_fleet.console.access import accounts
 from locust_fleet.console.access.passwords import hash_password
 from locust_fleet.console.access.roles import Role
@@ -29,27 +28,29 @@ RETRY_S = 0.5
 
 
 class SmokeTestFailed(FleetError):
-    """The stack does not do what a person would try first; the message says which step."""
+    """The stack did not answer as it should in time; the message says what was wrong last."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``smoke-test``."""
-    parser = subparsers.add_parser("smoke-test", help="sign in and see the workers, as a person")
-    parser.add_argument("--url", default=api_client.URL, help="where the front is")
-    parser.add_argument("--workers", type=int, required=True, help="how many to expect")
+    parser = subparsers.add_parser(
+        "smoke-test", help="sign in as a person would, and count the workers"
+    )
+    parser.add_argument("--url", default=api_client.URL, help="the address of nginx")
+    parser.add_argument("--workers", type=int, required=True, help="how many must be connected")
     parser.add_argument("--timeout", type=float, default=60, help="seconds in all")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Return 0 when everything answered as it should.
+    """Try until the sign-in works and enough workers are connected, then return 0.
 
-    Raises SmokeTestFailed with the last reason once the time is up.
+    Raises SmokeTestFailed with the last reason when the time is up.
     """
     deadline = time.monotonic() + arguments.timeout
     while True:
         try:
-            workers = _workers_seen(arguments.url)
+            workers = _count_workers(arguments.url)
             if workers >= arguments.workers:
                 print(f"signed in and saw {workers} workers")
                 return 0
@@ -57,22 +58,24 @@ def run(arguments: argparse.Namespace) -> int:
         except (OSError, ValueError, KeyError) as error:
             reason = f"{type(error).__name__}: {error}"
         if time.monotonic() > deadline:
-            raise SmokeTestFailed(f"the front at {arguments.url} did not pass: {reason}")
+            raise SmokeTestFailed(
+                f"the stack at {arguments.url} did not pass the smoke test: {reason}"
+            )
         print(f"not yet: {reason}", file=sys.stderr)
         time.sleep(RETRY_S)
 
 
-def _workers_seen(url: str) -> int:
-    """Sign in as a viewer of our own, and count the workers that the API lists."""
+def _count_workers(url: str) -> int:
+    """Sign in with a new viewer account, and return how many workers the API reports."""
     name, password = NAME_PREFIX + secrets.token_hex(4), secrets.token_urlsafe(24)
     with postgres.connect(PostgresSettings.from_env(os.environ)) as connection:
-        # Of a smoke test that was interrupted.
+        # What an interrupted smoke test left behind.
         connection.execute("DELETE FROM accounts WHERE name LIKE %s", (NAME_PREFIX + "%",))
         accounts.add(connection, name, hash_password(password), Role.VIEWER)
         try:
             browser = api_client.opener()
             _sign_in(browser, url, name, password)
-            return int(_ask(browser, f"{url}/api/v1/run")["workers"])
+            return int(_get(browser, f"{url}/api/v1/run")["workers"])
         finally:
             accounts.remove(connection, name)
 
@@ -84,6 +87,6 @@ def _sign_in(browser: urllib.request.OpenerDirector, url: str, name: str, passwo
         pass
 
 
-def _ask(browser: urllib.request.OpenerDirector, url: str) -> dict[str, Any]:
+def _get(browser: urllib.request.OpenerDirector, url: str) -> dict[str, Any]:
     with browser.open(url, timeout=api_client.ANSWER_TIMEOUT_S) as answer:
         return dict(json.load(answer))

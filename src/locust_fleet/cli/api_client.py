@@ -1,4 +1,7 @@
-"""Speak to the front from inside the stack, as a program outside would; standard library only."""
+"""Use the API through nginx from inside the stack, as a program outside would.
+
+It needs only the standard library.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,14 @@ import urllib.request
 from typing import Any
 
 from locust_fleet.errors import FleetError
+from locust_fleet.policy.timeouts import CLIENT_STOP_TIMEOUT_S
 
 URL = "https://nginx:8443"
-ANSWER_TIMEOUT_S = 10
-# Stopping waits until users have finished, at most the stop timeout and Locust's extra minute.
-STOP_TIMEOUT_S = 150
+ANSWER_TIMEOUT_S = 10.0
 
 
 class RefusedError(FleetError):
-    """The front, or what is behind it, said no in its own words; ``status`` is that of HTTP."""
+    """The stack refused a request; the message is its own, ``status`` the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -28,13 +30,13 @@ class RefusedError(FleetError):
 def opener() -> urllib.request.OpenerDirector:
     """Return a client with cookies and without a proxy.
 
-    It trusts any certificate: that of the front names the outside, and on the stack's own
-    network nobody is in between.
+    It trusts any certificate: that of nginx has the name that people use outside, and nobody is in
+    between on the stack's own network.
     """
-    trusting = ssl.create_default_context()
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=trusting),
+        urllib.request.HTTPSHandler(context=context),
         urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()),
         urllib.request.ProxyHandler({}),
     )
@@ -49,12 +51,15 @@ class ApiClient:
         self._opener = opener()
 
     def get(self, path: str) -> dict[str, Any]:
-        """Return an answer; RefusedError for a no, OSError when nobody answers."""
+        """Return the JSON of an answer.
+
+        Raises RefusedError for an HTTP error, OSError when nobody answers.
+        """
         return self._ask(path, None, ANSWER_TIMEOUT_S)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Do something; raises as ``get`` does."""
-        return self._ask(path, json.dumps(body).encode(), STOP_TIMEOUT_S)
+        """Send JSON and return the JSON of the answer; raises as ``get`` does."""
+        return self._ask(path, json.dumps(body).encode(), CLIENT_STOP_TIMEOUT_S)
 
     def _ask(self, path: str, body: bytes | None, timeout_s: float) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
