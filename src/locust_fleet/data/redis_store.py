@@ -36,6 +36,13 @@ MAX_QUESTIONS = 4
 CLOSED_RUN_TTL_MS = 10 * 60 * 1000
 QUARANTINE_MS = int(QUARANTINE_S * 1000)
 
+# The scripts that Redis keeps; the others are sent with each call.
+PRELOADED = (
+    *(scripts.JOIN, scripts.RENEW, scripts.LEAVE, scripts.CLOSE, scripts.EXCHANGE, scripts.HELD),
+    *(scripts.PUT, scripts.FINISH, scripts.COUNT, scripts.ACQUIRE, scripts.RELEASE),
+    *(scripts.ENTER, scripts.WITHDRAW, scripts.MEMBERS),
+)
+
 
 class RedisStore:
     """The data of all runs, in Redis."""
@@ -138,7 +145,7 @@ class RedisStore:
         return self._answer_to(lambda: self._redis.eval(whole, 1, key_of(run), *arguments))
 
     def _load(self) -> None:
-        for script in scripts.PRELOADED:
+        for script in PRELOADED:
             self._answer_to(functools.partial(self._redis.script_load, scripts.PRELUDE + script))
 
     def _answer_to(self, question: Callable[[], Any]) -> Any:

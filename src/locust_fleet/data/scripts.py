@@ -347,9 +347,3 @@ for i = 1, #all, 2 do
 end
 return found
 """
-
-# The scripts that Redis keeps; the others are sent with each call.
-PRELOADED = (
-    *(JOIN, RENEW, LEAVE, CLOSE, EXCHANGE, HELD, PUT, FINISH, COUNT),
-    *(ACQUIRE, RELEASE, ENTER, WITHDRAW, MEMBERS),
-)

@@ -8,7 +8,6 @@ from locust.rpc import zmqrpc
 from locust.runners import (
     STATE_RUNNING,
     STATE_SPAWNING,
-    WORKER_REPORT_INTERVAL,
     MasterRunner,
     Runner,
 )
@@ -27,38 +26,16 @@ from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.remote_store import RemoteStoreServer
 from locust_fleet.data.store import EXPIRY_S, Store
 from locust_fleet.locust_patches.patch import replace
-from locust_fleet.master.admission.gate import StartGate
+from locust_fleet.master import build
 from locust_fleet.master.diagnostics import Diagnostics
-from locust_fleet.master.dispatch.arrivals import ArrivalPlanner
-from locust_fleet.master.dispatch.rebalancer import Rebalancer
-from locust_fleet.master.dispatch.weights import Weights
-from locust_fleet.master.failover.checkpointer import Checkpointer
-from locust_fleet.master.failover.parts import Failover
-from locust_fleet.master.failover.resume import Resume
-from locust_fleet.master.failover.stepdown import StepDown
 from locust_fleet.master.failover.takeover import Takeover
 from locust_fleet.master.lifecycle import MasterLifecycle
-from locust_fleet.master.metrics.arrivals import ArrivalMetrics
-from locust_fleet.master.metrics.counters import EndpointCounters
 from locust_fleet.master.metrics.exporter import MasterMetrics, standby_metrics
-from locust_fleet.master.parts import Control, Counts, Dispatch, Locust, Reports, Results, Workers
-from locust_fleet.master.reports.acknowledge import Acknowledger
-from locust_fleet.master.reports.decode import ReportDecoder
-from locust_fleet.master.reports.sequence import ReportSequence
+from locust_fleet.master.parts import Counts, Dispatch, Locust, Reports, Results, Workers
 from locust_fleet.master.results.dead_letters import DeadLetters
-from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.master.results.sampler import close_samples_forever
-from locust_fleet.master.results.shipper import Shipper
-from locust_fleet.master.results.spool import Spool
-from locust_fleet.master.runner import FleetMasterRunner, MasterRunnerParts
+from locust_fleet.master.runner import FleetMasterRunner
 from locust_fleet.master.server import FleetServer
-from locust_fleet.master.stop_sequence import StopSequence
-from locust_fleet.master.web import MasterWeb
-from locust_fleet.master.workers.class_settings import ClassSettings
-from locust_fleet.master.workers.loss_bound import LossBound
-from locust_fleet.master.workers.registry import WorkerRegistry
-from locust_fleet.master.workers.roster import Roster
-from locust_fleet.master.workers.totals import WorkerTotals
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.messages import NUMBER
 from locust_fleet.protocol.validation import Unreadable
@@ -68,8 +45,6 @@ from locust_fleet.runtime.loops import vital
 from locust_fleet.runtime.safe_listener import safe_listener
 from locust_fleet.settings.master import MasterSettings
 
-# The event of a run that bounds what is lost with a worker (workers/loss_bound.py).
-WORKER_LOST = "worker lost"
 # The event of a run for a report that the master cannot read.
 REPORT_LOST = "report lost"
 
@@ -127,15 +102,15 @@ class MasterApp:
         settings, takeover = self._settings, self.takeover
         self._runner = runner
         locust = Locust(environment, runner, web_ui)
-        self._results = results = _results(settings, takeover)
-        reports = _reports(settings, locust, self._record_lost_report)
-        workers = _workers(settings, locust, results, reports)
-        dispatch = _dispatch(settings, locust, results)
-        counts = _counts(settings, locust)
-        failover = _failover(settings, takeover, locust, results, reports, workers, dispatch)
-        control = _control(settings, locust, results, failover)
+        self._results = results = build.results(settings, takeover)
+        reports = build.reports(settings, locust, self._record_lost_report)
+        workers = build.workers(settings, locust, results, reports)
+        dispatch = build.dispatch(settings, locust, results)
+        counts = build.counts(settings, locust)
+        failover = build.failover(settings, takeover, locust, results, reports, workers, dispatch)
+        control = build.control(settings, locust, results, failover)
         runner.attach_parts(
-            _runner_parts(self._drops, reports, workers, dispatch, failover, control)
+            build.runner_parts(self._drops, reports, workers, dispatch, failover, control)
         )
         RemoteStoreServer(runner, self._store).attach()
         MasterLifecycle(
@@ -151,7 +126,7 @@ class MasterApp:
             settings.reports_dir,
         ).attach()
         diagnostics = self._diagnostics(results, reports, dispatch, counts)
-        _attach_web(settings, locust, results, workers, dispatch, failover, diagnostics)
+        build.attach_web(settings, locust, results, workers, dispatch, failover, diagnostics)
         metrics = self._metrics(locust, results, reports, workers, dispatch, counts)
         self.render = metrics.render
         environment.events.quitting.add_listener(lambda **_: self._ending.set())
@@ -216,154 +191,6 @@ class MasterApp:
 
     def _run_id(self) -> str | None:
         return self._results.run_id() if self._results else None
-
-
-def _results(settings: MasterSettings, takeover: Takeover) -> Results:
-    spool = Spool(settings.spool_dir)
-    with takeover.reading_checkpoint() as state:
-        recorder = Recorder(
-            spool,
-            settings.version,
-            state["recorder"] if state else None,
-            hold=takeover.checkpoints is not None,
-        )
-    return Results(spool, recorder, Shipper(spool, settings, takeover.leadership))
-
-
-def _reports(
-    settings: MasterSettings,
-    locust: Locust,
-    record_lost_report: Callable[[str, Mapping[str, Any], Unreadable], None],
-) -> Reports:
-    sequence = ReportSequence()
-    return Reports(
-        sequence,
-        Acknowledger(locust.runner, sequence, record_lost_report),
-        ReportDecoder(locust.runner.stats, settings.max_names),
-    )
-
-
-def _workers(
-    settings: MasterSettings, locust: Locust, results: Results, reports: Reports
-) -> Workers:
-    loss_bound = LossBound(WORKER_REPORT_INTERVAL, settings.heartbeat.timeout_s)
-    roster = Roster(lambda worker: results.recorder.event(WORKER_LOST, loss_bound.bound(worker)))
-    class_settings = ClassSettings(locust.environment, locust.runner)
-    class_settings.attach()
-    registry = WorkerRegistry(
-        locust.runner,
-        roster,
-        results.run_id,
-        reports.acknowledger.request_missing,
-        class_settings.send_to,
-    )
-    registry.attach()
-    return Workers(roster, registry, class_settings, loss_bound, WorkerTotals())
-
-
-def _dispatch(settings: MasterSettings, locust: Locust, results: Results) -> Dispatch:
-    weights = Weights(settings.dispatch.way, settings.dispatch.max_users_per_worker)
-    rebalancer = Rebalancer(locust.runner, weights, settings.dispatch.rebalance_interval_s)
-    rebalancer.attach(locust.environment)
-    arrivals = ArrivalPlanner(
-        locust.environment, locust.runner, results.run_id, rebalancer.assigned_by_class
-    )
-    arrivals.attach()
-    return Dispatch(weights, rebalancer, arrivals)
-
-
-def _counts(settings: MasterSettings, locust: Locust) -> Counts:
-    return Counts(
-        EndpointCounters(settings.max_names),
-        ArrivalMetrics(locust.runner.stats, settings.max_names),
-    )
-
-
-def _failover(
-    settings: MasterSettings,
-    takeover: Takeover,
-    locust: Locust,
-    results: Results,
-    reports: Reports,
-    workers: Workers,
-    dispatch: Dispatch,
-) -> Failover:
-    resume = Resume(
-        locust, results, reports, workers, dispatch, settings.name, takeover.checkpoints
-    )
-    checkpointer = Checkpointer(
-        takeover.checkpoints,
-        resume.dump,
-        results.recorder,
-        reports.sequence,
-        reports.acknowledger,
-    )
-    takeover.leadership.on_epoch_raised = checkpointer.mark_dirty
-    stepdown = StepDown(locust.runner, results.recorder, checkpointer, takeover.leadership)
-    return Failover(resume, checkpointer, stepdown)
-
-
-def _control(
-    settings: MasterSettings, locust: Locust, results: Results, failover: Failover
-) -> Control:
-    gate = StartGate(
-        locust.environment,
-        locust.runner,
-        results.recorder,
-        settings.targets,
-        failover.checkpointer.mark_urgent,
-    )
-    gate.attach()
-    return Control(gate, StopSequence(locust.runner, locust.web_ui))
-
-
-def _runner_parts(
-    drops: DropCounter,
-    reports: Reports,
-    workers: Workers,
-    dispatch: Dispatch,
-    failover: Failover,
-    control: Control,
-) -> MasterRunnerParts:
-    return MasterRunnerParts(
-        drops,
-        dispatch.rebalancer,
-        workers.registry,
-        reports.acknowledger,
-        control.stop_sequence,
-        reports.decoder,
-        control.gate,
-        failover.resume,
-    )
-
-
-def _attach_web(
-    settings: MasterSettings,
-    locust: Locust,
-    results: Results,
-    workers: Workers,
-    dispatch: Dispatch,
-    failover: Failover,
-    diagnostics: Diagnostics,
-) -> None:
-    if locust.web_ui is None or locust.web_ui.app is None:
-        return
-
-    def totals_of(worker: str) -> dict[str, int]:
-        requests, failures = workers.totals.of(worker)
-        planned = dispatch.rebalancer.planned(worker)
-        return {"planned": planned, "requests": requests, "failures": failures}
-
-    MasterWeb(
-        locust.environment,
-        locust.runner,
-        results.recorder,
-        settings,
-        diagnostics,
-        results.spool,
-        failover.resume,
-        totals_of,
-    ).attach(locust.web_ui.app)
 
 
 def _is_in_a_run(runner: Runner | None) -> bool:

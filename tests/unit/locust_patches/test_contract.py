@@ -5,7 +5,10 @@ from locust.runners import Runner  # Locust comes first.
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,7 +69,16 @@ def overridden_by(kind: type) -> Iterator[tuple[str, str]]:
 
 
 def test_no_library_has_changed_what_ours_was_written_for() -> None:
-    assert changed(CONTRACT) == []
+    # In a process of its own: other tests of this one may have replaced something.
+    done = subprocess.run(
+        [sys.executable, "-m", "locust_fleet.locust_patches.contract"],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("ours", "attribute"), sorted(set(replaced())))
