@@ -65,7 +65,7 @@ def _sender(load: Load, url: str, file: IO[bytes]) -> type[FleetHttpUser]:
     """Return a class of users who upload a file again and again; for an empty one they send GET."""
     parts = urlsplit(url)
 
-    class Sender(FleetHttpUser):
+    class Uploader(FleetHttpUser):
         host = f"{parts.scheme}://{parts.netloc}"
         wait_time = constant_pacing(load.interval_s)
 
@@ -82,7 +82,7 @@ def _sender(load: Load, url: str, file: IO[bytes]) -> type[FleetHttpUser]:
             else:
                 self.client.get(path, allow_redirects=False)
 
-    return Sender
+    return Uploader
 
 
 @contextmanager
