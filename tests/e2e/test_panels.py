@@ -16,7 +16,7 @@ ANSWERED_S = 120
 HOUR = timedelta(hours=1)
 # As grafana/compare.py draws both runs.
 CLOCK = datetime(2000, 1, 1, tzinfo=UTC)
-# The demo shop has no open model; tests/integration/test_dashboards.py shows one.
+# The demo shop has no open model; tests/integration/monitoring/test_dashboards.py shows one.
 EMPTY = {"Arrivals"}
 
 

@@ -40,9 +40,10 @@ class ByScenario(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         place, _, scenario = nodeid.partition("[")
-        return scenario if "/users/" in place and scenario else nodeid
+        return scenario if "/fleet_http/" in place and scenario else nodeid
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByScenario:
     """Say which process runs which tests."""
     return ByScenario(config, log)
