@@ -1,17 +1,17 @@
 """What every layer of tests shares."""
 
 import os
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.checkout import ROOT
+from tests.support.engine import engine_answers
+
 
 def pytest_configure() -> None:
     """Let programs import the package as tests do, and give examples the time they need."""
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
+    os.environ["PYTHONPATH"] = str(ROOT / "src")
     # How long an example takes says nothing on a busy machine.
     slow = [HealthCheck.too_slow]
     settings.register_profile("fleet", deadline=None, suppress_health_check=slow)
@@ -25,10 +25,3 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-
-
-def engine_answers() -> bool:
-    """Tell whether there is an engine to run containers with."""
-    if shutil.which("docker") is None:
-        return False
-    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.stack import copy_checkout
-from tests.integration.conftest import docker
+from tests.support.checkout import copy_checkout
+from tests.support.engine import docker
 
 # Made by empty_debian.sh.
 IMAGE = "locust-fleet/empty-debian:bookworm"

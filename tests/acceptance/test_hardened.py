@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.machine import CHECKOUT, Machine, new_machine
-from tests.integration.conftest import docker
+from tests.support.engine import docker
 
 # Nobody listens there.
 DEAD = "http://127.0.0.1:9"

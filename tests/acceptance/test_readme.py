@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.machine import Machine, new_machine
-from tests.integration.conftest import ROOT
+from tests.support.checkout import ROOT
 
 COMMANDS = re.findall(r"(?m)^(\./scripts/.*?) +# installs", (ROOT / "README.md").read_text())
 

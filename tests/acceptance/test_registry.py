@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.stackfiles import settings
-from tests.e2e.stack import copy_checkout
-from tests.integration.conftest import free_port
-from tests.registry.engine import Engine, running_engine
-from tests.registry.images import repository
-from tests.registry.way import ADDRESS, REGISTRY_PORT
+from tests.support.checkout import copy_checkout
+from tests.support.ports import free_port
+from tests.support.registry.engine import Engine, running_engine
+from tests.support.registry.images import repository
+from tests.support.registry.way import ADDRESS, REGISTRY_PORT
+from tests.support.stackfiles import settings
 
 pytestmark = pytest.mark.docker
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.checkout import ROOT
+
 RULES = sorted((ROOT / "prometheus/rules").glob("*.yml"))
 TESTS = sorted((ROOT / "tests/alerts").glob("*.test.yml"))
 IMAGE = os.environ.get("PROMETHEUS_IMAGE", "locust-fleet/prometheus:packages")

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from locust_fleet.settings.stores import PostgresSettings
 from tests.bench import table
-from tests.integration.conftest import wait_until
-from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.users.target import Target, target
+from tests.support.fleet import ADDRESS, Fleet
+from tests.support.waiting import wait_until
 
 USERS_PER_WORKER = 25
 WINDOW_S = 0.1

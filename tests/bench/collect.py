@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench import table
-from tests.integration.conftest import ROOT
+from tests.support.checkout import ROOT
 
 RESULTS = "results.json"
 

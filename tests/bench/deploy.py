@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tests.bench import table
 from tests.bench.machine import program
-from tests.e2e.stack import Stack
-from tests.integration.conftest import docker
+from tests.support.engine import docker
+from tests.support.stack import Stack
 
 ADDRESS = "127.0.0.97"
 

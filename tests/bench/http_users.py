@@ -27,7 +27,8 @@ from pathlib import Path
 
 from tests.bench import table
 from tests.bench.machine import Missing, program
-from tests.integration.conftest import free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.63"
 USERS = {"get": 20, "session": 20, "upload": 10, "secure upload": 10, "crowd": 500}

@@ -15,7 +15,8 @@ from pathlib import Path
 from locust_fleet.settings.stores import RedisSettings
 from tests.bench import table
 from tests.bench.stores import redis_server
-from tests.integration.conftest import ADDRESS, ROOT
+from tests.support.checkout import ROOT
+from tests.support.engine import ADDRESS
 
 WORKERS = 4
 RECORDS = 10_000

@@ -29,8 +29,11 @@ from tests.bench import table
 from tests.bench.machine import cpu_s, on_core
 from tests.bench.overhead import LOCUST, ask, process, workers_of
 from tests.bench.stores import postgres_server, redis_server
-from tests.integration.conftest import ROOT, free_port, redis_environment, wait_until
-from tests.integration.fleet import FRONT_SECRET, Fleet
+from tests.support.checkout import ROOT
+from tests.support.fleet import FRONT_SECRET, Fleet
+from tests.support.ports import free_port
+from tests.support.redis import redis_environment
+from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.95"
 USERS_PER_WORKER = 10

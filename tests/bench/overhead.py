@@ -26,7 +26,9 @@ from pathlib import Path
 
 from tests.bench import table
 from tests.bench.machine import cpu_s
-from tests.integration.conftest import ROOT, free_port, wait_until
+from tests.support.checkout import ROOT
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.62"
 USERS = 20

@@ -28,7 +28,7 @@ from gevent.server import StreamServer
 from locust_fleet import bootstrap
 from locust_fleet.runtime.gc import settle
 from tests.bench import table
-from tests.integration.conftest import free_port
+from tests.support.ports import free_port
 
 ADDRESS = "127.0.0.93"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

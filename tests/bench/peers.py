@@ -24,7 +24,8 @@ from pathlib import Path
 
 from tests.bench import table
 from tests.bench.machine import Missing, cpu_s, on_core, program
-from tests.integration.conftest import free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.96"
 CONNECTIONS = 20

@@ -16,7 +16,10 @@ from locust_fleet.errors import StoreUnavailable
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
 from tests.bench.machine import program
-from tests.integration.conftest import MIGRATIONS, ROOT, free_port, wait_until
+from tests.support.checkout import ROOT
+from tests.support.ports import free_port
+from tests.support.postgres import MIGRATIONS
+from tests.support.waiting import wait_until
 
 
 @contextmanager

@@ -19,8 +19,8 @@ import requests
 
 from tests.bench import table
 from tests.bench.machine import cpu_s, program
-from tests.e2e.stack import Stack
-from tests.integration.conftest import docker
+from tests.support.engine import docker
+from tests.support.stack import Stack
 
 ADDRESS = "127.0.0.98"
 FILE_BYTES = 17_500_000

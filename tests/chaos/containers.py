@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import psutil
 
-from tests.e2e.containers import look_at
-from tests.integration.conftest import docker
+from tests.support.containers import look_at
+from tests.support.engine import docker
 
 # From workers to the leader, and to the Redis of the stack.
 LINKS = ("5557", "6380")

@@ -7,9 +7,9 @@ from typing import Any
 
 import requests
 
-from tests.e2e.containers import address_of, addresses_of, log_of, look_at
-from tests.e2e.stack import DEMO, Stack
-from tests.integration.conftest import wait_until
+from tests.support.containers import address_of, addresses_of, log_of, look_at
+from tests.support.stack import DEMO, Stack
+from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.85"
 MASTERS, WORKERS, USERS = 3, 4, 40

@@ -11,8 +11,8 @@ import requests
 
 from tests.chaos.containers import crash, killed, paused, stopped, unplugged
 from tests.chaos.stack import GHOST_LIMIT_S, MASTERS, USERS, WORKERS, ChaosStack
-from tests.e2e.containers import listens, look_at
-from tests.integration.conftest import BUSY_S, wait_until
+from tests.support.containers import listens, look_at
+from tests.support.waiting import BUSY_S, wait_until
 
 Fault = Callable[[str], AbstractContextManager[None]]
 

@@ -11,7 +11,7 @@ import requests
 from tests.chaos.faults import Chaos
 from tests.chaos.leaks import Holdings, holdings_of, leaks
 from tests.chaos.stack import USERS, WORKERS, ChaosStack
-from tests.integration.conftest import wait_until
+from tests.support.waiting import wait_until
 
 SOAK_S = float(os.environ.get("CHAOS_SOAK_S", "30"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(1 << 32))

@@ -8,7 +8,7 @@ import requests
 
 from tests.chaos.containers import unplugged
 from tests.chaos.stack import USERS, WORKERS, ChaosStack
-from tests.integration.conftest import BUSY_S, wait_until
+from tests.support.waiting import BUSY_S, wait_until
 
 AWAY_S = 20
 # HEARTBEAT_LIVENESS of 5 signs of life at 1 s, and 5 s more.

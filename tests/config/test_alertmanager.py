@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.config.stackfiles import ROOT
+from tests.support.checkout import ROOT
 
 from locust_fleet.console.routes.alerts import REPEATED_AFTER
 

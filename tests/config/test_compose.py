@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.config.stackfiles import (
+from tests.support.stackfiles import (
     COMPOSE_FILE,
     MONITORING_FILE,
     raw_compose,

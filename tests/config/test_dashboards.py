@@ -16,8 +16,8 @@ from grafana import build
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from tests.config.stackfiles import ROOT
-from tests.e2e.panels import FOLDER, Query, View, dashboards, panels, promql, queries, variables
+from tests.support.checkout import ROOT
+from tests.support.panels import FOLDER, Query, View, dashboards, panels, promql, queries, variables
 
 GRAFANA = ROOT / "grafana"
 TYPES = {"timeseries", "stat", "gauge", "table", "heatmap"}

@@ -5,14 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.config.stackfiles import (
-    ENV_EXAMPLE,
-    MARK,
-    ROOT,
-    raw_compose,
-    references,
-    settings,
-)
+from tests.support.checkout import ROOT
+from tests.support.stackfiles import ENV_EXAMPLE, MARK, raw_compose, references, settings
 
 # Read by Docker Compose itself.
 OF_COMPOSE = {"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"}

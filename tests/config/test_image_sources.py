@@ -12,7 +12,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from tests.config.stackfiles import ROOT, settings
+from tests.support.checkout import ROOT
+from tests.support.stackfiles import settings
 
 # A docker that knows the images in a file, and can neither pull nor build.
 FAKE_DOCKER = """#!/bin/bash

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.config.stackfiles import ROOT
+from tests.support.checkout import ROOT
+from tests.support.engine import docker
 
 pytestmark = pytest.mark.docker
 
@@ -38,12 +39,6 @@ def python_image() -> str:
     done = subprocess.run(
         ["bash", "-c", BUILD], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -6,7 +6,7 @@ import re
 import tomllib
 
 import pytest
-from tests.config.stackfiles import ROOT
+from tests.support.checkout import ROOT
 
 LOCKS = sorted({*ROOT.glob("requirements-*.txt")} - {ROOT / "requirements-scenarios.txt"})
 EACH_LOCK = pytest.mark.parametrize("name", [path.name for path in LOCKS])

@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import pytest
-from tests.config.stackfiles import settings
+from tests.support.stackfiles import settings
 
 pytestmark = pytest.mark.docker
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.config.stackfiles import ROOT
+from tests.support.checkout import ROOT
 
 COPIED = ("compose.yaml", "docker-compose.prod.yml", "docker-compose.monitoring.yml")
 

@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.certificates import self_signed
+from tests.support.checkout import ROOT
 
 from locust_fleet.console.access.sessions import COOKIE
 
-ROOT = Path(__file__).parents[2]
 NGINX = ROOT / "nginx"
 SETTINGS = NGINX / "10-settings.envsh"
 
@@ -136,16 +137,9 @@ def test_pages_need_nothing_from_elsewhere_and_no_script() -> None:
 
 @pytest.mark.docker
 def test_nginx_itself_accepts_the_configuration(secrets: Path) -> None:
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-keyout", secrets / "tls_key.pem", "-out", secrets / "tls_cert.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    # And so are keys made by openssl.
+    certificate, key = self_signed("localhost")
+    (secrets / "tls_cert.pem").write_text(certificate)
+    (secrets / "tls_key.pem").write_text(key)
     (secrets / "tls_key.pem").chmod(0o444)
     mounts = {
         secrets: "/run/secrets",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 import pytest
-from tests.config.stackfiles import ROOT, settings
+from tests.support.checkout import ROOT
+from tests.support.stackfiles import settings
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.config.stackfiles import ROOT, settings
-from tests.registry.engine import Engine, running_engine
-from tests.registry.images import repository
-from tests.registry.way import Faults
+from tests.support.checkout import ROOT
+from tests.support.registry.engine import Engine, running_engine
+from tests.support.registry.images import repository
+from tests.support.registry.way import Faults
+from tests.support.stackfiles import settings
 
 pytestmark = pytest.mark.docker
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 import pytest
 import requests
 
-from tests.e2e.stack import Stack
+from tests.support.stack import Stack
 
 LONGEST = ("test_rolling_update", "test_deploy", "test_scripts", "test_load", "test_own_parts")
 

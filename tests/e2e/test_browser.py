@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.e2e.stack import DEMO, PASSWORD, Stack
-from tests.integration.conftest import docker
+from tests.support.engine import docker
+from tests.support.stack import DEMO, PASSWORD, Stack
 
 CHROMIUM = "/usr/bin/chromium"
 SCREENSHOTS = Path("screenshots")

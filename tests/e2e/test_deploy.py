@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.stack import ADDRESS, DEMO, Stack
-from tests.integration.conftest import INTERRUPTIBLE, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.process import interrupt, start_script, wait_for_words
+from tests.support.stack import ADDRESS, DEMO, Stack
+from tests.support.waiting import wait_until
 
 
 @contextmanager
@@ -169,23 +170,12 @@ def test_a_locustfile_that_does_not_import_is_explained_and_the_former_one_goes_
 def test_a_deployment_that_was_interrupted_can_be_repeated(stack: Stack) -> None:
     code = stack.folder / "src" / "locust_fleet" / "__init__.py"
     with changed(code, '"""Interrupted."""\n'):
-        script = stack.folder / "scripts" / "deploy.sh"
-        process = subprocess.Popen(
-            [*INTERRUPTIBLE, script, "production"],
-            cwd=stack.folder,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "the containers" in line:
-                process.send_signal(signal.SIGINT)
-                break
-        process.communicate(timeout=200)
-        assert process.returncode != 0
+        process = start_script(stack.folder / "scripts" / "deploy.sh", "production")
+        wait_for_words(process, "the containers")
 
+        exit_code, words = interrupt(process, signal.SIGINT)
+
+        assert exit_code != 0, words
         done = stack.deploy()
 
     assert done.returncode == 0, done.stderr

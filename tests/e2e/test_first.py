@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import Stack
-from tests.integration.conftest import docker
+from tests.support.engine import docker
+from tests.support.stack import Stack
 
 PROJECT = f"fleet-e2e-first-{os.getpid()}"
 

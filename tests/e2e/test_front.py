@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.containers import look_at
-from tests.e2e.stack import ADDRESS, DEMO, Stack
-from tests.integration.conftest import wait_until
+from tests.support.containers import look_at
+from tests.support.stack import ADDRESS, DEMO, Stack
+from tests.support.waiting import wait_until
 
 SWARM = {"user_count": 1, "spawn_rate": 1, "host": DEMO}
 SECURITY_HEADERS = {

@@ -7,9 +7,9 @@ import subprocess
 import pytest
 import requests
 
-from tests.e2e.containers import look_at
-from tests.e2e.stack import DEMO, Stack
-from tests.integration.conftest import wait_until
+from tests.support.containers import look_at
+from tests.support.stack import DEMO, Stack
+from tests.support.waiting import wait_until
 
 WRONG_SETTINGS = (
     '{"user_class_name": "Nope", "weight": 1}',

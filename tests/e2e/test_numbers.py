@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from tests.e2e.stack import DEMO, Stack
-from tests.integration.conftest import wait_until
+from tests.support.stack import DEMO, Stack
+from tests.support.waiting import wait_until
 
 FRACTIONS = (0.5, 0.95, 0.99)
 # Half a step of the histogram is below 0.4 %.

@@ -15,12 +15,16 @@ from pathlib import Path
 import pytest
 import requests
 
-from locust_fleet.errors import StoreUnavailable
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
-from tests.e2e.stack import ADDRESS, Stack
-from tests.integration.conftest import ROOT, docker, free_port, wait_until
 from tests.integration.notify.vendors import SECRET, Vendor, serve
+from tests.support.checkout import ROOT
+from tests.support.engine import container, docker
+from tests.support.ports import free_port
+from tests.support.postgres import running_postgres
+from tests.support.redis import REDIS_IMAGE
+from tests.support.stack import ADDRESS, Stack
+from tests.support.waiting import wait_until
 
 LOCUSTFILE = """
 import inflection
@@ -145,37 +149,13 @@ def target(stack: OwnStack) -> Iterator[None]:
 @contextmanager
 def stores(stack: OwnStack) -> Iterator[None]:
     """Run a Postgres and a Redis that are not the stack's."""
-    names: list[str] = []
-
-    def run(image: str, port: int, inside: int, *options: str, command: tuple[str, ...]) -> None:
-        published = ("--publish", f"{stack.host}:{port}:{inside}")
-        names.append(docker("run", "--detach", *published, *options, image, *command))
-
-    def answers() -> bool:
-        try:
-            postgres.connect(stack.store).close()
-        except StoreUnavailable:
-            return False
-        return True
-
-    try:
-        run(
-            os.environ.get("POSTGRES_IMAGE", "locust-fleet/postgres:packages"),
-            *(stack.store.port, 5432),
-            *("--env", "POSTGRES_PASSWORD=pw-of-pg", "--env", "POSTGRES_USER=tester"),
-            *("--env", "POSTGRES_DB=load", "--tmpfs", "/var/lib/postgresql/data"),
-            command=("postgres", "-c", "fsync=off"),
-        )
-        run(
-            os.environ.get("REDIS_IMAGE", "locust-fleet/redis:packages"),
-            *(stack.redis_port, 6379),
-            command=("redis-server", "--requirepass", "pw-of-redis"),
-        )
-        wait_until(answers, "Postgres answering")
+    at = (stack.host, str(stack.store.port))
+    password = ("redis-server", "--requirepass", "pw-of-redis")
+    with (
+        running_postgres("load", "tester", "pw-of-pg", at),
+        container(REDIS_IMAGE, 6379, command=password, at=f"{stack.host}:{stack.redis_port}"),
+    ):
         yield
-    finally:
-        for name in names:
-            docker("rm", "--force", "--volumes", name)
 
 
 def old_run(stack: OwnStack) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import requests
 
-from tests.e2e.panels import Query, View, dashboards, promql, queries, sql
-from tests.e2e.stack import DEMO, Stack
-from tests.integration.conftest import wait_until
+from tests.support.panels import Query, View, dashboards, promql, queries, sql
+from tests.support.stack import DEMO, Stack
+from tests.support.waiting import wait_until
 
 # Rates of what is scraped every 15 s need two looks, and Prometheus takes one more to know.
 ANSWERED_S = 120

@@ -1,6 +1,5 @@
 """An update beside a run: users stay, every request is counted, and what is unfit goes again."""
 
-import os
 import signal
 import subprocess
 import threading
@@ -13,9 +12,9 @@ from typing import Self
 import pytest
 import requests
 
-from tests.e2e.stack import DEMO, Stack
 from tests.e2e.test_deploy import changed
-from tests.integration.conftest import INTERRUPTIBLE
+from tests.support.process import interrupt, start_script, wait_for_words
+from tests.support.stack import DEMO, Stack
 
 USERS = 30
 WORKERS = 3
@@ -105,13 +104,7 @@ def run(stack: Stack, operator: requests.Session, updated: None) -> str:
 def pipeline(stack: Stack) -> Iterator[subprocess.Popen[str]]:
     """A run that run_test.sh has started, and follows."""
     load = (f"--users={USERS}", f"--spawn-rate={USERS}", "--run-time=1h", f"--host={DEMO}")
-    process = subprocess.Popen(
-        (stack.folder / "scripts" / "run_test.sh", *load),
-        cwd=stack.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_script(stack.folder / "scripts" / "run_test.sh", *load)
     try:
         yield process
     finally:
@@ -175,7 +168,7 @@ def test_an_update_that_was_killed_is_finished_by_the_next_one(
 ) -> None:
     with new_version(stack), Watch(stack, operator) as watch:
         for word, end in (("leaves", signal.SIGINT), ("starts", signal.SIGKILL)):
-            interrupt(stack, word, end)
+            interrupt_update(stack, word, end)
         done = stack.script("rolling_update.sh")
         stack.wait_for_users(operator, USERS)
 
@@ -187,23 +180,14 @@ def test_an_update_that_was_killed_is_finished_by_the_next_one(
     end_and_compare(stack, operator, run)
 
 
-def interrupt(stack: Stack, word: str, end: signal.Signals) -> None:
+def interrupt_update(stack: Stack, word: str, end: signal.Signals) -> None:
     """Begin an update, and end it as soon as it says a word."""
-    process = subprocess.Popen(
-        [*INTERRUPTIBLE, stack.folder / "scripts" / "rolling_update.sh"],
-        cwd=stack.folder,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if word in line:
-            os.killpg(process.pid, end)
-            break
-    process.communicate(timeout=200)
-    assert process.returncode not in (0, 1)
+    process = start_script(stack.folder / "scripts" / "rolling_update.sh")
+    wait_for_words(process, word)
+
+    code, _ = interrupt(process, end)
+
+    assert code not in (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
 """A pipeline's run, and an emergency stop."""
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
 
 import requests
 
-from tests.e2e.stack import DEMO, Stack
-from tests.integration.conftest import INTERRUPTIBLE, wait_until
+from tests.support.process import interrupt, start_script
+from tests.support.stack import DEMO, Stack
+from tests.support.waiting import wait_until
 
 FLAKY = """
 import os
@@ -124,23 +124,13 @@ def test_a_target_that_is_away_ends_with_4(stack: Stack) -> None:
 
 
 def test_ctrl_c_stops_the_run(stack: Stack, operator: requests.Session) -> None:
-    process = subprocess.Popen(
-        [
-            *INTERRUPTIBLE,
-            stack.folder / "scripts" / "run_test.sh",
-            *("--users=5", "--spawn-rate=5", "--run-time=5m"),
-        ],
-        cwd=stack.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    script = stack.folder / "scripts" / "run_test.sh"
+    process = start_script(script, "--users=5", "--spawn-rate=5", "--run-time=5m")
     stack.wait_for_users(operator, 5)
 
-    # To the whole foreground group, as a terminal does.
-    os.killpg(process.pid, signal.SIGINT)
+    code, words = interrupt(process, signal.SIGINT)
 
-    assert process.wait(timeout=90) == 130
+    assert code == 130, words
     wait_until(lambda: stack.run(operator)["users"] == 0, "no users", 15)
 
 

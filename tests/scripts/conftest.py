@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT, free_port
+from tests.support.checkout import ROOT
+from tests.support.ports import free_port
 
 ADDRESS = "127.0.0.51"
 PROJECT = "fake"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT
+from tests.support.checkout import ROOT
 
 BENCH = ROOT / "tests" / "bench"
 RUN = BENCH / "run.sh"

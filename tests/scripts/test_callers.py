@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT
 from tests.scripts.conftest import Checkout
+from tests.support.checkout import ROOT
 
 SCRIPTS = sorted(file.name for file in (ROOT / "scripts").glob("*.sh"))
 

@@ -1,7 +1,6 @@
 """What deploy.sh does in which order, and what it leaves when something goes wrong."""
 
 import fcntl
-import os
 import shutil
 import signal
 import socket
@@ -10,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import INTERRUPTIBLE, free_port, wait_until
 from tests.scripts.conftest import ADDRESS, Checkout
+from tests.support.ports import free_port
+from tests.support.process import interrupt, start_script
+from tests.support.waiting import wait_until
 
 
 def positions(calls: list[str], *words: str) -> list[int]:
@@ -421,7 +422,7 @@ def test_two_deployments_at_once_are_refused(configured: Checkout) -> None:
 
 @pytest.mark.parametrize("at", ["build ", "check-locustfile", "--wait postgres", "smoke-test"])
 def test_an_interrupted_deployment_can_be_repeated(configured: Checkout, at: str) -> None:
-    words = interrupt(configured, at, signal.SIGINT)
+    words = interrupt_at(configured, at, signal.SIGINT)
 
     assert "interrupted" in words or "could not be built" in words or "cannot be used" in words
     done = configured.deploy()
@@ -433,13 +434,13 @@ def test_an_interrupted_deployment_can_be_repeated(configured: Checkout, at: str
 def test_a_lost_connection_is_an_interruption_and_no_failure(
     deployed: Checkout, sign: signal.Signals
 ) -> None:
-    words = interrupt(deployed, "smoke-test", sign)
+    words = interrupt_at(deployed, "smoke-test", sign)
 
     assert "interrupted; repeat the deployment to finish it" in words
     assert "going back" not in words
 
 
-def interrupt(checkout: Checkout, at: str, sign: signal.Signals) -> str:
+def interrupt_at(checkout: Checkout, at: str, sign: signal.Signals) -> str:
     """Deploy, and send a signal at a step; returns what was said."""
     reached = checkout.docker / "reached"
     checkout.program(
@@ -447,18 +448,11 @@ def interrupt(checkout: Checkout, at: str, sign: signal.Signals) -> str:
         f'case "$*" in *"{at}"*) if [ ! -e {reached} ]; then touch {reached}; exec sleep 60; fi;;'
         f" esac\n{(checkout.bin / 'docker').read_text().splitlines()[1]}",
     )
-    process = subprocess.Popen(
-        [*INTERRUPTIBLE, checkout.folder / "scripts" / "deploy.sh", "production"],
-        env=checkout.env(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    script = checkout.folder / "scripts" / "deploy.sh"
+    process = start_script(script, "production", env=checkout.env())
     wait_until(reached.exists, f"{at} reached")
-    os.killpg(process.pid, sign)
-    _, words = process.communicate(timeout=60)
-    assert process.returncode != 0
+    code, words = interrupt(process, sign)
+    assert code != 0
     return words
 
 

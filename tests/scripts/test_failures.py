@@ -4,8 +4,8 @@ import re
 import shutil
 import subprocess
 
-from tests.integration.conftest import ROOT
 from tests.scripts.conftest import ADDRESS, Checkout
+from tests.support.checkout import ROOT
 
 # Bash switches errexit off in what a condition is made of, also within `$(...)`.
 CONDITION = re.compile(r"^ *(?:[a-z_]+\+?=\$\(.*)?\) \|\| (?:exit|die)\b.*", re.MULTILINE)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT
 from tests.scripts.conftest import Checkout
+from tests.support.checkout import ROOT
 
 NEXT_YEAR = 365 * 86400
 

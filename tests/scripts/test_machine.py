@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import free_port
 from tests.scripts.conftest import ADDRESS, Checkout
+from tests.support.ports import free_port
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from locust_fleet.errors import SettingsError
 from locust_fleet.runtime import postgres
 from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import MIGRATIONS
 from tests.integration.console.conftest import PAGE, PASSWORD, Front, audit_of, signed_in
+from tests.support.postgres import MIGRATIONS
 
 
 def post(front: Front, kind: str, **form: str) -> TestResponse:

@@ -11,7 +11,6 @@ from locust_fleet.console import app
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import ConsoleSettings
-from tests.integration.conftest import free_port
 from tests.integration.console.conftest import (
     PAGE,
     RUN_ID,
@@ -21,6 +20,7 @@ from tests.integration.console.conftest import (
     running_status,
     signed_in,
 )
+from tests.support.ports import free_port
 
 
 def away() -> NoReturn:

@@ -14,7 +14,6 @@ from flask import Flask
 
 from locust_fleet.election.lease import LEASE_KEY
 from locust_fleet.settings.console import ConsoleSettings
-from tests.integration.conftest import free_port
 from tests.integration.console.conftest import (
     RUN_ID,
     Front,
@@ -23,6 +22,7 @@ from tests.integration.console.conftest import (
     running_status,
     signed_in,
 )
+from tests.support.ports import free_port
 
 
 def lead(console: Flask, holder: str) -> None:

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,10 +24,15 @@ from locust_fleet.console.access.sessions import COOKIE
 from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import free_port, wait_until
 from tests.integration.console.conftest import FRONT_SECRET, HOST, PASSWORD
+from tests.support.cable import Cable
+from tests.support.checkout import ROOT
+from tests.support.ports import free_port
+from tests.support.postgres import postgres_environment
+from tests.support.process import end, start
+from tests.support.redis import redis_environment
+from tests.support.waiting import wait_until
 
-ROOT = Path(__file__).parents[3]
 ADDRESS = "127.0.0.1"
 # The console promises two seconds; the rest is for a busy machine.
 SOON_S = 4.0
@@ -86,88 +90,33 @@ class Running:
         return self.process.wait(30)
 
 
-class Link:
-    """A way to Postgres that can freeze: nothing is refused, nothing is answered."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.used = 0
-        self._target = (host, port)
-        self._server = socket.create_server((ADDRESS, 0))
-        self.port: int = self._server.getsockname()[1]
-        self._thawed = threading.Event()
-        self._thawed.set()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def freeze(self) -> None:
-        self._thawed.clear()
-
-    def thaw(self) -> None:
-        self._thawed.set()
-
-    def close(self) -> None:
-        self._thawed.set()
-        self._server.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._server.accept()
-            except OSError:
-                return
-            self.used += 1
-            far = socket.create_connection(self._target)
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
-
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
-        with source, sink:
-            try:
-                while data := source.recv(65536):
-                    self._thawed.wait()
-                    sink.sendall(data)
-            except OSError:
-                pass
-
-
 @pytest.fixture
-def link(postgres_settings: PostgresSettings) -> Iterator[Link]:
-    link = Link(postgres_settings.host, postgres_settings.port)
+def link(postgres_settings: PostgresSettings) -> Iterator[Cable]:
+    """The way to Postgres; cut, it refuses nothing and answers nothing."""
+    link = Cable(postgres_settings.host, postgres_settings.port)
     yield link
     link.close()
 
 
 @pytest.fixture
 def running(
-    settings: ConsoleSettings, people: None, link: Link, tmp_path: Path
+    settings: ConsoleSettings, people: None, link: Cable, tmp_path: Path
 ) -> Iterator[Running]:
-    through = replace(settings.postgres, host=ADDRESS, port=link.port)
-    console = start(replace(settings, postgres=through), tmp_path / "console.log")
+    through = replace(settings.postgres, host=link.address, port=link.port)
+    console = start_console(replace(settings, postgres=through), tmp_path / "console.log")
     try:
         wait_until(lambda: answers(console), "the console answering")
         yield console
     finally:
-        if console.process.poll() is None:
-            console.process.send_signal(signal.SIGTERM)
-            try:
-                console.process.wait(30)
-            except subprocess.TimeoutExpired:
-                console.process.kill()
-                console.process.wait()
+        end(console.process)
 
 
-def start(settings: ConsoleSettings, log: Path) -> Running:
+def start_console(settings: ConsoleSettings, log: Path) -> Running:
     port = free_port(ADDRESS)
     environ = {
         **os.environ,
-        "PYTHONPATH": str(ROOT / "src"),
-        "POSTGRES_HOST": settings.postgres.host,
-        "POSTGRES_PORT": str(settings.postgres.port),
-        "POSTGRES_DB": settings.postgres.database,
-        "POSTGRES_USER": settings.postgres.user,
-        "POSTGRES_PASSWORD": settings.postgres.password,
-        "REDIS_HOST": settings.redis.host,
-        "REDIS_PORT": str(settings.redis.port),
-        "REDIS_PASSWORD": settings.redis.password,
+        **postgres_environment(settings.postgres),
+        **redis_environment(settings.redis),
         "FRONT_SECRET": settings.front_secret,
         "SESSION_KEY": settings.session_key,
         "ALERT_TOKEN": settings.alert_token,
@@ -178,9 +127,7 @@ def start(settings: ConsoleSettings, log: Path) -> Running:
         *(sys.executable, "-m", "gunicorn", "--config", str(ROOT / "conf" / "gunicorn.py")),
         *("--bind", f"{ADDRESS}:{port}", "--workers", "2", "locust_fleet.console:create_app()"),
     ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
-    return Running(port, process, log)
+    return Running(port, start(command, log, environ), log)
 
 
 def answers(console: Running) -> bool:
@@ -247,26 +194,26 @@ def test_hashing_passwords_does_not_hold_up_other_requests(running: Running) -> 
     assert times[50] < 0.05
 
 
-def test_a_frozen_postgres_holds_up_nobody_who_is_signed_in(running: Running, link: Link) -> None:
+def test_a_frozen_postgres_holds_up_nobody_who_is_signed_in(running: Running, link: Cable) -> None:
     running.sign_in("olga")
 
-    link.freeze()
+    link.cut()
     times = sorted(timed(lambda: running.verdict("POST", "/stop")) for _ in range(50))
 
     assert times[-1] < 1.0
     assert always(lambda: running.verdict("POST", "/stop"), 204)
-    link.thaw()
+    link.mend()
 
 
-def test_a_frozen_postgres_is_noticed_and_its_return_too(running: Running, link: Link) -> None:
+def test_a_frozen_postgres_is_noticed_and_its_return_too(running: Running, link: Cable) -> None:
     def postgres_is(there: bool) -> bool:
         text = b'"postgres":true' if there else b'"postgres":false'
         return all(text in running.get("/ready")[1] for _ in range(10))
 
     wait_until(lambda: postgres_is(True), "Postgres in use")
-    link.freeze()
+    link.cut()
     wait_until(lambda: postgres_is(False), "the loss of Postgres noticed", 15)
-    link.thaw()
+    link.mend()
     wait_until(lambda: postgres_is(True), "the return of Postgres noticed", 15)
 
 
@@ -281,7 +228,7 @@ def test_an_orderly_end_writes_the_audit_log(running: Running, database: Connect
     assert count == 6
 
 
-def test_a_process_that_dies_is_replaced(running: Running, link: Link) -> None:
+def test_a_process_that_dies_is_replaced(running: Running, link: Cable) -> None:
     wait_until(lambda: link.used >= 2, "two processes reading accounts")
     used, [first, _] = link.used, running.children()
 
@@ -302,13 +249,13 @@ def test_the_longest_address_that_nginx_lets_in_is_judged(running: Running) -> N
 def test_a_wrong_setting_stops_it_with_the_name_of_the_setting(
     settings: ConsoleSettings, tmp_path: Path
 ) -> None:
-    console = start(replace(settings, session_key=""), tmp_path / "console.log")
+    console = start_console(replace(settings, session_key=""), tmp_path / "console.log")
 
     assert console.process.wait(30) != 0
     assert "SESSION_KEY is not set" in console.log.read_text()
 
 
-def test_a_line_of_the_log_tells_whose_request_it_was(running: Running, link: Link) -> None:
+def test_a_line_of_the_log_tells_whose_request_it_was(running: Running, link: Cable) -> None:
     link.close()
 
     asker = {"X-Fleet-User": "vera", "X-Fleet-Role": "viewer", "X-Request-ID": "4f2a"}

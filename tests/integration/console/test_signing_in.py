@@ -12,7 +12,6 @@ from locust_fleet.console.access.roles import Role
 from locust_fleet.runtime.postgres import Connection
 from locust_fleet.settings.console import ConsoleSettings
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import free_port
 from tests.integration.console.conftest import (
     PAGE,
     PASSWORD,
@@ -22,6 +21,7 @@ from tests.integration.console.conftest import (
     parts_of,
     signed_in,
 )
+from tests.support.ports import free_port
 
 
 def test_nobody_gets_in_without_the_front_secret(console: Flask) -> None:

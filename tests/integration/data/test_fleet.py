@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.integration.conftest import redis_environment, wait_until
-from tests.integration.fleet import Fleet
+from tests.support.fleet import Fleet
+from tests.support.redis import redis_environment
+from tests.support.waiting import wait_until
 
 # Each user says what it has; a pause in between lets others have it at the same time, if they can.
 SHARING = """

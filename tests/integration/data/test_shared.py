@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,17 +14,11 @@ import pytest
 import redis
 
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import (
-    ADDRESS,
-    REDIS_COMMAND,
-    REDIS_IMAGE,
-    ROOT,
-    docker,
-    free_port,
-    redis_options,
-    wait_for_redis,
-    wait_until,
-)
+from tests.support.engine import ADDRESS, docker
+from tests.support.ports import free_port
+from tests.support.process import Helper
+from tests.support.redis import REDIS_COMMAND, REDIS_IMAGE, redis_options, wait_for_redis
+from tests.support.waiting import wait_until
 
 RUN = "20260101-000000-abcd"
 EXPIRY_S = 2.0
@@ -36,42 +26,19 @@ EXPIRY_S = 2.0
 QUARANTINE_S = 20.0
 
 
-class Worker:
+class Worker(Helper):
     """A process of its own; asked one thing after the other."""
 
     def __init__(
         self, settings: RedisSettings, name: str, source: str, expiry_s: float = EXPIRY_S
     ) -> None:
-        command = ("-m", "tests.integration.data.user", str(settings.port), RUN, name)
-        self.process = subprocess.Popen(
-            [sys.executable, *command, str(expiry_s), source],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        place = (str(settings.port), RUN, name, str(expiry_s), source)
+        super().__init__("tests.integration.data.user", *place)
         assert self.hear() == "ready"
 
     def ask(self, *command: Any) -> Any:
-        self.say(*command)
-        return self.hear()
-
-    def say(self, *command: Any) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-
-    def hear(self) -> Any:
-        assert self.process.stdout
-        return json.loads(self.process.stdout.readline())
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe
-            with suppress(BrokenPipeError):
-                pipe.close()
+        self.say(command)
+        return self.hear(str(command))
 
 
 @pytest.fixture
@@ -113,7 +80,7 @@ def test_eight_processes_load_a_source_once(start: Callable[..., Worker], tmp_pa
 
     for worker in workers:
         for _ in range(50):
-            worker.say("lease", 20)
+            worker.say(("lease", 20))
     records = [worker.hear()["n"] for worker in workers for _ in range(50)]
 
     assert len(set(records)) == 400

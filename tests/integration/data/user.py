@@ -20,8 +20,9 @@ from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.source import Source
 from locust_fleet.errors import FleetError
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import ADDRESS, as_worker
 from tests.integration.data import history
+from tests.support.engine import ADDRESS
+from tests.support.redis import as_worker
 
 __all__ = ["locust"]
 

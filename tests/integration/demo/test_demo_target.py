@@ -17,26 +17,25 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.checkout import ROOT
+from tests.support.http import answers
+from tests.support.ports import free_port
+from tests.support.process import running
+from tests.support.waiting import wait_until
+
 HOST = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        number: int = probe.getsockname()[1]
-    command: list[str | Path] = [
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    number = free_port(HOST)
+    command = (
         *(sys.executable, "-m", "gunicorn", "--config", ROOT / "conf/gunicorn_demo.py"),
         *("--bind", f"{HOST}:{number}", "locust_fleet.demo:create_app()"),
-    ]
-    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    with subprocess.Popen(command, env=env) as server:
-        try:
-            wait_until_healthy(number)
-            yield number
-        finally:
-            server.terminate()
+    )
+    with running(command, tmp_path_factory.mktemp("shop") / "log"):
+        wait_until(lambda: answers(f"http://{HOST}:{number}/health"), "the demo target answering")
+        yield number
 
 
 @pytest.fixture
@@ -53,18 +52,6 @@ OFTEN = {
     "SCENARIO_UPLOAD_EVERY_S": "1.5",
     "SCENARIO_HEARTBEAT_EVERY_S": "1",
 }
-
-
-def wait_until_healthy(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            urlopen(f"http://{HOST}:{port}/health", timeout=2).close()
-        except OSError:
-            assert time.monotonic() < deadline, "the demo target did not become healthy"
-            time.sleep(0.05)
-        else:
-            return
 
 
 def ask(

@@ -9,7 +9,7 @@ import redis
 
 from locust_fleet.election.lease import CHECKPOINT_KEY, LEASE_KEY, LeaderLease
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import wait_until
+from tests.support.waiting import wait_until
 
 Master = Callable[..., LeaderLease]
 TIMEOUT_S = 60.0

@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from tests.config.stackfiles import raw_compose
-from tests.integration.conftest import docker, wait_until
+from tests.support.certificates import self_signed
+from tests.support.checkout import ROOT
+from tests.support.engine import docker
+from tests.support.stackfiles import raw_compose
+from tests.support.waiting import wait_until
 
-ROOT = Path(__file__).parents[3]
 NGINX = ROOT / "nginx"
 NGINX_IMAGE = os.environ.get("NGINX_IMAGE", "locust-fleet/nginx:packages")
 PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "locust-fleet/python:packages")
@@ -201,19 +203,9 @@ def make_secrets(folder: Path) -> None:
     """Write the secrets of nginx, in place where they exist: a container mounts the very file."""
     # pytest's own folders are closed to others, and nginx is one.
     folder.chmod(0o755)
-    done = subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-keyout", "-", "-out", "-"),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    key, _, certificate = done.stdout.partition("-----BEGIN CERTIFICATE-----")
+    certificate, key = self_signed("localhost")
     (folder / "tls_key.pem").write_text(key)
-    (folder / "tls_cert.pem").write_text(f"-----BEGIN CERTIFICATE-----{certificate}")
+    (folder / "tls_cert.pem").write_text(certificate)
     (folder / "front_secret").write_text("0123456789abcdef")
     for file in folder.iterdir():
         file.chmod(0o644)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import docker, wait_until
 from tests.integration.front.conftest import (
     ADDRESS,
     NGINX,
@@ -20,6 +19,8 @@ from tests.integration.front.conftest import (
     make_secrets,
     untrusting,
 )
+from tests.support.engine import docker
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import docker, wait_until
 from tests.integration.front.conftest import (
     ADDRESS,
     ADMIN,
@@ -24,6 +23,8 @@ from tests.integration.front.conftest import (
     untrusting,
 )
 from tests.integration.front.stub import SESSION
+from tests.support.engine import docker
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 

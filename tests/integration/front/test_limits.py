@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import wait_until
 from tests.integration.front.conftest import ADDRESS, PAGE, VIEWER, Answer, Front, untrusting
 from tests.integration.front.stub import SESSION
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 

@@ -7,9 +7,10 @@ from functools import partial
 
 import pytest
 
-from tests.integration.conftest import docker, wait_until
 from tests.integration.front.conftest import ADMIN, OPERATOR, PAGE, VIEWER, Front
 from tests.integration.front.stub import SESSION
+from tests.support.engine import docker
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 

@@ -19,7 +19,7 @@ from locust_fleet.master.results.spool import Spool
 from locust_fleet.protocol.histogram import merge, percentile
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import PostgresSettings
-from tests.e2e.panels import Query, View, dashboards, queries, sql
+from tests.support.panels import Query, View, dashboards, queries, sql
 
 ENDPOINTS = ["/", "/it's"]
 SAMPLES = 24

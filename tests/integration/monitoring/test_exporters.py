@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT, docker, wait_until
+from tests.support.certificates import self_signed
+from tests.support.checkout import ROOT
+from tests.support.engine import docker
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -63,15 +65,9 @@ def secrets(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def certificate(secrets: Path) -> None:
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=db-elsewhere"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-keyout", secrets / "tls_key.pem", "-out", secrets / "tls_cert.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed("db-elsewhere")
+    (secrets / "tls_cert.pem").write_text(certificate)
+    (secrets / "tls_key.pem").write_text(key)
 
 
 def says(exporter: str, port: int, line: str) -> bool:

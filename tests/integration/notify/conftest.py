@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -22,8 +21,12 @@ from locust_fleet.notify.notifier import Notifier
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.notifier import ADDRESS_SETTINGS, ChannelSettings
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import ROOT, free_port
 from tests.integration.notify.vendors import SECRET, Vendor, serve
+from tests.support.certificates import self_signed
+from tests.support.checkout import ROOT
+from tests.support.ports import free_port
+from tests.support.postgres import postgres_environment
+from tests.support.process import LOCUST_FLEET
 
 ADDRESS = "127.0.0.64"
 
@@ -80,7 +83,7 @@ class Process:
         self.health = f"http://{ADDRESS}:{environment['HEALTH_PORT']}"
         self.metrics = f"http://{ADDRESS}:{environment['METRICS_PORT']}/metrics"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from locust_fleet.cli.entry import main; main()", "notifier"],
+            (*LOCUST_FLEET, "notifier"),
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -103,11 +106,7 @@ def process(postgres_settings: PostgresSettings) -> Iterator[Callable[..., Proce
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "src"),
-            "POSTGRES_HOST": postgres_settings.host,
-            "POSTGRES_PORT": str(postgres_settings.port),
-            "POSTGRES_DB": postgres_settings.database,
-            "POSTGRES_USER": postgres_settings.user,
-            "POSTGRES_PASSWORD": postgres_settings.password,
+            **postgres_environment(postgres_settings),
             "HEALTH_PORT": str(free_port(ADDRESS)),
             "METRICS_PORT": str(free_port(ADDRESS)),
             "WEBHOOK_SECRET": SECRET,
@@ -137,7 +136,8 @@ def states(connection: psycopg.Connection) -> list[str]:
 def certificate(folder: Path) -> tuple[Path, Path]:
     """Make a self-signed certificate for the tests' address; returns it and its key."""
     cert, key = folder / "cert.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=mail"
-    command += f" -keyout {key} -out {cert} -addext subjectAltName=IP:{ADDRESS}"
-    subprocess.run(command.split(), check=True, capture_output=True)
+    for file, text in zip(
+        (cert, key), self_signed("mail", "-addext", f"subjectAltName=IP:{ADDRESS}"), strict=True
+    ):
+        file.write_text(text)
     return cert, key

@@ -18,7 +18,6 @@ from locust_fleet.notify.channels.channel import Channel
 from locust_fleet.notify.notifier import Notifier
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import docker, wait_until
 from tests.integration.notify.conftest import (
     Process,
     Vendors,
@@ -28,6 +27,8 @@ from tests.integration.notify.conftest import (
     store,
 )
 from tests.integration.notify.vendors import Vendor
+from tests.support.engine import docker
+from tests.support.waiting import wait_until
 
 Start = Callable[..., Notifier]
 # As long as it takes to be noticed; the time itself changes nothing.

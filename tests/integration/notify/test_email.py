@@ -18,8 +18,8 @@ from aiosmtpd.smtp import AuthResult
 from locust_fleet.notify.channels.answer import Result
 from locust_fleet.notify.channels.email import Email
 from locust_fleet.settings.notifier import SmtpSettings
-from tests.integration.conftest import free_port
 from tests.integration.notify.conftest import ADDRESS, certificate, message
+from tests.support.ports import free_port
 
 
 @dataclass

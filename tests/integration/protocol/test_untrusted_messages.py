@@ -12,9 +12,11 @@ import pytest
 import zmq
 
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.integration.conftest import free_port, redis_environment, wait_until
-from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.master.failover.test_resume import SHOPPERS, recorded, wait_for_end
+from tests.support.fleet import ADDRESS, Fleet
+from tests.support.ports import free_port
+from tests.support.redis import redis_environment
+from tests.support.waiting import wait_until
 
 # An array of three of which only the first element is there.
 CUT = bytes.fromhex("93a568656c6c6f")

@@ -13,7 +13,9 @@ import redis
 from locust_fleet.election.lease import LEASE_KEY, LeaderLease
 from locust_fleet.runtime.redis import redis_client
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import REDIS_IMAGE, ROOT, as_worker, docker
+from tests.support.checkout import ROOT
+from tests.support.engine import docker
+from tests.support.redis import REDIS_IMAGE, as_worker
 
 READ_BY_SCRIPT = "return redis.call('GET', KEYS[1])"
 

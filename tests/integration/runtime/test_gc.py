@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.bench.overhead import FLEET, ask, side
-from tests.integration.conftest import wait_until
+from tests.support.waiting import wait_until
 
 LOCUSTFILE = """
 import gc

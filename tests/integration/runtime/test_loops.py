@@ -12,14 +12,15 @@ from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.master.failover.checkpoint import freeze, pack, unpack
 from locust_fleet.runtime.loops import BROKEN
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.integration.conftest import redis_environment, wait_until
-from tests.integration.fleet import Fleet
 from tests.integration.master.failover.test_resume import (
     SHOPPERS,
     recorded,
     stopped_users,
     wait_for_end,
 )
+from tests.support.fleet import Fleet
+from tests.support.redis import redis_environment
+from tests.support.waiting import wait_until
 
 SECOND = "127.0.0.83"
 # Once there is a file "break", what BREAK names is broken in the process that has it.

@@ -18,7 +18,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 
-from tests.integration.conftest import ROOT, free_port, wait_until
+from tests.support.checkout import ROOT
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 # Of Linux, and not in Python's socket: SO_TIMESTAMPNS and what it sends along.
 SO_TIMESTAMPNS = 35

@@ -13,9 +13,10 @@ import pytest
 
 from locust_fleet.protocol.histogram import TWIN
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.integration.conftest import redis_environment, wait_until
-from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.users.target import Target, target
+from tests.support.fleet import ADDRESS, Fleet
+from tests.support.redis import redis_environment
+from tests.support.waiting import wait_until
 
 RATE = 100
 OPEN = """

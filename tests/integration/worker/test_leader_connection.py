@@ -13,8 +13,6 @@ import zmq
 
 from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.integration.conftest import free_port, redis_environment, wait_until
-from tests.integration.fleet import ADDRESS, Cable, Fleet
 from tests.integration.master.failover.test_resume import (
     SHOPPERS,
     ignoring_errors,
@@ -23,6 +21,11 @@ from tests.integration.master.failover.test_resume import (
     stopped_users,
     wait_for_end,
 )
+from tests.support.cable import Cable
+from tests.support.fleet import ADDRESS, Fleet
+from tests.support.ports import free_port
+from tests.support.redis import redis_environment
+from tests.support.waiting import wait_until
 
 SECOND = "127.0.0.82"
 AWAY_S = 20

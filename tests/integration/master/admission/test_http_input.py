@@ -12,8 +12,9 @@ import pytest
 
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import MIGRATIONS, wait_until
-from tests.integration.fleet import FRONT_SECRET, Fleet
+from tests.support.fleet import FRONT_SECRET, Fleet
+from tests.support.postgres import MIGRATIONS
+from tests.support.waiting import wait_until
 
 SHOPPERS = """
 from locust import HttpUser, constant, events, task

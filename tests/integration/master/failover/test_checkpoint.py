@@ -8,7 +8,8 @@ from locust_fleet.election.lease import LeaderLease
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master.failover.checkpoint import CheckpointStore
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import ADDRESS, free_port
+from tests.support.engine import ADDRESS
+from tests.support.ports import free_port
 
 
 def flush(settings: RedisSettings) -> None:

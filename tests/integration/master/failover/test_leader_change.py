@@ -14,8 +14,6 @@ import redis
 from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.conftest import BUSY_S, wait_until
-from tests.integration.fleet import ADDRESS, Fleet
 from tests.integration.master.failover.test_resume import (
     fleet,
     ignoring_errors,
@@ -25,6 +23,8 @@ from tests.integration.master.failover.test_resume import (
     stopped_users,
     wait_for_end,
 )
+from tests.support.fleet import ADDRESS, Fleet
+from tests.support.waiting import BUSY_S, wait_until
 
 __all__ = ["fleet", "redis_env"]
 

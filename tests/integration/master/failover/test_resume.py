@@ -20,8 +20,9 @@ from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.election.lease import CHECKPOINT_KEY, LEASE_KEY, LeaderLease
 from locust_fleet.master.failover.checkpoint import unpack
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.integration.conftest import BUSY_S, redis_environment, wait_until
-from tests.integration.fleet import Fleet
+from tests.support.fleet import Fleet
+from tests.support.redis import redis_environment
+from tests.support.waiting import BUSY_S, wait_until
 
 KILLS = int(os.environ.get("MASTER_KILLS", "4"))
 # Nearly all of it is the start of a Python process, which takes long where others want the CPU:

@@ -8,8 +8,6 @@ import redis
 
 from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import wait_until
-from tests.integration.fleet import Fleet
 from tests.integration.master.failover.test_leader_change import client
 from tests.integration.master.failover.test_resume import (
     SHOPPERS,
@@ -17,6 +15,8 @@ from tests.integration.master.failover.test_resume import (
     kill_and_restart,
     redis_env,
 )
+from tests.support.fleet import Fleet
+from tests.support.waiting import wait_until
 
 __all__ = ["client", "fleet", "redis_env"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import wait_until
-from tests.integration.fleet import Fleet
+from tests.support.fleet import Fleet
+from tests.support.waiting import wait_until
 
 SHOPPER = """
 from locust import HttpUser, constant, task

@@ -14,8 +14,8 @@ import pytest
 
 from locust_fleet.protocol.histogram import OTHER, percentile
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import wait_until
-from tests.integration.fleet import FRONT_SECRET, Fleet
+from tests.support.fleet import FRONT_SECRET, Fleet
+from tests.support.waiting import wait_until
 
 # Writes down what it reports: fast and slow answers, and some below a millisecond.
 WITNESS = """

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import wait_until
-from tests.integration.fleet import Fleet
+from tests.support.fleet import Fleet
+from tests.support.waiting import wait_until
 
 # Fast and short requests: many are under way whenever something happens.
 BUSY = """

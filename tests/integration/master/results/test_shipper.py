@@ -20,7 +20,7 @@ from locust_fleet.master.results.spool import Spool
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import MIGRATIONS
+from tests.support.postgres import MIGRATIONS
 
 NOW = utc_now()
 

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import wait_until
-from tests.integration.fleet import Fleet
 from tests.integration.master.results.test_runs import BUSY, recorded, wait_for_end
+from tests.support.fleet import Fleet
+from tests.support.waiting import wait_until
 
 # On a worker with BURN_MS its users take that much CPU each time.
 UNEQUAL = """

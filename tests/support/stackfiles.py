@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.checkout import ROOT
+
 COMPOSE_FILE = ROOT / "docker-compose.prod.yml"
 MONITORING_FILE = ROOT / "docker-compose.monitoring.yml"
 ENV_EXAMPLE = ROOT / ".env.example"

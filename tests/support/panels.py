@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[2] / "grafana" / "dashboards"
+from tests.support.checkout import ROOT
+
+FOLDER = ROOT / "grafana" / "dashboards"
 # How often Prometheus scrapes, unless a query says otherwise: timeInterval of its data source.
 SCRAPE_S = 5
 MARKS = ".*+?^$|()[]{}\\"

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from tests.integration.conftest import docker
+from tests.support.engine import docker
 
 
 def running(project: str, service: str = "") -> list[str]:

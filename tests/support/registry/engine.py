@@ -7,15 +7,16 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.registry import way
-from tests.registry.images import put_image, remove_image
+from tests.support.engine import docker
+from tests.support.registry import way
+from tests.support.registry.images import put_image, remove_image
+from tests.support.waiting import wait_until
 
 # A container that has the machine's own root, and may do what the machine may.
 BASE = "locust-fleet/base:packages"
@@ -95,20 +96,17 @@ def running_engine(folder: Path, network: str, *options: str) -> Iterator[Engine
           --host {engine.host} --registry-mirror http://{way.ADDRESS}:{way.PORT} \
           --max-download-attempts 1 {shlex.join(options)}
     """
-    run(
+    docker(
         *("run", "--detach", "--init", "--name", engine.container, "--network", network),
         *(*MACHINE, "-c", script),
     )
     try:
-        end = time.monotonic() + START_S
-        while not engine.answers():
-            assert time.monotonic() < end, f"the engine does not answer:\n{engine.words()}"
-            time.sleep(0.1)
+        wait_until(engine.answers, lambda: f"an answer of the engine ({engine.words()})", START_S)
         yield engine
     finally:
-        run("rm", "--force", engine.container)
+        docker("rm", "--force", engine.container)
         # Its files belong to root, whoever runs the tests.
-        run("run", "--rm", "--network", "none", *MACHINE, "-c", f"{MOVE_IN} && rm -rf {folder}")
+        docker("run", "--rm", "--network", "none", *MACHINE, "-c", f"{MOVE_IN} && rm -rf {folder}")
 
 
 def registry_settings(folder: Path) -> dict[str, object]:
@@ -118,8 +116,3 @@ def registry_settings(folder: Path) -> dict[str, object]:
         "storage": {"filesystem": {"rootdirectory": f"{folder}/registry"}},
         "http": {"addr": f"{way.ADDRESS}:{way.REGISTRY_PORT}"},
     }
-
-
-def run(*arguments: str) -> None:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

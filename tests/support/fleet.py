@@ -1,13 +1,10 @@
 """A small fleet of processes: the demo target, masters and workers, without containers."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,55 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from locust_fleet.settings.stores import PostgresSettings
-from tests.integration.conftest import ROOT, free_port, wait_until
+from tests.support.cable import Cable
+from tests.support.checkout import ROOT
+from tests.support.http import answers
+from tests.support.ports import free_port
+from tests.support.postgres import postgres_environment
+from tests.support.process import LOCUST_FLEET, start
+from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.34"
 FRONT_SECRET = "front-secret"
-COMMAND = (sys.executable, "-c", "from locust_fleet.cli.entry import main; main()")
-
-
-class Cable:
-    """Forwards to a port of the fleet. Cut, it keeps its connections and what was sent."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._to, self._port = (host, port), port
-        self._whole = threading.Event()
-        self._whole.set()
-        self._ends: list[socket.socket] = []
-        self._server = socket.create_server((host, 0))
-        self.env = {"LOCUST_MASTER_NODE_PORT": str(self._server.getsockname()[1])}
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        self._whole.clear()
-
-    def mend(self) -> None:
-        self._whole.set()
-
-    def plug_into(self, host: str, port: int | None = None) -> None:
-        """End all connections, and lead those to come elsewhere."""
-        self._to = (host, port or self._port)
-        for end in self._ends:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        while True:
-            near, _ = self._server.accept()
-            try:
-                far = socket.create_connection(self._to)
-            except OSError:
-                near.close()
-                continue
-            self._ends += [near, far]
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._forward, args=(one, other), daemon=True).start()
-
-    def _forward(self, one: socket.socket, other: socket.socket) -> None:
-        with one, other, contextlib.suppress(OSError):
-            while data := one.recv(65536):
-                self._whole.wait()
-                other.sendall(data)
+# What the front adds to what it passes on.
+FRONT = {"X-Fleet-Front": FRONT_SECRET}
 
 
 class Fleet:
@@ -99,11 +59,7 @@ class Fleet:
             "LOCUST_WEB_PORT": str(self._web_port),
             "ALLOWED_TARGETS": ADDRESS,
             "FRONT_SECRET": FRONT_SECRET,
-            "POSTGRES_HOST": postgres.host,
-            "POSTGRES_PORT": str(postgres.port),
-            "POSTGRES_DB": postgres.database,
-            "POSTGRES_USER": postgres.user,
-            "POSTGRES_PASSWORD": postgres.password,
+            **postgres_environment(postgres),
             "SPOOL_DIR": str(folder / "spool"),
             "REPORTS_DIR": str(folder / "reports"),
             **(more_env or {}),
@@ -114,12 +70,12 @@ class Fleet:
         bind = self.target.removeprefix("http://")
         command = ("-m", "gunicorn", "--config", str(config), "--bind", bind)
         self._start("target", (sys.executable, *command, "locust_fleet.demo:create_app()"))
-        wait_until(lambda: self._answers(f"{self.target}/health"), "the demo target answering")
+        wait_until(lambda: answers(f"{self.target}/health"), "the demo target answering")
 
     def start_master(self, name: str = "master", host: str = ADDRESS, **env: str) -> None:
         """Start a master, and return once it leads; the address may be one that others have."""
         self._start_master(name, host, **env)
-        wait_until(lambda: self._answers(f"{self.web}/fleet/run"), "the master answering")
+        wait_until(lambda: answers(f"{self.web}/fleet/run", FRONT), "the master answering")
 
     def start_standby(self, name: str, host: str = ADDRESS, **env: str) -> None:
         """Start a master while another one leads, and return once it stands by."""
@@ -130,11 +86,11 @@ class Fleet:
         config = str(ROOT / "conf" / "production.conf")
         places = {"LOCUST_MASTER_BIND_HOST": host, "LOCUST_WEB_HOST": host, "NODE_ID": name}
         self._masters[name] = host
-        self._start(name, (*COMMAND, "master", "--config", config), **places, **env)
+        self._start(name, (*LOCUST_FLEET, "master", "--config", config), **places, **env)
 
     def start_worker(self, name: str, **env: str) -> None:
         config = str(ROOT / "conf" / "production.conf")
-        self._start(name, (*COMMAND, "worker", "--config", config), **env)
+        self._start(name, (*LOCUST_FLEET, "worker", "--config", config), **env)
 
     def start(self, *workers: str, locustfile: str | None = None, **env: str) -> None:
         """Start everything, and return once the workers are ready."""
@@ -220,14 +176,14 @@ class Fleet:
     ) -> Any:
         """Ask the master; returns its JSON."""
         data = urllib.parse.urlencode(form).encode() if form is not None else None
-        headers |= {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": user}
+        headers |= {**FRONT, "X-Fleet-User": user}
         request = urllib.request.Request(self.web + path, data=data, headers=headers)
         with urllib.request.urlopen(request, timeout=130) as answer:
             return json.load(answer)
 
     def page(self, path: str) -> str:
         """Return a page of Locust's UI."""
-        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        headers = {**FRONT, "X-Fleet-User": "alice"}
         request = urllib.request.Request(self.web + path, headers=headers)
         with urllib.request.urlopen(request, timeout=5) as answer:
             return str(answer.read().decode())
@@ -249,21 +205,21 @@ class Fleet:
 
     def stop_at(self, host: str) -> None:
         """Ask one master to stop the run, whether it leads or not."""
-        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        headers = {**FRONT, "X-Fleet-User": "alice"}
         request = urllib.request.Request(f"http://{host}:{self._web_port}/stop", b"", headers)
         with urllib.request.urlopen(request, timeout=60):
             pass
 
     def reset(self) -> None:
         """Press the button of Locust's page."""
-        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        headers = {**FRONT, "X-Fleet-User": "alice"}
         request = urllib.request.Request(self.web + "/stats/reset", b"", headers)
         with urllib.request.urlopen(request, timeout=5):
             pass
 
     def set_user(self, **settings: Any) -> None:
         """Set something for a class of users, as Locust's page does."""
-        headers = {"X-Fleet-Front": FRONT_SECRET, "X-Fleet-User": "alice"}
+        headers = {**FRONT, "X-Fleet-User": "alice"}
         body = json.dumps(settings).encode()
         request = urllib.request.Request(self.web + "/user", body, headers)
         with urllib.request.urlopen(request, timeout=5):
@@ -302,33 +258,11 @@ class Fleet:
         return (self.folder / f"{name}.log").read_text()
 
     def _start(self, name: str, command: tuple[str, ...], **env: str) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                command,
-                env={
-                    **self._env,
-                    "HEALTH_PORT": str(self._health_port(name)),
-                    "METRICS_PORT": str(self._metrics_port(name)),
-                    **env,
-                },
-                cwd=self.folder,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-            )
-
-    def _health_port(self, name: str) -> int:
         self._health_ports[name] = free_port("0.0.0.0")
-        return self._health_ports[name]
-
-    def _metrics_port(self, name: str) -> int:
         self._metrics_ports[name] = free_port("0.0.0.0")
-        return self._metrics_ports[name]
-
-    def _answers(self, url: str) -> bool:
-        request = urllib.request.Request(url, headers={"X-Fleet-Front": FRONT_SECRET})
-        try:
-            with urllib.request.urlopen(request, timeout=2):
-                return True
-        except OSError:
-            return False
+        ports = {
+            "HEALTH_PORT": str(self._health_ports[name]),
+            "METRICS_PORT": str(self._metrics_ports[name]),
+        }
+        log = self.folder / f"{name}.log"
+        self._processes[name] = start(command, log, {**self._env, **ports, **env})

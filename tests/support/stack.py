@@ -13,16 +13,15 @@ from typing import Any
 
 import requests
 
-from tests.e2e.containers import address_of, health, running
-from tests.integration.conftest import ROOT, docker, free_port, wait_until
+from tests.support.checkout import HARDENED, copy_checkout
+from tests.support.containers import address_of, health, running
+from tests.support.engine import docker
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.41"
 PASSWORD = "correct horse battery"
 DEMO = "http://demo-target:8000"
-# Everybody else may read nothing of what is made.
-HARDENED = 0o077
-# Docker has built what it has seen with these modes before.
-BUILT_FROM = ("src", "images", "pyproject.toml", "requirements")
 SERVICES = ("nginx", "console", "locust-master", "demo-target", "redis", "postgres")
 
 
@@ -261,24 +260,3 @@ class Stack:
             return self.run(session).get(what)
         except (requests.RequestException, json.JSONDecodeError):
             return None
-
-
-def copy_checkout(folder: Path) -> None:
-    """Copy what a clone would hold, with what is not yet committed, into an empty folder."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        source, target = ROOT / name, folder / name
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-            if not name.startswith(BUILT_FROM):
-                target.chmod(target.stat().st_mode & ~HARDENED)
-    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "as it is")):
-        identity = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.invalid")
-        subprocess.run(["git", *identity, *command], cwd=folder, check=True)

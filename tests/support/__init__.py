@@ -1,0 +1,1 @@
+"""What tests of several layers share: one way to start, to wait for and to ask each thing."""
