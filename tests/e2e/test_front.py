@@ -187,7 +187,7 @@ def test_the_console_missing_is_said_by_the_front_itself(
         health = admin.get(stack.url + "/health", timeout=10)
     finally:
         stack.compose("start", "console")
-        wait_until(lambda: stack._see(admin, "state") is not None, "the console back", 60)
+        wait_until(lambda: stack.see(admin, "state") is not None, "the console back", 60)
 
     assert page.status_code == 503
     assert "console" in page.text

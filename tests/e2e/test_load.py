@@ -119,7 +119,7 @@ def test_a_run_goes_on_while_a_service_is_stopped_and_started(
     stack.wait_for_requests(operator, 50)
     stack.compose("stop", service)
     stack.compose("start", service)
-    wait_until(lambda: stack._see(operator, "state") == "running", "the run seen again", 60)
+    wait_until(lambda: stack.see(operator, "state") == "running", "the run seen again", 60)
     before = stack.run(operator)["totals"]["requests"]
     stack.wait_for_requests(operator, before + 50)
 

@@ -148,7 +148,7 @@ def test_the_emergency_stop_needs_the_master_alone(
 
     assert done.returncode == 0, done.stderr
     assert "stopped" in done.stdout
-    wait_until(lambda: stack._see(operator, "users") == 0, "no users", 30)
+    wait_until(lambda: stack.see(operator, "users") == 0, "no users", 30)
 
 
 def test_an_emergency_stop_without_a_run_says_so(stack: Stack) -> None:

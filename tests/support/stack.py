@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ class Stack:
             allow_redirects=False,
             timeout=30,
         )
-        assert answer.status_code in (302, 303), answer.text
+        assert answer.status_code in (302, 303), said(answer)
         return session
 
     def stranger(self) -> requests.Session:
@@ -190,18 +191,20 @@ class Stack:
 
     def run(self, session: requests.Session) -> Any:
         """How the run and the fleet stand."""
-        return session.get(f"{self.url}/api/v1/run", timeout=30).json()
+        answer = session.get(f"{self.url}/api/v1/run", timeout=30)
+        assert answer.status_code == 200, said(answer)
+        return answer.json()
 
     def start(self, session: requests.Session, **order: Any) -> str:
         """Start a run through the API; returns its id."""
         body = {"users": 20, "spawn_rate": 20, **order}
         answer = session.post(f"{self.url}/api/v1/runs", json=body, timeout=60)
-        assert answer.status_code == 201, answer.text
+        assert answer.status_code == 201, said(answer)
         return str(answer.json()["id"])
 
     def stop(self, session: requests.Session, run_id: str) -> None:
         answer = session.post(f"{self.url}/api/v1/runs/{run_id}/stop", timeout=150)
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code == 200, said(answer)
 
     def idle(self) -> None:
         """Stop whatever runs, and have all services and three workers again."""
@@ -238,15 +241,17 @@ class Stack:
         self.compose("up", "--detach", "--no-recreate", "--scale", f"locust-worker={workers}")
 
     def wait_for_workers(self, session: requests.Session, count: int) -> None:
-        wait_until(lambda: self._see(session, "workers") == count, f"{count} workers", 90)
+        wait_until(lambda: self.see(session, "workers") == count, f"{count} workers", 90)
 
     def wait_for_users(self, session: requests.Session, count: int, timeout_s: float = 30) -> None:
-        wait_until(lambda: self._see(session, "users") == count, f"{count} users", timeout_s)
+        wait_until(lambda: self.see(session, "users") == count, f"{count} users", timeout_s)
 
     def wait_for_requests(self, session: requests.Session, count: int) -> None:
-        wait_until(
-            lambda: self.run(session)["totals"]["requests"] >= count, f"{count} requests", 60
-        )
+        def made() -> bool:
+            totals = self.see(session, "totals") or {"requests": 0}
+            return bool(totals["requests"] >= count)
+
+        wait_until(made, f"{count} requests", 60)
 
     def wait_until_recorded(self, run_id: str, count: int) -> None:
         wait_until(lambda: self.recorded(run_id) == count, f"{count} requests in Postgres", 60)
@@ -255,8 +260,17 @@ class Stack:
         query = f"SELECT state FROM runs WHERE id = '{run_id}'"
         wait_until(lambda: self.sql(query) == [state], f"run {run_id} {state} in Postgres", 60)
 
-    def _see(self, session: requests.Session, what: str) -> Any:
-        try:
-            return self.run(session).get(what)
-        except (requests.RequestException, json.JSONDecodeError):
-            return None
+    def see(self, session: requests.Session, what: str) -> Any:
+        """One thing of how run and fleet stand; None while that cannot be told."""
+        return self.look(session).get(what)
+
+    def look(self, session: requests.Session) -> dict[str, Any]:
+        """How run and fleet stand; nothing of it while that cannot be told."""
+        with suppress(requests.RequestException):
+            return dict(session.get(f"{self.url}/api/v1/run", timeout=30).json())
+        return {}
+
+
+def said(answer: requests.Response) -> str:
+    """Return what an answer says, to be shown where it is not the expected one."""
+    return f"{answer.status_code} from {answer.url}: {answer.text[:1000]}"
