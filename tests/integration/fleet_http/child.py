@@ -27,7 +27,7 @@ def main(kind: str) -> None:
     # The first one opens what gevent keeps.
     gevent.socket.getaddrinfo("localhost", 1)
     scenarios.load()
-    print("ready", flush=True)
+    print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         task = json.loads(line)
         stage = Stage(kind, task.pop("places"))
