@@ -5,7 +5,8 @@
 #
 #   --quick         only what needs no Docker: lint, unit, scripts
 #   --layer LAYER   only one of lint, unit, scripts, config, alerts, integration, e2e, chaos; or
-#                   acceptance, which runs only when it is named: up to 90 minutes on new machines
+#                   acceptance, which runs only when it is named: new machines, long runs under faults, many
+#                   made-up examples. It takes hours; select its parts, such as -- -k soak
 #
 # The tests see only the programs of the base system and those that this script installs.
 # Needs root if it must install the engine or a browser.
@@ -30,8 +31,8 @@ readonly needed_programs=(git openssl)
 readonly chromium=/usr/bin/chromium
 # The programs that the tests see.
 programs=''
-# The process of the unit tests, which run in the background, and the file with its output.
-unit='' unit_words=''
+# The processes of the unit tests, which run in the background, and the folder with their output.
+unit=() unit_words=''
 
 main() {
   local -a layers=("${all_layers[@]}")
@@ -165,7 +166,7 @@ run_layers() {
       continue
     fi
     judged "$layer" run_layer "$layer" "$@" || failed+=("$layer")
-    if [[ $layer == scripts && -n $unit ]]; then
+    if [[ $layer == scripts && -n $unit_words ]]; then
       judged unit end_unit || failed+=(unit)
     fi
   done
@@ -178,8 +179,7 @@ run_layer() {
   shift
   case $layer in
     lint) lint ;;
-    # One process: importing Locust patches waiting with gevent, also that of pytest-xdist for its next test.
-    unit) tests_in "tests/$layer" "$@" ;;
+    unit) if (($#)); then tests_in tests/unit "$@"; else begin_unit && end_unit; fi ;;
     # The examples run with this layer, because they start the same processes. Most tests wait for leases to end
     # or workers to be missed, hence more processes than cores.
     integration)
@@ -202,25 +202,42 @@ tests_in() {
   pytest -q --override-ini "testpaths=$places" "$@"
 }
 
-# Unit tests are one process that waits half of the time.
+# begin_unit PYTEST_ARGUMENT...: start two processes with half of the files each, which wait half of the time.
+# Not with pytest-xdist: importing Locust patches waiting with gevent, also that of xdist for its next test.
 begin_unit() {
-  unit_words=$(mktemp)
-  tests_in tests/unit "$@" >"$unit_words" 2>&1 &
-  unit=$!
+  local half
+  local -a files
+  unit_words=$(mktemp -d)
+  # An argument may name files, which both would run.
+  if (($#)); then
+    tests_in tests/unit "$@" >"$unit_words/all" 2>&1 &
+    unit=("$!")
+    return
+  fi
+  for half in 0 1; do
+    mapfile -t files < <(find tests/unit -name 'test_*.py' | sort | awk -v half="$half" 'NR % 2 == half')
+    tests_in "${files[*]}" >"$unit_words/$half" 2>&1 &
+    unit+=("$!")
+  done
 }
 
 end_unit() {
-  local status=0
-  wait "$unit" || status=$?
-  unit=''
-  cat -- "$unit_words"
+  local process status=0
+  for process in "${unit[@]}"; do
+    wait "$process" || status=$?
+  done
+  unit=()
+  cat -- "$unit_words"/*
   return "$status"
 }
 
 clean_up() {
-  # It may have ended just now.
-  [[ -z $unit ]] || kill "$unit" 2>/dev/null || true
-  [[ -z $unit_words ]] || rm -f -- "$unit_words"
+  local process
+  for process in "${unit[@]}"; do
+    # It may have ended just now.
+    kill "$process" 2>/dev/null || true
+  done
+  [[ -z $unit_words ]] || rm -rf -- "$unit_words"
   [[ -z $programs ]] || rm -rf -- "$programs"
 }
 
@@ -232,6 +249,7 @@ lint() {
   ruff format --quiet --check --diff . || status=1
   ruff check --quiet . || status=1
   mypy || status=1
+  imports || status=1
   # A library is checked as part of the scripts that source it.
   printf '%s\n' "${shell[@]}" | grep -v '^scripts/lib/' |
     xargs shellcheck --external-sources --check-sourced || status=1
@@ -239,6 +257,15 @@ lint() {
   yamllint --strict . || status=1
   hadolint Dockerfile.production || status=1
   return "$status"
+}
+
+# imports: print the imports that break a contract of pyproject.toml, and nothing if none does.
+imports() {
+  local words
+  words=$(PYTHONPATH=src lint-imports --no-logo --no-cache 2>&1) || {
+    printf '%s\n' "$words"
+    return 1
+  }
 }
 
 # prepared NAME COMMAND...: run a step that all tests need, and print how long it took.

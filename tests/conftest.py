@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.checkout import ROOT
 from tests.support.engine import engine_answers
+from tests.support.fuzz import examples
 
 
 def pytest_configure() -> None:
@@ -14,7 +15,9 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = str(ROOT / "src")
     # How long an example takes says nothing on a busy machine.
     slow = [HealthCheck.too_slow]
-    settings.register_profile("fleet", deadline=None, suppress_health_check=slow)
+    settings.register_profile(
+        "fleet", deadline=None, suppress_health_check=slow, max_examples=examples(50)
+    )
     settings.load_profile("fleet")
 
 

@@ -19,7 +19,8 @@ def table(reports: Iterable[pytest.TestReport], commit: str) -> list[str]:
         result, seconds = parts.get(report.nodeid, ("passed", 0.0))
         worse = min(result, report.outcome, key=RESULTS.index)
         parts[report.nodeid] = (worse, seconds + report.duration)
-    names = [nodeid.rpartition("/")[2] for nodeid in parts]
+    # A parameter may hold a path as well.
+    names = [nodeid.removeprefix("tests/acceptance/") for nodeid in parts]
     width = max(map(len, ["part", *names]))
     rows = [("part", "result", "seconds", "commit")]
     rows += [

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.integration.fleet_http.messages import Message, messages, nonsense, strange_heads
 from tests.integration.fleet_http.player import Player
 from tests.integration.fleet_http.speaker import Speaker
+from tests.support.fuzz import examples
 
 METHODS = ("GET", "HEAD", "POST")
 # All of it at once: interim answers, header fields of all kinds, chunks, and trailers.
@@ -82,7 +83,7 @@ def understood_by_python(message: Message, method: str) -> dict[str, Any]:
 
 @given(data=st.data(), cuts=st.lists(st.integers(0, 2000), max_size=8))
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_answer_is_understood_as_python_does(
     listener: Listener, data: st.DataObject, cuts: list[int], method: str
 ) -> None:
@@ -103,7 +104,7 @@ def test_an_answer_byte_by_byte_is_the_same(listener: Listener) -> None:
 
 
 @given(message=nonsense(), cuts=st.lists(st.integers(0, 2000), max_size=3))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nonsense_is_one_request_and_the_user_goes_on(
     listener: Listener, message: Message, cuts: list[int]
 ) -> None:
@@ -113,7 +114,7 @@ def test_nonsense_is_one_request_and_the_user_goes_on(
 
 
 @given(message=strange_heads())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_header_breaks_a_user(listener: Listener, message: Message) -> None:
     outcome = listener.hears(message, [], "GET", follow=True)
 

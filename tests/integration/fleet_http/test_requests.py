@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.integration.fleet_http.player import Player
 from tests.integration.fleet_http.recorder import Recorder
+from tests.support.fuzz import examples
 
 ODD = "aZ09-._~!$&'()*+,;=:@/?%#[]<>{}|\\^`\" \t\x00\x7fäß€你🚀"
 words = st.text(ODD, max_size=8)
@@ -53,7 +54,7 @@ def written_by_requests(method: str, url: str, **options: Any) -> dict[str, Any]
     params=st.just({}) | pairs | words,
     body=bodies,
 )
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(400), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_request_is_written_as_requests_writes_it(
     victim: Player, recorder: Recorder, method: str, path: str, params: Any, body: dict[str, Any]
 ) -> None:
@@ -78,7 +79,7 @@ def test_a_request_is_written_as_requests_writes_it(
 
 
 @given(value=anything)
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_json_that_is_sent_is_json_that_was_given(
     victim: Player, recorder: Recorder, value: Any
 ) -> None:

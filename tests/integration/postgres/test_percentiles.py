@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from locust_fleet.protocol.histogram import Histogram, merge, percentile
+from tests.support.fuzz import examples
 
 # Times as long as only reading them: 3 when it was written, 70 with a sum made anew for each row.
 MERGE_LIMIT = 20
@@ -19,7 +20,9 @@ MERGE_LIMIT = 20
 times = st.floats(0.001, 100_000).map(lambda ms: round(ms, 4)) | st.integers(0, 100_000)
 histograms = st.dictionaries(times.map(str), st.integers(0, 50), max_size=40)
 # Each example asks the same database, which nothing changes.
-asking = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+asking = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(100)
+)
 
 
 def sql_percentile(

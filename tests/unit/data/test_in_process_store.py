@@ -8,6 +8,7 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.fuzz import examples
 
 from locust_fleet.data.in_process_store import InProcessStore
 from locust_fleet.data.source import WhenEmpty
@@ -70,7 +71,7 @@ class Worker:
         self.numbers = itertools.count(1)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(EVENTS, st.sampled_from(["wait", "recycle", "stop"]))
 def test_no_record_is_ever_in_two_places(
     events: list[tuple[str, str, int]], when_empty: WhenEmpty

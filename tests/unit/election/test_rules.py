@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from tests.support.fuzz import examples
 
 from locust_fleet.election.rules import LeaseView, Standby, Step, lead, next_epoch, stand_by
 
@@ -189,7 +190,7 @@ class World(RuleBasedStateMachine):
                 raise AssertionError(step)
 
 
-World.TestCase.settings = settings(max_examples=150, stateful_step_count=80)
+World.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=80)
 test_random_histories = World.TestCase
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.bench.clock import simulated_clock
+from tests.support.fuzz import examples
 from tests.unit.fleet import Master, Worker
 
 from locust_fleet.locust_patches import stats_buckets
@@ -100,7 +101,7 @@ def test_a_locust_without_the_replaced_attributes_is_an_error(
         count_in_steps()
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS.keys())
 @given(seed=st.integers(0, 10**9), workers=st.integers(1, 7), requests=st.integers(1, 20_000))
 def test_every_percentile_of_any_number_of_workers_is_within_a_percent(

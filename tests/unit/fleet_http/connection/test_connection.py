@@ -6,6 +6,7 @@ import pytest
 import requests.exceptions
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.fuzz import examples
 
 from fleet_http.connection.connect import Opened, Route
 from fleet_http.connection.connection import MAX_HEAD_BYTES, Connection
@@ -81,7 +82,7 @@ def responses(draw: st.DrawFn) -> bytes:
 PLACES = st.lists(st.integers(0, 2000), max_size=8)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(responses(), PLACES, st.booleans())
 def test_a_response_is_the_same_however_it_is_cut(
     data: bytes, places: list[int], bodiless: bool
@@ -92,7 +93,7 @@ def test_a_response_is_the_same_however_it_is_cut(
     assert parted[:3] == whole[:3]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=200), PLACES)
 def test_bytes_at_random_are_a_response_or_a_failure_and_nothing_else(
     data: bytes, places: list[int]

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.fuzz import examples
 from tests.unit.master.dispatch.test_dispatcher import Shopper, hand_through, runner_with
 
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
@@ -197,7 +198,7 @@ def befall(fleet: Fleet, event: str, worker: Worker) -> None:
             fleet.join()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 9), st.integers(1, 9)), max_size=15))
 def test_users_return_to_their_target_and_never_go_above_it(
     events: list[tuple[str, int, int]],
