@@ -19,6 +19,7 @@ from locust_fleet.settings.stores import PostgresSettings
 from tests.bench import table
 from tests.integration.users.target import Target, target
 from tests.support.fleet import ADDRESS, Fleet
+from tests.support.shop import Shop
 from tests.support.waiting import wait_until
 
 USERS_PER_WORKER = 25
@@ -70,7 +71,8 @@ def main(arguments: argparse.Namespace) -> None:
     rate, names = arguments.rate, [f"w{number}" for number in range(arguments.workers)]
     with tempfile.TemporaryDirectory() as folder, target(ADDRESS) as shop:
         nowhere = PostgresSettings(ADDRESS, 1, "none", "none", "none")
-        fleet = Fleet(Path(folder), nowhere, LEAN.format(rate=rate))
+        demo = Shop(ADDRESS, Path(folder, "target.log"))
+        fleet = Fleet(Path(folder), nowhere, demo, LEAN.format(rate=rate))
         try:
             fleet.start_master()
             for name in names:

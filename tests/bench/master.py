@@ -33,6 +33,7 @@ from tests.support.checkout import ROOT
 from tests.support.fleet import FRONT_SECRET, Fleet
 from tests.support.ports import free_port
 from tests.support.redis import redis_environment
+from tests.support.shop import Shop
 from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.95"
@@ -95,7 +96,8 @@ def ours(leases: RedisSettings, results: PostgresSettings) -> Iterator[Master]:
     # Else it would go on with the run before.
     client.flushall()
     with tempfile.TemporaryDirectory() as folder:
-        fleet = Fleet(Path(folder), results, LOCUSTFILE, redis_environment(leases))
+        shop = Shop(ADDRESS, Path(folder, "target.log"))
+        fleet = Fleet(Path(folder), results, shop, LOCUSTFILE, redis_environment(leases))
         try:
             with on_core(0):
                 fleet.start_master("master")

@@ -1,6 +1,8 @@
 """Real Redis and Postgres, in containers of the images that the stack runs."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -9,8 +11,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from tests.support.fleet import ADDRESS, Fleet, NewFleet
 from tests.support.postgres import new_database, running_postgres
 from tests.support.redis import redis_client, running_redis
+from tests.support.shop import Shop
 
 
 class ByScenario(LoadScopeScheduling):  # type: ignore[misc]
@@ -57,3 +61,26 @@ def redis_settings(redis_server: RedisSettings) -> RedisSettings:
     """An empty Redis for each test."""
     redis_client(redis_server).flushall()
     return redis_server
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The target of all fleets, which come one after the other."""
+    shop = Shop(ADDRESS, tmp_path_factory.mktemp("shop") / "target.log")
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def new_fleet(
+    tmp_path: Path, postgres_settings: PostgresSettings, shop: Shop
+) -> Iterator[NewFleet]:
+    """Makes a fleet, which ends with the test: of a locustfile, and an environment of its own."""
+    with ExitStack() as ends:
+
+        def make(locustfile: str, env: dict[str, str] | None = None) -> Fleet:
+            fleet = Fleet(tmp_path, postgres_settings, shop, locustfile, env)
+            ends.callback(fleet.end_all)
+            return fleet
+
+        yield make

@@ -4,10 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.support.http import answers
 from tests.support.ports import free_port
 from tests.support.postgres import postgres_environment
 from tests.support.process import LOCUST_FLEET, start
+from tests.support.shop import Shop
 from tests.support.waiting import wait_until
 
 ADDRESS = "127.0.0.34"
@@ -33,6 +34,7 @@ class Fleet:
         self,
         folder: Path,
         postgres: PostgresSettings,
+        shop: Shop,
         locustfile: str,
         more_env: dict[str, str] | None = None,
     ) -> None:
@@ -45,7 +47,8 @@ class Fleet:
         self._health_ports: dict[str, int] = {}
         self._metrics_ports: dict[str, int] = {}
         self._web_port, self._bind_port = free_port(ADDRESS), free_port(ADDRESS)
-        self.target = f"http://{ADDRESS}:{free_port(ADDRESS)}"
+        self._shop = shop
+        self.target = shop.url
         self._env = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "src"),
@@ -66,11 +69,7 @@ class Fleet:
         }
 
     def start_target(self) -> None:
-        config = ROOT / "conf" / "gunicorn_demo.py"
-        bind = self.target.removeprefix("http://")
-        command = ("-m", "gunicorn", "--config", str(config), "--bind", bind)
-        self._start("target", (sys.executable, *command, "locust_fleet.demo:create_app()"))
-        wait_until(lambda: answers(f"{self.target}/health"), "the demo target answering")
+        self._shop.renew()
 
     def start_master(self, name: str = "master", host: str = ADDRESS, **env: str) -> None:
         """Start a master, and return once it leads; the address may be one that others have."""
@@ -138,7 +137,7 @@ class Fleet:
         for process in self._processes.values():
             process.kill()
             process.wait()
-        for log in sorted(self.folder.glob("*.log")):
+        for log in (*sorted(self.folder.glob("*.log")), self._shop.log):
             lines = log.read_text(errors="replace").splitlines()
             print(f"--- {log.name}", *lines[-40:], sep="\n")
 
@@ -255,7 +254,9 @@ class Fleet:
         return len(list(Path(f"/proc/{self._processes[name].pid}/fd").iterdir()))
 
     def log(self, name: str) -> str:
-        return (self.folder / f"{name}.log").read_text()
+        """Return what a process has written; the target also for tests before."""
+        log = self._shop.log if name == "target" else self.folder / f"{name}.log"
+        return log.read_text()
 
     def _start(self, name: str, command: tuple[str, ...], **env: str) -> None:
         self._health_ports[name] = free_port("0.0.0.0")
@@ -266,3 +267,6 @@ class Fleet:
         }
         log = self.folder / f"{name}.log"
         self._processes[name] = start(command, log, {**self._env, **ports, **env})
+
+
+NewFleet = Callable[..., Fleet]

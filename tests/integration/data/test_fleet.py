@@ -3,15 +3,14 @@
 import json
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.support.fleet import Fleet
+from locust_fleet.settings.stores import RedisSettings
+from tests.support.fleet import Fleet, NewFleet
 from tests.support.redis import redis_environment
 from tests.support.waiting import wait_until
 
@@ -52,13 +51,9 @@ NO_REDIS = {"REDIS_HOST": "", "REDIS_PORT": "", "REDIS_PASSWORD": "", "REDIS_WOR
 
 
 @pytest.fixture
-def fleet(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
-) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, new_fleet: NewFleet, redis_env: dict[str, str]) -> Fleet:
     (tmp_path / "accounts.csv").write_text(ACCOUNTS)
-    fleet = Fleet(tmp_path, postgres_settings, SHARING, redis_env)
-    yield fleet
-    fleet.end_all()
+    return new_fleet(SHARING, redis_env)
 
 
 def start(fleet: Fleet, *far: str, near: tuple[str, ...] = ()) -> None:

@@ -18,24 +18,17 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.http import answers
-from tests.support.ports import free_port
-from tests.support.process import running
-from tests.support.waiting import wait_until
+from tests.support.shop import Shop
 
 HOST = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    number = free_port(HOST)
-    command = (
-        *(sys.executable, "-m", "gunicorn", "--config", ROOT / "conf/gunicorn_demo.py"),
-        *("--bind", f"{HOST}:{number}", "locust_fleet.demo:create_app()"),
-    )
-    with running(command, tmp_path_factory.mktemp("shop") / "log"):
-        wait_until(lambda: answers(f"http://{HOST}:{number}/health"), "the demo target answering")
-        yield number
+    shop = Shop(HOST, tmp_path_factory.mktemp("shop") / "log")
+    shop.renew()
+    yield int(shop.url.rpartition(":")[2])
+    shop.close()
 
 
 @pytest.fixture

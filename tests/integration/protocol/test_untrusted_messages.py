@@ -3,7 +3,6 @@
 import math
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -11,9 +10,9 @@ import psycopg
 import pytest
 import zmq
 
-from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.master.failover.test_resume import SHOPPERS, recorded, wait_for_end
-from tests.support.fleet import ADDRESS, Fleet
+from tests.support.fleet import ADDRESS, Fleet, NewFleet
 from tests.support.ports import free_port
 from tests.support.redis import redis_environment
 from tests.support.waiting import wait_until
@@ -104,12 +103,8 @@ TO_WORKER = [
 
 
 @pytest.fixture
-def fleet(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_settings: RedisSettings
-) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, SHOPPERS, redis_environment(redis_settings))
-    yield fleet
-    fleet.end_all()
+def fleet(new_fleet: NewFleet, redis_settings: RedisSettings) -> Fleet:
+    return new_fleet(SHOPPERS, redis_environment(redis_settings))
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A process that cannot do its work ends, and what ends one master does not end every other."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,14 +9,14 @@ import redis
 from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.master.failover.checkpoint import freeze, pack, unpack
 from locust_fleet.runtime.loops import BROKEN
-from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.master.failover.test_resume import (
     SHOPPERS,
     recorded,
     stopped_users,
     wait_for_end,
 )
-from tests.support.fleet import Fleet
+from tests.support.fleet import Fleet, NewFleet
 from tests.support.redis import redis_environment
 from tests.support.waiting import wait_until
 
@@ -73,12 +71,8 @@ def begin(environment, **_):
 
 
 @pytest.fixture
-def fleet(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_settings: RedisSettings
-) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, BREAKABLE, redis_environment(redis_settings))
-    yield fleet
-    fleet.end_all()
+def fleet(new_fleet: NewFleet, redis_settings: RedisSettings) -> Fleet:
+    return new_fleet(BREAKABLE, redis_environment(redis_settings))
 
 
 @pytest.fixture

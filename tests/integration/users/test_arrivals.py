@@ -6,15 +6,14 @@ import csv
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from locust_fleet.protocol.histogram import TWIN
-from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.users.target import Target, target
-from tests.support.fleet import ADDRESS, Fleet
+from tests.support.fleet import ADDRESS, Fleet, NewFleet
 from tests.support.redis import redis_environment
 from tests.support.waiting import wait_until
 
@@ -39,21 +38,15 @@ def shop() -> Iterator[Target]:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, postgres_settings: PostgresSettings) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, OPEN.format(shape=RATE))
-    yield fleet
-    fleet.end_all()
+def fleet(new_fleet: NewFleet) -> Fleet:
+    return new_fleet(OPEN.format(shape=RATE))
 
 
 @pytest.fixture
-def safe_fleet(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_settings: RedisSettings
-) -> Iterator[Fleet]:
+def safe_fleet(new_fleet: NewFleet, redis_settings: RedisSettings) -> Fleet:
     """One whose run outlives its master."""
     env = redis_environment(redis_settings)
-    fleet = Fleet(tmp_path, postgres_settings, OPEN.format(shape=RATE), env)
-    yield fleet
-    fleet.end_all()
+    return new_fleet(OPEN.format(shape=RATE), env)
 
 
 def rate(times: list[float], begin: float, seconds: float) -> float:

@@ -2,8 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -12,7 +10,7 @@ import pytest
 import zmq
 
 from locust_fleet.election.leadership import STEPPED_DOWN
-from locust_fleet.settings.stores import PostgresSettings, RedisSettings
+from locust_fleet.settings.stores import RedisSettings
 from tests.integration.master.failover.test_resume import (
     SHOPPERS,
     ignoring_errors,
@@ -22,7 +20,7 @@ from tests.integration.master.failover.test_resume import (
     wait_for_end,
 )
 from tests.support.cable import Cable
-from tests.support.fleet import ADDRESS, Fleet
+from tests.support.fleet import ADDRESS, Fleet, NewFleet
 from tests.support.ports import free_port
 from tests.support.redis import redis_environment
 from tests.support.waiting import wait_until
@@ -35,13 +33,9 @@ NO_REDIS = {"REDIS_WORKER_PASSWORD": ""}
 
 
 @pytest.fixture
-def fleet(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_settings: RedisSettings
-) -> Iterator[Fleet]:
+def fleet(new_fleet: NewFleet, redis_settings: RedisSettings) -> Fleet:
     redis_env = redis_environment(redis_settings)
-    fleet = Fleet(tmp_path, postgres_settings, SHOPPERS, redis_env)
-    yield fleet
-    fleet.end_all()
+    return new_fleet(SHOPPERS, redis_env)
 
 
 def wait_for_leader(fleet: Fleet, name: str) -> float:

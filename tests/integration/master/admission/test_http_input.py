@@ -14,6 +14,7 @@ from locust_fleet.runtime import postgres
 from locust_fleet.settings.stores import PostgresSettings
 from tests.support.fleet import FRONT_SECRET, Fleet
 from tests.support.postgres import MIGRATIONS
+from tests.support.shop import Shop
 from tests.support.waiting import wait_until
 
 SHOPPERS = """
@@ -112,9 +113,10 @@ def fleet(
     tmp_path_factory: pytest.TempPathFactory,
     postgres_server: PostgresSettings,
     database: psycopg.Connection,
+    shop: Shop,
 ) -> Iterator[Fleet]:
     """A run of a few users, which all of this may not disturb."""
-    fleet = Fleet(tmp_path_factory.mktemp("door"), at(postgres_server), SHOPPERS)
+    fleet = Fleet(tmp_path_factory.mktemp("door"), at(postgres_server), shop, SHOPPERS)
     try:
         fleet.start("w1")
         fleet.swarm(USERS)

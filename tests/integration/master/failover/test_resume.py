@@ -7,9 +7,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,8 +17,8 @@ import redis
 from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.election.lease import CHECKPOINT_KEY, LEASE_KEY, LeaderLease
 from locust_fleet.master.failover.checkpoint import unpack
-from locust_fleet.settings.stores import PostgresSettings, RedisSettings
-from tests.support.fleet import Fleet
+from locust_fleet.settings.stores import RedisSettings
+from tests.support.fleet import Fleet, NewFleet
 from tests.support.redis import redis_environment
 from tests.support.waiting import BUSY_S, wait_until
 
@@ -93,12 +91,8 @@ def redis_env(redis_settings: RedisSettings) -> dict[str, str]:
 
 
 @pytest.fixture
-def fleet(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
-) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, SHOPPERS, redis_env)
-    yield fleet
-    fleet.end_all()
+def fleet(new_fleet: NewFleet, redis_env: dict[str, str]) -> Fleet:
+    return new_fleet(SHOPPERS, redis_env)
 
 
 def recorded(connection: psycopg.Connection) -> int:
@@ -307,23 +301,20 @@ def test_a_run_whose_workers_died_with_the_master_loads_nothing_again(
 
 
 def test_what_was_set_for_a_class_of_users_holds_for_who_comes_later(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
+    new_fleet: NewFleet, redis_env: dict[str, str]
 ) -> None:
-    fleet = Fleet(tmp_path, postgres_settings, BUYERS, redis_env)
-    try:
-        fleet.start("w1")
-        fleet.set_user(user_class_name="Buyer", weight=3, tasks=["buy"])
-        fleet.swarm(8)
-        fleet.wait_for_users(8)
+    fleet = new_fleet(BUYERS, redis_env)
+    fleet.start("w1")
+    fleet.set_user(user_class_name="Buyer", weight=3, tasks=["buy"])
+    fleet.swarm(8)
+    fleet.wait_for_users(8)
 
-        kill_and_restart(fleet)
-        fleet.start_worker("w2")
-        wait_until(lambda: present(fleet, "Buyer", "w2") == 3, "half of the buyers there")
+    kill_and_restart(fleet)
+    fleet.start_worker("w2")
+    wait_until(lambda: present(fleet, "Buyer", "w2") == 3, "half of the buyers there")
 
-        assert present(fleet, "Buyer", "w1") == 3
-        assert "a buyer looks" not in fleet.log("w1") + fleet.log("w2")
-    finally:
-        fleet.end_all()
+    assert present(fleet, "Buyer", "w1") == 3
+    assert "a buyer looks" not in fleet.log("w1") + fleet.log("w2")
 
 
 def present(fleet: Fleet, user_class: str, worker: str) -> int:

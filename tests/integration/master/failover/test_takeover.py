@@ -1,13 +1,11 @@
 """What the next leader knows of the workers, whatever became of them and of leaders before it."""
 
 import signal
-from pathlib import Path
 from typing import Any
 
 import redis
 
 from locust_fleet.election.lease import CHECKPOINT_KEY
-from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.master.failover.test_leader_change import client
 from tests.integration.master.failover.test_resume import (
     SHOPPERS,
@@ -15,7 +13,7 @@ from tests.integration.master.failover.test_resume import (
     kill_and_restart,
     redis_env,
 )
-from tests.support.fleet import Fleet
+from tests.support.fleet import Fleet, NewFleet
 from tests.support.waiting import wait_until
 
 __all__ = ["client", "fleet", "redis_env"]
@@ -103,46 +101,36 @@ def test_a_run_whose_workers_were_all_missed_goes_on_when_they_are_back(
     goes_on_with(fleet, 10)
 
 
-def test_workers_keep_their_numbers(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
-) -> None:
-    fleet = Fleet(tmp_path, postgres_settings, NUMBERED, redis_env)
-    try:
-        fleet.start("w0")
-        fleet.start_worker("w1")
-        fleet.wait_for_workers(2)
-        fleet.swarm(2)
-        wait_until(lambda: "number 1" in fleet.log("w1"), "the second worker telling its number")
+def test_workers_keep_their_numbers(new_fleet: NewFleet, redis_env: dict[str, str]) -> None:
+    fleet = new_fleet(NUMBERED, redis_env)
+    fleet.start("w0")
+    fleet.start_worker("w1")
+    fleet.wait_for_workers(2)
+    fleet.swarm(2)
+    wait_until(lambda: "number 1" in fleet.log("w1"), "the second worker telling its number")
 
-        # The second one is there first.
-        fleet.freeze("w0")
-        fleet.end("master", signal.SIGKILL)
-        fleet.start_master()
-        fleet.wait_for_workers(1)
-        fleet.wake("w0")
-        goes_on_with(fleet, 2)
-        told = fleet.log("w0").count("number"), fleet.log("w1").count("number")
-        wait_until(lambda: fleet.log("w0").count("number") > told[0] + 2, "w0 going on")
-        wait_until(lambda: fleet.log("w1").count("number") > told[1] + 2, "w1 going on")
+    # The second one is there first.
+    fleet.freeze("w0")
+    fleet.end("master", signal.SIGKILL)
+    fleet.start_master()
+    fleet.wait_for_workers(1)
+    fleet.wake("w0")
+    goes_on_with(fleet, 2)
+    told = fleet.log("w0").count("number"), fleet.log("w1").count("number")
+    wait_until(lambda: fleet.log("w0").count("number") > told[0] + 2, "w0 going on")
+    wait_until(lambda: fleet.log("w1").count("number") > told[1] + 2, "w1 going on")
 
-        assert "number 1" not in fleet.log("w0")
-        assert "number 0" not in fleet.log("w1")
-    finally:
-        fleet.end_all()
+    assert "number 1" not in fleet.log("w0")
+    assert "number 0" not in fleet.log("w1")
 
 
-def test_the_shape_that_was_picked_goes_on(
-    tmp_path: Path, postgres_settings: PostgresSettings, redis_env: dict[str, str]
-) -> None:
+def test_the_shape_that_was_picked_goes_on(new_fleet: NewFleet, redis_env: dict[str, str]) -> None:
     env = {**redis_env, "LOCUST_USERCLASS_PICKER": "true"}
-    fleet = Fleet(tmp_path, postgres_settings, PICKED, env)
-    try:
-        fleet.start("w1")
-        fleet.swarm(4, shape_class="Lasts", user_classes="Shopper")
-        fleet.wait_for_users(6)
+    fleet = new_fleet(PICKED, env)
+    fleet.start("w1")
+    fleet.swarm(4, shape_class="Lasts", user_classes="Shopper")
+    fleet.wait_for_users(6)
 
-        kill_and_restart(fleet)
+    kill_and_restart(fleet)
 
-        goes_on_with(fleet, 6)
-    finally:
-        fleet.end_all()
+    goes_on_with(fleet, 6)

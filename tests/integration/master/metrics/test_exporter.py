@@ -3,13 +3,10 @@
 import re
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from locust_fleet.settings.stores import PostgresSettings
-from tests.support.fleet import Fleet
+from tests.support.fleet import Fleet, NewFleet
 from tests.support.waiting import wait_until
 
 SHOPPER = """
@@ -73,10 +70,8 @@ metrics.gauge("visits", "The same name, something else.")
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, postgres_settings: PostgresSettings) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, SHOPPER)
-    yield fleet
-    fleet.end_all()
+def fleet(new_fleet: NewFleet) -> Fleet:
+    return new_fleet(SHOPPER)
 
 
 def total(metrics: dict[str, float], name: str, *labels: str) -> float:

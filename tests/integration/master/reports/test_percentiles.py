@@ -5,16 +5,13 @@ import io
 import json
 import re
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from locust_fleet.protocol.histogram import OTHER, percentile
-from locust_fleet.settings.stores import PostgresSettings
-from tests.support.fleet import FRONT_SECRET, Fleet
+from tests.support.fleet import FRONT_SECRET, Fleet, NewFleet
 from tests.support.waiting import wait_until
 
 # Writes down what it reports: fast and slow answers, and some below a millisecond.
@@ -53,10 +50,8 @@ class Nameless(User):
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, postgres_settings: PostgresSettings) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, WITNESS)
-    yield fleet
-    fleet.end_all()
+def fleet(new_fleet: NewFleet) -> Fleet:
+    return new_fleet(WITNESS)
 
 
 def page(fleet: Fleet, path: str) -> str:

@@ -5,14 +5,11 @@ import signal
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from locust_fleet.settings.stores import PostgresSettings
-from tests.support.fleet import Fleet
+from tests.support.fleet import Fleet, NewFleet
 from tests.support.waiting import wait_until
 
 # Fast and short requests: many are under way whenever something happens.
@@ -88,10 +85,8 @@ class Wanderer(FastHttpUser):
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, postgres_settings: PostgresSettings) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, BUSY)
-    yield fleet
-    fleet.end_all()
+def fleet(new_fleet: NewFleet) -> Fleet:
+    return new_fleet(BUSY)
 
 
 def recorded(connection: psycopg.Connection) -> int:

@@ -2,15 +2,13 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import psycopg
 import pytest
 
-from locust_fleet.settings.stores import PostgresSettings
 from tests.integration.master.results.test_runs import BUSY, recorded, wait_for_end
-from tests.support.fleet import Fleet
+from tests.support.fleet import Fleet, NewFleet
 from tests.support.waiting import wait_until
 
 # On a worker with BURN_MS its users take that much CPU each time.
@@ -33,10 +31,8 @@ BACK_AT_TARGET_S = 10
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, postgres_settings: PostgresSettings) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, postgres_settings, BUSY)
-    yield fleet
-    fleet.end_all()
+def fleet(new_fleet: NewFleet) -> Fleet:
+    return new_fleet(BUSY)
 
 
 def watch(fleet: Fleet, seconds: float) -> list[int]:
