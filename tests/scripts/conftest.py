@@ -43,23 +43,16 @@ LIBRARIES = "; ".join(
 class Checkout:
     """A clone on a machine whose Docker engine is a fake."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "clone"
+    def __init__(self, folder: Path, clone: Path, docker: Path | None = None) -> None:
+        """Copy a clone into a folder, and what the fake engine noted of it, if it was deployed."""
+        self.folder = Path(shutil.copytree(clone, folder / "clone"))
         self.docker = folder / "docker"
         self.bin = folder / "bin"
-        for new in (self.folder, self.docker, self.bin):
-            new.mkdir()
-        for name in COPIED:
-            if (ROOT / name).is_dir():
-                # What Python leaves there is not of a clone.
-                leave_out = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(ROOT / name, self.folder / name, ignore=leave_out)
-            else:
-                shutil.copy2(ROOT / name, self.folder / name)
-        # This checkout may be closed to others; the copy is closed by who wants it so.
-        for path in (self.folder, *self.folder.rglob("*")):
-            mode = path.stat().st_mode
-            path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
+        self.bin.mkdir()
+        if docker is None:
+            self.docker.mkdir()
+        else:
+            shutil.copytree(docker, self.docker)
         fake = shutil.copyfile(
             Path(__file__).parent / "fake_docker.sh", self.bin / "fake_docker.sh"
         )
@@ -170,9 +163,26 @@ def tmp_path() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a clone would hold, open to everybody: it is closed by who wants it so."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            # What Python leaves there is not of a clone.
+            leave_out = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=leave_out)
+        else:
+            shutil.copy2(ROOT / name, folder / name)
+    for path in (folder, *folder.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
+    return folder
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path)
+def checkout(tmp_path: Path, clone: Path) -> Checkout:
+    return Checkout(tmp_path, clone)
 
 
 @pytest.fixture
@@ -182,9 +192,9 @@ def configured(checkout: Checkout) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def template(tmp_path_factory: pytest.TempPathFactory, clone: Path) -> Checkout:
     """Deployed once, to be copied."""
-    checkout = Checkout(tmp_path_factory.mktemp("template"))
+    checkout = Checkout(tmp_path_factory.mktemp("template"), clone)
     checkout.configure()
     done = checkout.deploy()
     assert done.returncode == 0, done.stderr
@@ -193,9 +203,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture
-def deployed(template: Checkout, checkout: Checkout) -> Checkout:
+def deployed(template: Checkout, tmp_path: Path) -> Checkout:
     """Deployed before, with nothing noted of it."""
-    for part in ("folder", "docker"):
-        shutil.rmtree(getattr(checkout, part))
-        shutil.copytree(getattr(template, part), getattr(checkout, part))
-    return checkout
+    return Checkout(tmp_path, template.folder, template.docker)
