@@ -16,19 +16,25 @@ from tests.support.postgres import new_database, running_postgres
 from tests.support.redis import redis_client, running_redis
 from tests.support.shop import Shop
 
+# Its tests share a fleet.
+WHOLE = "master/admission/test_http_input.py"
 
-class ByScenario(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives the tests of a scenario of users to one process, which plays it once for all."""
+
+class BySharedParts(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives tests that share a fleet, or a scenario of users, to one process: it is made once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        place, _, scenario = nodeid.partition("[")
-        return scenario if "/fleet_http/" in place and scenario else nodeid
+        file, _, name = nodeid.partition("::")
+        if file.endswith(WHOLE):
+            return file
+        scenario = name.partition("[")[2]
+        return scenario if "/fleet_http/" in file and scenario else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByScenario:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedParts:
     """Say which process runs which tests."""
-    return ByScenario(config, log)
+    return BySharedParts(config, log)
 
 
 @pytest.fixture(scope="session")

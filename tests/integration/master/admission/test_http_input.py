@@ -169,6 +169,25 @@ def test_a_request_that_cannot_be_read_gets_a_sentence(
     assert post(fleet, path, body, method, kind)[0] == status
 
 
+@pytest.mark.parametrize("host", ["http://127.0.0.35", "http://127.0.0.34:1"])
+def test_the_host_cannot_change_in_a_run(fleet: Fleet, host: str) -> None:
+    assert fleet.swarm(USERS, host=host)["code"] == "run_active"
+    assert fleet.state()["run"]["host"] == fleet.target
+
+
+def test_a_second_start_names_who_runs_what(fleet: Fleet) -> None:
+    answer = fleet.swarm(USERS, user="bob")
+
+    assert answer["code"] == "run_active"
+    assert "alice runs busy.py" in answer["message"]
+
+
+@pytest.mark.parametrize("path", ["/", "/stats/requests", "/fleet/run", "/assets/x.js"])
+def test_nobody_gets_round_the_front(fleet: Fleet, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(fleet.web + path, timeout=5)
+
+
 def test_none_of_it_has_cost_a_user_a_request_or_the_run(
     fleet: Fleet, database: psycopg.Connection
 ) -> None:
@@ -191,7 +210,7 @@ def test_none_of_it_has_cost_a_user_a_request_or_the_run(
 
 def test_what_was_accepted_is_what_runs(fleet: Fleet, database: psycopg.Connection) -> None:
     form = {"user_count": " 003 ", "spawn_rate": "1e2", "run_time": "1m30s", "rounds": "7"}
-    # The run of the other tests, which another process may have ended.
+    # The run of the other tests.
     fleet.stop()
 
     status, answer = post(
