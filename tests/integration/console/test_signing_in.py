@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-import redis
 from flask import Flask
 
 from locust_fleet.console.access import accounts, tokens
@@ -22,6 +21,7 @@ from tests.integration.console.conftest import (
     signed_in,
 )
 from tests.support.ports import free_port
+from tests.support.redis import redis_client
 
 
 def test_nobody_gets_in_without_the_front_secret(console: Flask) -> None:
@@ -130,9 +130,7 @@ def test_counters_in_redis_tell_no_name_and_expire(
 ) -> None:
     Front(console).sign_in("olga", "wrong")
 
-    with redis.Redis(
-        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
-    ) as client:
+    with redis_client(redis_settings) as client:
         keys = client.keys("*")
         lives = [client.ttl(key) for key in keys]
 

@@ -9,6 +9,7 @@ import redis
 
 from locust_fleet.election.lease import CHECKPOINT_KEY, LEASE_KEY, LeaderLease
 from locust_fleet.settings.stores import RedisSettings
+from tests.support.redis import redis_client
 from tests.support.waiting import wait_until
 
 Master = Callable[..., LeaderLease]
@@ -17,9 +18,7 @@ TIMEOUT_S = 60.0
 
 @pytest.fixture
 def client(redis_settings: RedisSettings) -> redis.Redis:
-    return redis.Redis(
-        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
-    )
+    return redis_client(redis_settings)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 import zmq
 
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.master.failover.test_resume import SHOPPERS, recorded, wait_for_end
 from tests.support.fleet import ADDRESS, Fleet, NewFleet
 from tests.support.ports import free_port
 from tests.support.redis import redis_environment
+from tests.support.runs import SHOPPERS, recorded, wait_for_end
 from tests.support.waiting import wait_until
 
 # An array of three of which only the first element is there.

@@ -10,14 +10,9 @@ from locust_fleet.election.lease import CHECKPOINT_KEY
 from locust_fleet.master.failover.checkpoint import freeze, pack, unpack
 from locust_fleet.runtime.loops import BROKEN
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.master.failover.test_resume import (
-    SHOPPERS,
-    recorded,
-    stopped_users,
-    wait_for_end,
-)
 from tests.support.fleet import Fleet, NewFleet
-from tests.support.redis import redis_environment
+from tests.support.redis import redis_client, redis_environment
+from tests.support.runs import SHOPPERS, recorded, stopped_users, wait_for_end
 from tests.support.waiting import wait_until
 
 SECOND = "127.0.0.83"
@@ -77,9 +72,7 @@ def fleet(new_fleet: NewFleet, redis_settings: RedisSettings) -> Fleet:
 
 @pytest.fixture
 def store(redis_settings: RedisSettings) -> redis.Redis:
-    return redis.Redis(
-        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
-    )
+    return redis_client(redis_settings)
 
 
 def break_it(fleet: Fleet) -> None:

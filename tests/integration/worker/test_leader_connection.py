@@ -11,7 +11,11 @@ import zmq
 
 from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.settings.stores import RedisSettings
-from tests.integration.master.failover.test_resume import (
+from tests.support.cable import Cable
+from tests.support.fleet import ADDRESS, Fleet, NewFleet
+from tests.support.ports import free_port
+from tests.support.redis import redis_environment
+from tests.support.runs import (
     SHOPPERS,
     ignoring_errors,
     kill_and_restart,
@@ -19,10 +23,6 @@ from tests.integration.master.failover.test_resume import (
     stopped_users,
     wait_for_end,
 )
-from tests.support.cable import Cable
-from tests.support.fleet import ADDRESS, Fleet, NewFleet
-from tests.support.ports import free_port
-from tests.support.redis import redis_environment
 from tests.support.waiting import wait_until
 
 SECOND = "127.0.0.82"

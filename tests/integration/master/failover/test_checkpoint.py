@@ -1,7 +1,6 @@
 """Only the latest master's checkpoint counts, whatever happens to Redis."""
 
 import pytest
-import redis
 
 from locust_fleet.election.leadership import Leadership
 from locust_fleet.election.lease import LeaderLease
@@ -10,10 +9,11 @@ from locust_fleet.master.failover.checkpoint import CheckpointStore
 from locust_fleet.settings.stores import RedisSettings
 from tests.support.engine import ADDRESS
 from tests.support.ports import free_port
+from tests.support.redis import redis_client
 
 
 def flush(settings: RedisSettings) -> None:
-    redis.Redis(host=settings.host, port=settings.port, password=settings.password).flushall()
+    redis_client(settings).flushall()
 
 
 def leader(settings: RedisSettings) -> CheckpointStore:

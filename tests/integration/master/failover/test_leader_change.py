@@ -8,38 +8,19 @@ import time
 from typing import Any
 
 import psycopg
-import pytest
 import redis
 
 from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.election.lease import CHECKPOINT_KEY
-from locust_fleet.settings.stores import RedisSettings
-from tests.integration.master.failover.test_resume import (
-    fleet,
-    ignoring_errors,
-    recorded,
-    redis_env,
-    runs,
-    stopped_users,
-    wait_for_end,
-)
 from tests.support.fleet import ADDRESS, Fleet
+from tests.support.runs import ignoring_errors, recorded, runs, stopped_users, wait_for_end
 from tests.support.waiting import BUSY_S, wait_until
-
-__all__ = ["fleet", "redis_env"]
 
 KILLS = int(os.environ.get("LEADER_KILLS", "3"))
 # Another address than that of the other masters: what hangs keeps its ports.
 ELSEWHERE = "127.0.0.81"
 TAKES_OVER_WITHIN_S = 8.0
 HANDS_OVER_WITHIN_S = 2.0
-
-
-@pytest.fixture
-def client(redis_settings: RedisSettings) -> redis.Redis:
-    return redis.Redis(
-        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
-    )
 
 
 def epoch_in(client: redis.Redis) -> int:

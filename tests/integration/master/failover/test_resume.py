@@ -1,6 +1,5 @@
 """A run goes on when its master is killed: nothing is lost, nothing doubled, no user stops."""
 
-import contextlib
 import json
 import os
 import random
@@ -11,35 +10,28 @@ from functools import partial
 from typing import Any
 
 import psycopg
-import pytest
-import redis
 
 from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.election.lease import CHECKPOINT_KEY, LEASE_KEY, LeaderLease
 from locust_fleet.master.failover.checkpoint import unpack
 from locust_fleet.settings.stores import RedisSettings
 from tests.support.fleet import Fleet, NewFleet
-from tests.support.redis import redis_environment
+from tests.support.redis import redis_client
+from tests.support.runs import (
+    SHOPPERS,
+    ignoring_errors,
+    kill_and_restart,
+    recorded,
+    runs,
+    stopped_users,
+    wait_for_end,
+)
 from tests.support.waiting import BUSY_S, wait_until
 
 KILLS = int(os.environ.get("MASTER_KILLS", "4"))
 # Nearly all of it is the start of a Python process, which takes long where others want the CPU:
 # so the quickest is what can be told from this machine.
 CONTINUES_WITHIN_S = 5.0
-# A user says when it ends, so nobody can miss that one was stopped.
-SHOPPERS = """
-from locust import HttpUser, constant, task
-
-class Shopper(HttpUser):
-    wait_time = constant(0.05)
-
-    @task
-    def products(self):
-        self.client.get("/products")
-
-    def on_stop(self):
-        print("a user stopped", flush=True)
-"""
 SHAPED = (
     SHOPPERS
     + """
@@ -85,47 +77,8 @@ class Buyer(Announced):
 """
 
 
-@pytest.fixture
-def redis_env(redis_settings: RedisSettings) -> dict[str, str]:
-    return redis_environment(redis_settings)
-
-
-@pytest.fixture
-def fleet(new_fleet: NewFleet, redis_env: dict[str, str]) -> Fleet:
-    return new_fleet(SHOPPERS, redis_env)
-
-
-def recorded(connection: psycopg.Connection) -> int:
-    row = connection.execute("SELECT coalesce(sum(requests), 0) FROM run_samples").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def runs(connection: psycopg.Connection) -> list[tuple[str, str]]:
-    return connection.execute("SELECT id, state FROM runs ORDER BY id").fetchall()
-
-
 def has_stopped(connection: psycopg.Connection, run_id: str) -> bool:
     return (run_id, "stopped") in runs(connection)
-
-
-def wait_for_end(connection: psycopg.Connection, state: str) -> None:
-    wait_until(
-        lambda: [known for _, known in runs(connection)] == [state], f"the run closed as {state}"
-    )
-
-
-def kill_and_restart(fleet: Fleet) -> float:
-    """Kill the master and start it as the engine would; returns the seconds until it goes on."""
-    fleet.end("master", signal.SIGKILL)
-    began = time.monotonic()
-    fleet.start_master()
-    wait_until(lambda: not fleet.state()["resuming"], "the run going on")
-    return time.monotonic() - began
-
-
-def stopped_users(fleet: Fleet, *workers: str) -> int:
-    return sum(fleet.log(worker).count("a user stopped") for worker in workers)
 
 
 def test_requests_made_are_counted_once_whenever_the_master_is_killed(
@@ -328,9 +281,7 @@ def test_a_run_outlives_a_redis_that_lost_everything(
     fleet.start("w1")
     run_id = fleet.swarm(5)["run_id"]
     fleet.wait_for_users(5)
-    client = redis.Redis(
-        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
-    )
+    client = redis_client(redis_settings)
     client.flushall()
     wait_until(lambda: bool(client.hexists(CHECKPOINT_KEY, "data")), "the state written again", 5)
 
@@ -347,9 +298,7 @@ def test_a_master_yields_to_a_later_one_and_leaves_its_workers_alone(
     fleet.swarm(5)
     fleet.wait_for_users(5)
 
-    client = redis.Redis(
-        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
-    )
+    client = redis_client(redis_settings)
     client.delete(LEASE_KEY)
     LeaderLease(redis_settings, "another", lambda: "127.0.0.1:1", priority=0, timeout_s=5).acquire(
         1
@@ -384,9 +333,7 @@ def test_a_run_goes_on_and_can_be_stopped_while_redis_is_away(
     fleet.start("w1")
     fleet.swarm(5)
     fleet.wait_for_requests(50)
-    client = redis.Redis(
-        host=redis_settings.host, port=redis_settings.port, password=redis_settings.password
-    )
+    client = redis_client(redis_settings)
     # It takes connections and answers nobody, which is worse than not being there.
     client.client_pause(10_000)
     counted = fleet.state()["totals"]["requests"]
@@ -402,11 +349,6 @@ def test_a_run_goes_on_and_can_be_stopped_while_redis_is_away(
 
 def saved(settings: RedisSettings) -> Any:
     """Return the checkpoint as the next master would find it."""
-    client = redis.Redis(host=settings.host, port=settings.port, password=settings.password)
+    client = redis_client(settings)
     packed: Any = client.hget(CHECKPOINT_KEY, "data")
     return unpack(packed)
-
-
-def ignoring_errors(function: Any) -> None:
-    with contextlib.suppress(OSError):
-        function()

@@ -6,17 +6,9 @@ from typing import Any
 import redis
 
 from locust_fleet.election.lease import CHECKPOINT_KEY
-from tests.integration.master.failover.test_leader_change import client
-from tests.integration.master.failover.test_resume import (
-    SHOPPERS,
-    fleet,
-    kill_and_restart,
-    redis_env,
-)
 from tests.support.fleet import Fleet, NewFleet
+from tests.support.runs import SHOPPERS, kill_and_restart
 from tests.support.waiting import wait_until
-
-__all__ = ["client", "fleet", "redis_env"]
 
 WORKERS = ("w1", "w2")
 NUMBERED = """

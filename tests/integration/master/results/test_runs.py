@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.support.fleet import Fleet, NewFleet
+from tests.support.runs import recorded
 from tests.support.waiting import wait_until
 
 # Fast and short requests: many are under way whenever something happens.
@@ -85,12 +86,6 @@ class Wanderer(FastHttpUser):
 @pytest.fixture
 def fleet(new_fleet: NewFleet) -> Fleet:
     return new_fleet(BUSY)
-
-
-def recorded(connection: psycopg.Connection) -> int:
-    row = connection.execute("SELECT coalesce(sum(requests), 0) FROM run_samples").fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def state_of_runs(connection: psycopg.Connection) -> list[str]:

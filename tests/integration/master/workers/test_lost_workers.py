@@ -7,8 +7,9 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from tests.integration.master.results.test_runs import BUSY, recorded, wait_for_end
+from tests.integration.master.results.test_runs import BUSY, wait_for_end
 from tests.support.fleet import Fleet, NewFleet
+from tests.support.runs import recorded
 from tests.support.waiting import wait_until
 
 # On a worker with BURN_MS its users take that much CPU each time.
