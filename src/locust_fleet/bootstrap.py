@@ -31,7 +31,7 @@ from locust_fleet.locust_patches.stats_rows import read_rows_plainly
 from locust_fleet.master.app import MasterApp
 from locust_fleet.master.dispatch.dispatcher import users_by_class
 from locust_fleet.runtime import exposition, health
-from locust_fleet.runtime.loops import persistent
+from locust_fleet.runtime.supervision import persistent
 from locust_fleet.settings.fleet import HeartbeatSettings, LogSettings
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.worker import ConnectionSettings, WorkerSettings

@@ -6,7 +6,7 @@ FleetError
 ├── StoreUnavailable   Redis or Postgres did not answer: retry
 ├── LeadershipLost     another master leads: end at once, and change nothing
 ├── MigrationError     the schema could not be brought up to date: nothing was changed
-├── Unreadable         a message between master and workers is dropped (protocol/validation.py)
+├── Unreadable         a message is dropped (protocol/message_validation.py)
 ├── ShapeError         the arrivals of an open model are wrong: change the named stage
 ├── MetricError        a scenario's metric cannot be made (metrics.py): change the locustfile
 └── DataError          a scenario cannot get shared data: the message says why

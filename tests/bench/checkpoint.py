@@ -13,7 +13,7 @@ import random
 import time
 from typing import Any
 
-from locust_fleet.master.failover.checkpoint import MOST_BYTES, freeze, pack
+from locust_fleet.master.failover.checkpoint_store import MOST_BYTES, freeze, pack
 from locust_fleet.master.failover.locust_state import dump_statistics, restore_statistics
 from locust_fleet.protocol.histogram import response_time_of, step_of
 from tests.bench import table

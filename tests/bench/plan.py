@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from locust_fleet.master.dispatch.planner import Kind, Plan, Share
+from locust_fleet.master.dispatch.assignment import Kind, Plan, Share
 from tests.bench import table
 
 WORKERS = 1000

@@ -23,6 +23,7 @@ import zmq.green as zmq
 
 from locust_fleet.locust_patches.stats_buckets import count_in_steps
 from locust_fleet.protocol.epoch import stamp
+from locust_fleet.protocol.message_validation import parse
 from locust_fleet.protocol.messages import (
     ACKNOWLEDGED,
     CAPACITY,
@@ -34,7 +35,6 @@ from locust_fleet.protocol.messages import (
     WHO,
 )
 from locust_fleet.protocol.report_codec import shorten
-from locust_fleet.protocol.validation import parse
 
 REQUESTS_PER_S = 200
 REPORT_S = 3

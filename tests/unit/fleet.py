@@ -9,7 +9,7 @@ from locust.stats import RequestStats, setup_distributed_stats_event_listeners
 from typing import Any
 
 from locust_fleet.master.reports.decode import ReportDecoder, split_twins
-from locust_fleet.master.reports.validate import read_report
+from locust_fleet.master.reports.report_validation import read_report
 from locust_fleet.protocol.report_codec import shorten
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from locust_fleet.errors import FleetError
 from locust_fleet.policy.timeouts import CLIENT_STOP_TIMEOUT_S
-from locust_fleet.runtime.front import SECRET_HEADER
+from locust_fleet.runtime.front_secret import SECRET_HEADER
 from locust_fleet.settings.commands import front_secret
 
 READY_URL = "http://127.0.0.1:8080/ready"

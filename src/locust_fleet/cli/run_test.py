@@ -17,7 +17,7 @@ from locust_fleet.cli.api_client import ApiClient, RefusedError
 from locust_fleet.console.access import tokens
 from locust_fleet.console.access.roles import Role
 from locust_fleet.errors import FleetError, StoreUnavailable
-from locust_fleet.policy.thresholds import parse_threshold
+from locust_fleet.policy.alert_thresholds import parse_threshold
 from locust_fleet.runtime import postgres
 from locust_fleet.settings.commands import api_token
 from locust_fleet.settings.stores import PostgresSettings

@@ -28,9 +28,9 @@ from locust_fleet.console.routes import (
 from locust_fleet.console.runs.master_client import MasterUnavailable
 from locust_fleet.console.services import Services, Stores
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.runtime.front import SECRET_HEADER, matches_secret
+from locust_fleet.runtime.front_secret import SECRET_HEADER, matches_secret
 from locust_fleet.runtime.json_body import LARGEST_BODY
-from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.supervision import vital
 from locust_fleet.settings.console import ConsoleSettings
 
 __all__ = ["Stores", "build", "start"]

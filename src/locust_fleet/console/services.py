@@ -8,7 +8,7 @@ from functools import partial
 from redis import Redis
 
 from locust_fleet.console.access.audit import AuditLog
-from locust_fleet.console.access.directory import Directory
+from locust_fleet.console.access.identity_cache import IdentityCache
 from locust_fleet.console.access.login_throttle import LoginThrottle
 from locust_fleet.console.access.passwords import Passwords
 from locust_fleet.console.access.sessions import LoginSessions
@@ -48,7 +48,7 @@ class Services:
     front_secret: str
     alert_token: str
     database: Database
-    directory: Directory
+    directory: IdentityCache
     audit: AuditLog
     sessions: LoginSessions
     passwords: Passwords
@@ -68,7 +68,7 @@ class Services:
             front_secret=settings.front_secret,
             alert_token=settings.alert_token,
             database=database,
-            directory=Directory(stores.connect),
+            directory=IdentityCache(stores.connect),
             audit=AuditLog(stores.connect),
             sessions=LoginSessions(settings.session_key, settings.session_hours),
             passwords=Passwords(),

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from locust_fleet.data.client import DataRegistry
 from locust_fleet.data.counter import Counter
-from locust_fleet.data.lease import Lease
 from locust_fleet.data.lock import Lock
 from locust_fleet.data.members import Members
+from locust_fleet.data.record_lease import Lease
 from locust_fleet.data.source import WhenEmpty, check_name, source_of
 from locust_fleet.data.standalone import StandaloneStore
 from locust_fleet.errors import DataError, LeaseLost, StoreUnavailable

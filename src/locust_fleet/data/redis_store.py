@@ -14,7 +14,7 @@ from gevent.lock import BoundedSemaphore
 from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from locust_fleet.data import scripts
+from locust_fleet.data import redis_scripts
 from locust_fleet.data.store import (
     QUARANTINE_S,
     ClientIdentity,
@@ -38,9 +38,22 @@ QUARANTINE_MS = int(QUARANTINE_S * 1000)
 
 # The scripts that Redis keeps; the others are sent with each call.
 PRELOADED = (
-    *(scripts.JOIN, scripts.RENEW, scripts.LEAVE, scripts.CLOSE, scripts.EXCHANGE, scripts.HELD),
-    *(scripts.PUT, scripts.FINISH, scripts.COUNT, scripts.ACQUIRE, scripts.RELEASE),
-    *(scripts.ENTER, scripts.WITHDRAW, scripts.MEMBERS),
+    *(
+        redis_scripts.JOIN,
+        redis_scripts.RENEW,
+        redis_scripts.LEAVE,
+        redis_scripts.CLOSE,
+        redis_scripts.EXCHANGE,
+        redis_scripts.HELD,
+    ),
+    *(
+        redis_scripts.PUT,
+        redis_scripts.FINISH,
+        redis_scripts.COUNT,
+        redis_scripts.ACQUIRE,
+        redis_scripts.RELEASE,
+    ),
+    *(redis_scripts.ENTER, redis_scripts.WITHDRAW, redis_scripts.MEMBERS),
 )
 
 
@@ -53,7 +66,7 @@ class RedisStore:
         self._turn = BoundedSemaphore(MAX_QUESTIONS)
 
     def open(self, run: str) -> None:
-        self._eval(scripts.OPEN, run, new_generation())
+        self._eval(redis_scripts.OPEN, run, new_generation())
         self._load()
 
     def join(
@@ -61,35 +74,37 @@ class RedisStore:
     ) -> str:
         pairs = [word for pair in counters.items() for word in pair]
         new = (name, worker, expiry, new_generation(), QUARANTINE_MS, *pairs)
-        return text(self._run(scripts.JOIN, run, *new))
+        return text(self._run(redis_scripts.JOIN, run, *new))
 
     def renew(self, identity: ClientIdentity, worker: str, expiry: int, requests: int) -> None:
-        self._ask(scripts.RENEW, identity, worker, expiry, requests)
+        self._ask(redis_scripts.RENEW, identity, worker, expiry, requests)
 
     def leave(self, run: str, name: str, worker: str, requests: int) -> None:
-        self._run(scripts.LEAVE, run, name, worker, requests)
+        self._run(redis_scripts.LEAVE, run, name, worker, requests)
 
     def close(self, run: str) -> Mapping[str, Any]:
-        summary: Mapping[str, Any] = json.loads(self._run(scripts.CLOSE, run, CLOSED_RUN_TTL_MS))
+        summary: Mapping[str, Any] = json.loads(
+            self._run(redis_scripts.CLOSE, run, CLOSED_RUN_TTL_MS)
+        )
         return summary
 
     def exchange(self, identity: ClientIdentity, source: str, exchange: Exchange) -> Handout:
         back = (*exchange.give, *exchange.use_up)
         how = exchange.number, exchange.want, exchange.when_empty, len(exchange.give)
-        state, given, texts = self._ask(scripts.EXCHANGE, identity, source, *how, *back)
+        state, given, texts = self._ask(redis_scripts.EXCHANGE, identity, source, *how, *back)
         pairs = zip(map(text, given), map(text, texts), strict=True)
         return Handout(text(state), list(pairs))  # type: ignore[arg-type]
 
     def held(self, identity: ClientIdentity, source: str, number: int) -> Sequence[str]:
-        return texts_of(self._ask(scripts.HELD, identity, source, number))
+        return texts_of(self._ask(redis_scripts.HELD, identity, source, number))
 
     def put(
         self, identity: ClientIdentity, source: str, token: int, first: int, texts: Sequence[str]
     ) -> None:
-        self._ask(scripts.PUT, identity, source, token, first, *texts)
+        self._ask(redis_scripts.PUT, identity, source, token, first, *texts)
 
     def finish(self, identity: ClientIdentity, source: str, token: int) -> bool:
-        return bool(self._ask(scripts.FINISH, identity, source, token))
+        return bool(self._ask(redis_scripts.FINISH, identity, source, token))
 
     def read_list(self, key: str, first: int, count: int) -> Sequence[str]:
         if key.startswith("fleet:"):
@@ -97,22 +112,22 @@ class RedisStore:
         return texts_of(self._answer_to(lambda: self._redis.lrange(key, first, first + count - 1)))
 
     def count(self, identity: ClientIdentity, name: str, by: int) -> int:
-        return int(self._ask(scripts.COUNT, identity, name, by))
+        return int(self._ask(redis_scripts.COUNT, identity, name, by))
 
     def acquire(self, identity: ClientIdentity, lock: str, expiry: int) -> int:
-        return int(self._ask(scripts.ACQUIRE, identity, lock, expiry))
+        return int(self._ask(redis_scripts.ACQUIRE, identity, lock, expiry))
 
     def release(self, run: str, name: str, lock: str, token: int) -> bool:
-        return bool(self._run(scripts.RELEASE, run, name, lock, token))
+        return bool(self._run(redis_scripts.RELEASE, run, name, lock, token))
 
     def enter(self, identity: ClientIdentity, group: str, member: str) -> None:
-        self._ask(scripts.ENTER, identity, group, member)
+        self._ask(redis_scripts.ENTER, identity, group, member)
 
     def withdraw(self, run: str, name: str, group: str, member: str) -> None:
-        self._run(scripts.WITHDRAW, run, name, group, member)
+        self._run(redis_scripts.WITHDRAW, run, name, group, member)
 
     def members(self, run: str, group: str) -> Sequence[str]:
-        return texts_of(self._run(scripts.MEMBERS, run, group))
+        return texts_of(self._run(redis_scripts.MEMBERS, run, group))
 
     def requests(self, run: str) -> Mapping[str, int]:
         found = self._answer_to(lambda: self._redis.hgetall(key_of(run) + ":requests"))
@@ -126,13 +141,13 @@ class RedisStore:
             return self._redis.evalsha(sha(script), 1, key_of(run), *arguments)
 
         # An identity would expire if its renewal waited behind the questions of users.
-        turn = nullcontext() if script in (scripts.JOIN, scripts.RENEW) else self._turn
+        turn = nullcontext() if script in (redis_scripts.JOIN, redis_scripts.RENEW) else self._turn
         try:
             with turn:
                 return self._answer_to(ask)
         except NoScriptError:
             # Redis has restarted, and may have lost what it had not yet written to disk.
-            self._eval(scripts.NEW_GENERATION, run, new_generation(), QUARANTINE_MS)
+            self._eval(redis_scripts.NEW_GENERATION, run, new_generation(), QUARANTINE_MS)
             self._load()
         try:
             with turn:
@@ -141,12 +156,14 @@ class RedisStore:
             raise StoreUnavailable(f"Redis at {self._address} keeps restarting") from error
 
     def _eval(self, script: str, run: str, *arguments: str | int) -> Any:
-        whole = scripts.PRELUDE + script
+        whole = redis_scripts.PRELUDE + script
         return self._answer_to(lambda: self._redis.eval(whole, 1, key_of(run), *arguments))
 
     def _load(self) -> None:
         for script in PRELOADED:
-            self._answer_to(functools.partial(self._redis.script_load, scripts.PRELUDE + script))
+            self._answer_to(
+                functools.partial(self._redis.script_load, redis_scripts.PRELUDE + script)
+            )
 
     def _answer_to(self, question: Callable[[], Any]) -> Any:
         """Return Redis's answer to a question; raises the error that it stands for."""
@@ -181,7 +198,9 @@ class RedisStore:
 @functools.cache
 def sha(script: str) -> str:
     """Return the hash by which Redis knows a script."""
-    return hashlib.sha1((scripts.PRELUDE + script).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.sha1(
+        (redis_scripts.PRELUDE + script).encode(), usedforsecurity=False
+    ).hexdigest()
 
 
 def new_generation() -> str:

@@ -25,9 +25,9 @@ from locust_fleet.data.store import (
     Store,
 )
 from locust_fleet.errors import DataError, FleetError, StoreUnavailable
+from locust_fleet.protocol.message_stages import Forward
 from locust_fleet.protocol.messages import ASK_DATA, DATA
-from locust_fleet.protocol.stages import Forward
-from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.supervision import vital
 
 LEADER_ANSWER_TIMEOUT_S = 3.0
 # The names of errors in messages.

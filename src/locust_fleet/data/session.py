@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from gevent.lock import BoundedSemaphore
 
-from locust_fleet.data.pool import RecordPool
+from locust_fleet.data.record_pool import RecordPool
 from locust_fleet.data.source import Source
 from locust_fleet.data.store import ClientIdentity, Fenced, Restarted, Store
 from locust_fleet.errors import LeaseLost

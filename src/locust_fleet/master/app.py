@@ -26,7 +26,7 @@ from locust_fleet.data.redis_store import RedisStore
 from locust_fleet.data.remote_store import RemoteStoreServer
 from locust_fleet.data.store import EXPIRY_S, Store
 from locust_fleet.locust_patches.patch import replace
-from locust_fleet.master import build
+from locust_fleet.master import assembly
 from locust_fleet.master.diagnostics import Diagnostics
 from locust_fleet.master.failover.takeover import Takeover
 from locust_fleet.master.lifecycle import MasterLifecycle
@@ -37,12 +37,12 @@ from locust_fleet.master.results.sampler import close_samples_forever
 from locust_fleet.master.runner import FleetMasterRunner
 from locust_fleet.master.server import FleetServer
 from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.protocol.message_validation import Unreadable
 from locust_fleet.protocol.messages import NUMBER
-from locust_fleet.protocol.validation import Unreadable
 from locust_fleet.runtime.gc import settle
 from locust_fleet.runtime.log_context import log_context
-from locust_fleet.runtime.loops import vital
 from locust_fleet.runtime.safe_listener import safe_listener
+from locust_fleet.runtime.supervision import vital
 from locust_fleet.settings.master import MasterSettings
 
 # The event of a run for a report that the master cannot read.
@@ -102,15 +102,17 @@ class MasterApp:
         settings, takeover = self._settings, self.takeover
         self._runner = runner
         locust = Locust(environment, runner, web_ui)
-        self._results = results = build.results(settings, takeover)
-        reports = build.reports(settings, locust, self._record_lost_report)
-        workers = build.workers(settings, locust, results, reports)
-        dispatch = build.dispatch(settings, locust, results)
-        counts = build.counts(settings, locust)
-        failover = build.failover(settings, takeover, locust, results, reports, workers, dispatch)
-        control = build.control(settings, locust, results, failover)
+        self._results = results = assembly.results(settings, takeover)
+        reports = assembly.reports(settings, locust, self._record_lost_report)
+        workers = assembly.workers(settings, locust, results, reports)
+        dispatch = assembly.dispatch(settings, locust, results)
+        counts = assembly.counts(settings, locust)
+        failover = assembly.failover(
+            settings, takeover, locust, results, reports, workers, dispatch
+        )
+        control = assembly.control(settings, locust, results, failover)
         runner.attach_parts(
-            build.runner_parts(self._drops, reports, workers, dispatch, failover, control)
+            assembly.runner_parts(self._drops, reports, workers, dispatch, failover, control)
         )
         RemoteStoreServer(runner, self._store).attach()
         MasterLifecycle(
@@ -126,7 +128,7 @@ class MasterApp:
             settings.reports_dir,
         ).attach()
         diagnostics = self._diagnostics(results, reports, dispatch, counts)
-        build.attach_web(settings, locust, results, workers, dispatch, failover, diagnostics)
+        assembly.attach_web(settings, locust, results, workers, dispatch, failover, diagnostics)
         metrics = self._metrics(locust, results, reports, workers, dispatch, counts)
         self.render = metrics.render
         environment.events.quitting.add_listener(lambda **_: self._ending.set())

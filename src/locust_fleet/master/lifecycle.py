@@ -13,8 +13,7 @@ import gevent
 
 from locust_fleet.data.client import DataClient
 from locust_fleet.data.summary import summed_up
-from locust_fleet.master.admission.gate import set_run_end
-from locust_fleet.master.admission.hosts import hosts_of_users
+from locust_fleet.master.admission.gate import hosts_of_users, set_run_end
 from locust_fleet.master.failover.parts import Failover
 from locust_fleet.master.parts import (
     Control,

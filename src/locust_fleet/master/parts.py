@@ -9,10 +9,10 @@ from locust.web import WebUI
 from dataclasses import dataclass
 
 from locust_fleet.master.admission.gate import StartGate
-from locust_fleet.master.dispatch.arrivals import ArrivalPlanner
+from locust_fleet.master.dispatch.arrival_planner import ArrivalPlanner
 from locust_fleet.master.dispatch.rebalancer import Rebalancer
 from locust_fleet.master.dispatch.weights import Weights
-from locust_fleet.master.metrics.arrivals import ArrivalMetrics
+from locust_fleet.master.metrics.arrival_metrics import ArrivalMetrics
 from locust_fleet.master.metrics.counters import EndpointCounters
 from locust_fleet.master.reports.acknowledge import Acknowledger
 from locust_fleet.master.reports.decode import ReportDecoder

@@ -26,8 +26,8 @@ from locust_fleet.master.reports.decode import ReportDecoder
 from locust_fleet.master.stop_sequence import StopSequence
 from locust_fleet.master.workers.registry import WorkerRegistry
 from locust_fleet.protocol.drop_counter import DropCounter
-from locust_fleet.protocol.stages import Forward, Stage, chain
-from locust_fleet.runtime.loops import vital
+from locust_fleet.protocol.message_stages import Forward, Stage, chain
+from locust_fleet.runtime.supervision import vital
 
 # Seconds that reports may still take to arrive when a ramp-up ends.
 REPORT_WAIT_S = 0.1

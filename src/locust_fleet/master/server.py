@@ -26,7 +26,7 @@ from locust_fleet.election.leadership import Leadership
 from locust_fleet.policy.limits import shown
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.epoch import stamp
-from locust_fleet.protocol.validation import TO_MASTER, Cause, Unreadable, judge, parse
+from locust_fleet.protocol.message_validation import TO_MASTER, Cause, Unreadable, judge, parse
 
 # The largest message; ZeroMQ disconnects the sender of a larger one. A full report is far smaller.
 MOST_BYTES = 16 << 20

@@ -29,7 +29,7 @@ import gevent
 
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher
 from locust_fleet.master.workers.roster import GOODBYES
-from locust_fleet.protocol.stages import Forward
+from locust_fleet.protocol.message_stages import Forward
 
 # Seconds that a stop waits for workers beyond the stop timeout, as in Locust itself.
 WORKERS_TIMEOUT_S = 60

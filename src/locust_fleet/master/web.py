@@ -16,9 +16,9 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException
 
 from locust_fleet.errors import BadInput
-from locust_fleet.master.admission import rules
+from locust_fleet.master.admission import start_rules
 from locust_fleet.master.admission.class_form import CLASS
-from locust_fleet.master.admission.hosts import hosts_of_users
+from locust_fleet.master.admission.gate import hosts_of_users
 from locust_fleet.master.admission.start_form import Choices, StartForm, read_form
 from locust_fleet.master.diagnostics import Diagnostics
 from locust_fleet.master.failover.resume import Resume
@@ -30,11 +30,11 @@ from locust_fleet.master.workers.class_settings import (
     read_class_setting,
     running_classes,
 )
+from locust_fleet.policy.alert_thresholds import Thresholds, read_thresholds
 from locust_fleet.policy.limits import LONGEST_NAME
-from locust_fleet.policy.thresholds import Thresholds, read_thresholds
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION
 from locust_fleet.runtime.csp import policy_for
-from locust_fleet.runtime.front import SECRET_HEADER, matches_secret
+from locust_fleet.runtime.front_secret import SECRET_HEADER, matches_secret
 from locust_fleet.runtime.json_body import LARGEST_BODY, read_json
 from locust_fleet.settings.master import MasterSettings
 
@@ -119,10 +119,10 @@ class MasterWeb:
             form = read_form(request.form.to_dict(flat=False), self._choices())
             alerts = _alerts()
         except BadInput as error:
-            return self._refuse(user, "start a run", rules.Refusal("bad_input", str(error)))
+            return self._refuse(user, "start a run", start_rules.Refusal("bad_input", str(error)))
         if host is None and not self._recorder.active:
             self._environment.host = self._default_host
-        refusal = rules.refuse_start(
+        refusal = start_rules.refuse_start(
             user=user,
             host=host,
             hosts=hosts_of_users(self._environment, host),
@@ -170,10 +170,10 @@ class MasterWeb:
         try:
             settings = read_class_setting(self._environment, read_json(request.get_data()))
         except BadInput as error:
-            refusal: rules.Refusal | None = rules.Refusal("bad_input", str(error))
+            refusal: start_rules.Refusal | None = start_rules.Refusal("bad_input", str(error))
         else:
             present = classes_of(self._environment)[settings[CLASS]].host
-            refusal = rules.refuse_host_of_class(
+            refusal = start_rules.refuse_host_of_class(
                 settings.get("host", present),
                 present,
                 self._recorder.active,
@@ -186,7 +186,7 @@ class MasterWeb:
         self._recorder.event("user settings changed", {"by": user, "settings": settings})
         return jsonify({}), 201
 
-    def _refuse(self, user: str, action: str, refusal: rules.Refusal) -> Response:
+    def _refuse(self, user: str, action: str, refusal: start_rules.Refusal) -> Response:
         if refusal.code in ("target_refused", "run_active"):
             address = request.headers.get("X-Real-IP", "")
             self._recorder.audit(user, address, action, refusal.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from locust_fleet.notify.channels.answer import Answer, Result
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 
 FIRST_PAUSE_S = 1.0
 # The longest pause of a message: rare enough to be no burden, and soon after a long outage.

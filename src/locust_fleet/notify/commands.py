@@ -13,8 +13,8 @@ from functools import partial
 from locust_fleet import logs
 from locust_fleet.errors import SettingsError
 from locust_fleet.notify import health, metrics, outbox
-from locust_fleet.notify.channels.answer import Result
 from locust_fleet.notify.channels.channel import attempt, build
+from locust_fleet.notify.channels.delivery_result import Result
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.notifier import Notifier
 from locust_fleet.runtime import postgres

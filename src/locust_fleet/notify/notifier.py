@@ -13,11 +13,11 @@ import psycopg
 from locust_fleet.errors import StoreUnavailable
 from locust_fleet.notify import outbox
 from locust_fleet.notify.backoff import decide
-from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.notify.channels.channel import Channel, attempt
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 from locust_fleet.notify.outbox import Delivery
-from locust_fleet.runtime.loops import vital
 from locust_fleet.runtime.postgres import Connect, Connection
+from locust_fleet.runtime.supervision import vital
 
 # Between two looks at an outbox in which nothing is due.
 IDLE_PAUSE_S = 0.5

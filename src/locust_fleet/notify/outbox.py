@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from locust_fleet.notify.backoff import Outcome, Tries
-from locust_fleet.notify.channels.answer import Answer, Result
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 from locust_fleet.notify.message import Message
 from locust_fleet.runtime.postgres import Connection
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from locust_fleet.policy.limits import shown
-from locust_fleet.protocol.stages import Forward
-from locust_fleet.protocol.validation import Cause
+from locust_fleet.protocol.message_stages import Forward
+from locust_fleet.protocol.message_validation import Cause
 from locust_fleet.runtime.exposition import family
 
 # One sender may send thousands of them.

@@ -6,8 +6,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from locust_fleet.policy.alert_thresholds import Thresholds
 from locust_fleet.policy.allowlist import Allowlist
-from locust_fleet.policy.thresholds import Thresholds
 from locust_fleet.settings.fleet import (
     HeartbeatSettings,
     LogSettings,
@@ -87,7 +87,7 @@ class MasterSettings:
 
 
 def thresholds(env: Environ) -> dict[str, float]:
-    """Return the default thresholds in the units of policy/thresholds.py; 0 switches one off."""
+    """Return the defaults in the units of policy/alert_thresholds.py; 0 switches one off."""
     return {
         "HighErrorRate": number(env, "ALERT_ERROR_RATE_PERCENT", 5, highest=100),
         "HighResponseTime": number(env, "ALERT_P95_MS", 2000, highest=3_600_000) / 1000,

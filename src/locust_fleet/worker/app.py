@@ -19,9 +19,9 @@ from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.messages import RUN_ENDS, RUN_OPTION, TARGET_REFUSED
 from locust_fleet.runtime import exposition
 from locust_fleet.runtime.gc import settle
-from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.supervision import vital
 from locust_fleet.settings.worker import WorkerSettings
-from locust_fleet.worker.allowlist import AllowlistGuard
+from locust_fleet.worker.allowlist_guard import AllowlistGuard
 from locust_fleet.worker.arrivals import WorkerArrivals
 from locust_fleet.worker.capacity import Capacity
 from locust_fleet.worker.drain import Drain

@@ -23,7 +23,7 @@ import gevent
 
 from locust_fleet.protocol.histogram import ARRIVED
 from locust_fleet.protocol.messages import ARRIVALS, RUN
-from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.supervision import vital
 from locust_fleet.users.arrival.corrected import count_from_intended
 from locust_fleet.users.arrival.engine import Engine, open_classes
 from locust_fleet.users.arrival.schedule import Part

@@ -20,8 +20,8 @@ from collections.abc import Callable
 
 import gevent
 
+from locust_fleet.protocol.message_stages import Forward
 from locust_fleet.protocol.messages import ACKNOWLEDGED, ARRIVALS, LEAVING, RESEND, WHO
-from locust_fleet.protocol.stages import Forward
 from locust_fleet.worker.resend_buffer import ResendBuffer
 
 # Messages that do not affect the users, so they need not wait until the users have stopped.

@@ -22,9 +22,9 @@ from gevent.queue import Queue
 
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.epoch import stamp
+from locust_fleet.protocol.message_validation import TO_WORKER, Cause, Unreadable, judge, parse
 from locust_fleet.protocol.messages import FAREWELL, WHO
-from locust_fleet.protocol.validation import TO_WORKER, Cause, Unreadable, judge, parse
-from locust_fleet.runtime.loops import Farewell, vital
+from locust_fleet.runtime.supervision import Farewell, vital
 from locust_fleet.settings.stores import RedisSettings
 from locust_fleet.worker.discovery import Address, LeaderDiscovery, format_address
 from locust_fleet.worker.failure_detector import FailureDetector

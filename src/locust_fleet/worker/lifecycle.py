@@ -12,7 +12,7 @@ from locust_fleet.data.client import DataClient
 from locust_fleet.protocol.messages import RUN_OPTION
 from locust_fleet.protocol.report_codec import shorten
 from locust_fleet.runtime.hooks import in_order
-from locust_fleet.worker.allowlist import AllowlistGuard
+from locust_fleet.worker.allowlist_guard import AllowlistGuard
 from locust_fleet.worker.arrivals import WorkerArrivals
 from locust_fleet.worker.capacity import Capacity
 from locust_fleet.worker.drain import Drain

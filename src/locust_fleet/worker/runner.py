@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from locust_fleet.data.remote_store import RemoteStore
 from locust_fleet.protocol.drop_counter import DropCounter
-from locust_fleet.protocol.stages import Forward, Stage, chain
-from locust_fleet.runtime.loops import vital
+from locust_fleet.protocol.message_stages import Forward, Stage, chain
+from locust_fleet.runtime.supervision import vital
 from locust_fleet.worker.drain import Drain
 from locust_fleet.worker.leader_connection import LeaderConnection
 from locust_fleet.worker.resend_buffer import ResendBuffer

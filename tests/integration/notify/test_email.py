@@ -15,7 +15,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from locust_fleet.notify.channels.answer import Result
+from locust_fleet.notify.channels.delivery_result import Result
 from locust_fleet.notify.channels.email import Email
 from locust_fleet.settings.notifier import SmtpSettings
 from tests.integration.notify.conftest import ADDRESS, certificate, message

@@ -19,7 +19,7 @@ from locust_fleet.master.results.run import utc_now
 from locust_fleet.master.results.shipper import Shipper
 from locust_fleet.master.results.spool import Spool
 from locust_fleet.notify import backoff, outbox
-from locust_fleet.notify.channels.answer import Answer, Result
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import PostgresSettings
 

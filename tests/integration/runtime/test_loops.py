@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from locust_fleet.election.lease import CHECKPOINT_KEY
-from locust_fleet.master.failover.checkpoint import freeze, pack, unpack
-from locust_fleet.runtime.loops import BROKEN
+from locust_fleet.master.failover.checkpoint_store import freeze, pack, unpack
+from locust_fleet.runtime.supervision import BROKEN
 from locust_fleet.settings.stores import RedisSettings
 from tests.support.fleet import Fleet, NewFleet
 from tests.support.redis import redis_client, redis_environment

@@ -8,9 +8,9 @@ import pytest
 from locust_fleet.data.client import DataClient
 from locust_fleet.data.counter import Counter
 from locust_fleet.data.in_process_store import InProcessStore, RunData
-from locust_fleet.data.lease import Lease
 from locust_fleet.data.lock import Lock
 from locust_fleet.data.members import Members
+from locust_fleet.data.record_lease import Lease
 from locust_fleet.data.session import ClientSession
 from locust_fleet.data.source import Source
 from locust_fleet.data.store import ClientIdentity, Restarted

@@ -11,7 +11,7 @@ from locust_fleet.notify.backoff import (
     backoff_s,
     decide,
 )
-from locust_fleet.notify.channels.answer import Answer, Result
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 
 FRESH = Tries(attempts=0, refusals=0, failures_in_row=0)
 TAKEN = Answer(Result.DELIVERED, "ok")

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from locust_fleet.protocol.drop_counter import LINE_EVERY_S, DropCounter
-from locust_fleet.protocol.validation import Cause
+from locust_fleet.protocol.message_validation import Cause
 
 
 class Clock:

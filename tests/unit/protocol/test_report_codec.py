@@ -11,8 +11,8 @@ from tests.bench.reports import compare
 
 from locust_fleet.protocol.epoch import stamp
 from locust_fleet.protocol.histogram import response_time_of, step_of
+from locust_fleet.protocol.message_validation import parse
 from locust_fleet.protocol.report_codec import restore, shorten
-from locust_fleet.protocol.validation import parse
 
 requests = st.tuples(
     st.sampled_from(["GET", "POST"]),

@@ -9,8 +9,8 @@ from typing import Any, cast
 import gevent
 import pytest
 
+from locust_fleet.protocol.message_stages import Forward, chain
 from locust_fleet.protocol.messages import ACKNOWLEDGED, ARRIVALS, WHO
-from locust_fleet.protocol.stages import Forward, chain
 from locust_fleet.worker.drain import Drain
 from locust_fleet.worker.resend_buffer import ResendBuffer
 

@@ -13,8 +13,8 @@ import pytest
 
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.protocol.epoch import stamp
+from locust_fleet.protocol.message_validation import parse
 from locust_fleet.protocol.messages import FAREWELL, WHO
-from locust_fleet.protocol.validation import parse
 from locust_fleet.worker.leader_connection import LeaderConnection
 
 ADDRESS = "127.0.0.82"

@@ -19,7 +19,7 @@ from locust_fleet.console.routes.common import services
 from locust_fleet.notify import outbox
 from locust_fleet.notify.message import SEVERITIES, Message
 from locust_fleet.policy.limits import shown
-from locust_fleet.runtime.front import matches_secret
+from locust_fleet.runtime.front_secret import matches_secret
 from locust_fleet.runtime.json_body import read_json
 from locust_fleet.runtime.postgres import Connection
 

@@ -16,7 +16,7 @@ from locust_fleet.console.runs.master_client import StartRefused, StartRequest, 
 from locust_fleet.console.runs.reader import RUN_ID
 from locust_fleet.errors import BadInput
 from locust_fleet.policy import limits
-from locust_fleet.policy.thresholds import Thresholds, read_thresholds
+from locust_fleet.policy.alert_thresholds import Thresholds, read_thresholds
 
 STATUS_OF_REFUSAL = {
     "bad_input": 422,

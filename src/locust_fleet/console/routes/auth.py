@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
-from locust_fleet.console.access.directory import (
+from locust_fleet.console.access.identity_cache import (
     NOT_SIGNED_IN,
     TOKEN_UNKNOWN,
     Identity,

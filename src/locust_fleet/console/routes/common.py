@@ -13,7 +13,7 @@ from flask import (
     request,
 )
 
-from locust_fleet.console.access.directory import Identity
+from locust_fleet.console.access.identity_cache import Identity
 from locust_fleet.console.access.roles import Role, plain_path, rule_for
 from locust_fleet.console.services import Services
 from locust_fleet.runtime.json_body import read_json

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, make_response, render_template, reques
 
 from locust_fleet.console.access import accounts
 from locust_fleet.console.access.accounts import Account
-from locust_fleet.console.access.directory import mark_of
+from locust_fleet.console.access.identity_cache import mark_of
 from locust_fleet.console.access.passwords import problem
 from locust_fleet.console.access.sessions import LoginSession, delete_cookie
 from locust_fleet.console.routes import common

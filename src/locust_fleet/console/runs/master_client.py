@@ -15,10 +15,10 @@ from urllib.request import ProxyHandler, Request, build_opener
 import gevent
 from gevent import Timeout
 
-from locust_fleet.console.access.directory import Identity
+from locust_fleet.console.access.identity_cache import Identity
 from locust_fleet.console.runs.leader import Leader
 from locust_fleet.errors import FleetError
-from locust_fleet.policy.thresholds import Thresholds
+from locust_fleet.policy.alert_thresholds import Thresholds
 from locust_fleet.policy.timeouts import STOP_TIMEOUT_S
 
 STATUS_TIMEOUT_S = 3.0

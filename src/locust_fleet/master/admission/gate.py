@@ -14,8 +14,7 @@ from typing import Any
 
 from gevent import GreenletExit
 
-from locust_fleet.master.admission import rules
-from locust_fleet.master.admission.hosts import hosts_of_users
+from locust_fleet.master.admission import start_rules
 from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.master.results.run import Run
 from locust_fleet.policy.allowlist import Allowlist
@@ -60,7 +59,7 @@ class StartGate:
         if recorder.active and runner.state == STATE_STOPPING:
             logger.warning("the master does not start a run while another one is stopping")
             return
-        refusal = rules.refuse_numbers(user_count, spawn_rate) or rules.refuse_hosts(
+        refusal = start_rules.refuse_numbers(user_count, spawn_rate) or start_rules.refuse_hosts(
             hosts_of_users(self._environment), self._allowlist
         )
         if refusal:
@@ -91,3 +90,9 @@ def set_run_end(environment: Environment, run: Run) -> None:
     """Add the end of the run to the options that Locust sends with each spawn message."""
     ends_at = run.ends_at.timestamp() if run.ends_at else None
     setattr(environment.parsed_options, RUN_ENDS, ends_at)
+
+
+def hosts_of_users(environment: Environment, host: str | None = None) -> list[str | None]:
+    """Return the hosts that users would have: the one given, the run's, or their classes' own."""
+    common = environment.host if host is None else host
+    return [common] if common else [user.host for user in environment.user_classes]

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import gevent
 
-from locust_fleet.master.dispatch.planner import Kind, Plan, Share, Users
+from locust_fleet.master.dispatch.assignment import Kind, Plan, Share, Users
 
 # How often a step that waits for a report checks for it.
 STEP_POLL_S = 0.1

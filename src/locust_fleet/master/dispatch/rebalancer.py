@@ -36,12 +36,12 @@ from typing import Any, cast
 
 import gevent
 
+from locust_fleet.master.dispatch.assignment import MOST_MOVED_PERCENT, Users
 from locust_fleet.master.dispatch.dispatcher import STEP_POLL_S, PacedDispatcher, users_by_class
-from locust_fleet.master.dispatch.planner import MOST_MOVED_PERCENT, Users
 from locust_fleet.master.dispatch.reconciler import Reconciler
 from locust_fleet.master.dispatch.weights import Weights
+from locust_fleet.protocol.message_stages import Forward
 from locust_fleet.protocol.messages import AWOKE, CAPACITY, GAVE_UP, GIVE_UP, HERE, LEAVING
-from locust_fleet.protocol.stages import Forward
 
 # Well before Locust itself forgets a worker at HEARTBEAT_DEAD_INTERNAL.
 FORGET_AFTER_BEATS = runners.HEARTBEAT_DEAD_INTERNAL // 2

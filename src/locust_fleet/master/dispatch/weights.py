@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from locust_fleet.master.dispatch.planner import Share
+from locust_fleet.master.dispatch.assignment import Share
 
 # With a smaller difference in CPU, weights stay: Locust measures whole percents over ten seconds.
 LEAST_CPU_SPREAD_PERCENT = 5.0

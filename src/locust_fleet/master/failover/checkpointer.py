@@ -16,7 +16,7 @@ from gevent.lock import RLock
 
 from locust_fleet.election.leadership import step_down
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
-from locust_fleet.master.failover.checkpoint import CheckpointStore, State
+from locust_fleet.master.failover.checkpoint_store import CheckpointStore, State
 from locust_fleet.master.reports.acknowledge import Acknowledger
 from locust_fleet.master.reports.sequence import ReportSequence
 from locust_fleet.master.results.recorder import Recorder

@@ -27,11 +27,11 @@ from gevent.event import Event
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, users_by_class
 from locust_fleet.master.dispatch.rebalancer import NO_WORKER_BEATS
 from locust_fleet.master.failover import locust_state
-from locust_fleet.master.failover.checkpoint import CheckpointStore, State
+from locust_fleet.master.failover.checkpoint_store import CheckpointStore, State
 from locust_fleet.master.parts import Dispatch, Locust, Reports, Results, Workers
 from locust_fleet.master.results.recorder import LEADER_CHANGED
 from locust_fleet.master.results.run import Run, utc_now
-from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.supervision import vital
 
 POLL_INTERVAL_S = 0.05
 

@@ -19,13 +19,13 @@ from locust_fleet.election.candidate import Candidate, clock_ms
 from locust_fleet.election.leadership import Leadership
 from locust_fleet.election.lease import LeaderLease
 from locust_fleet.errors import StoreUnavailable
-from locust_fleet.master.failover.checkpoint import CheckpointStore, State
+from locust_fleet.master.failover.checkpoint_store import CheckpointStore, State
 from locust_fleet.master.failover.resume import Resume
 from locust_fleet.master.results import database
 from locust_fleet.master.results.dead_letters import DeadLetters
 from locust_fleet.master.results.run import Run
 from locust_fleet.runtime import postgres
-from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.supervision import vital
 from locust_fleet.settings.master import MasterSettings
 from locust_fleet.settings.stores import RedisSettings
 

@@ -15,11 +15,11 @@ from itertools import chain
 import gevent
 
 from locust_fleet.master.metrics.counters import Endpoint, EndpointCounters
-from locust_fleet.master.metrics.templates import Template
+from locust_fleet.master.metrics.exposition_lines import Template
 from locust_fleet.master.results.recorder import Recorder
 from locust_fleet.master.results.spool import Spool
 from locust_fleet.master.workers.roster import Roster
-from locust_fleet.policy.thresholds import Thresholds
+from locust_fleet.policy.alert_thresholds import Thresholds
 from locust_fleet.protocol.drop_counter import DropCounter
 from locust_fleet.runtime.exposition import family, head, process_metrics
 

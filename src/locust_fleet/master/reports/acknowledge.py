@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from locust_fleet.master.reports.report_validation import read_report
 from locust_fleet.master.reports.sequence import ReportSequence, ReportVerdict
-from locust_fleet.master.reports.validate import read_report
+from locust_fleet.protocol.message_stages import Forward
+from locust_fleet.protocol.message_validation import Unreadable
 from locust_fleet.protocol.messages import ACKNOWLEDGED, NUMBER, RESEND, RUN
-from locust_fleet.protocol.stages import Forward
-from locust_fleet.protocol.validation import Unreadable
 
 # A worker answers with all its missing reports, so asking sooner would only double them.
 ASK_EVERY_S = 1.0

@@ -13,7 +13,7 @@ from typing import Any
 from locust_fleet.locust_patches.stats_names import MOST_FAILURES
 from locust_fleet.master.results.bounds import ERROR_BYTES, clean
 from locust_fleet.protocol.histogram import OTHER, TWIN, TWINS
-from locust_fleet.protocol.stages import Forward
+from locust_fleet.protocol.message_stages import Forward
 
 
 class ReportDecoder:

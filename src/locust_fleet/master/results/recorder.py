@@ -18,8 +18,8 @@ from locust_fleet.master.results.bounds import HOST_BYTES, NAME_BYTES, clean, co
 from locust_fleet.master.results.run import Run, RunRequest, new_run_id, utc_now
 from locust_fleet.master.results.spool import Record, Spool
 from locust_fleet.master.results.window import Window
+from locust_fleet.policy.alert_thresholds import Thresholds
 from locust_fleet.policy.limits import LONGEST_RUN_S, MOST_USERS
-from locust_fleet.policy.thresholds import Thresholds
 
 SAMPLE_INTERVAL_S = 5.0
 MASTER_STARTED = "master_started"

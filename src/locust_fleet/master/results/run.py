@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from locust_fleet.policy.thresholds import Thresholds
+from locust_fleet.policy.alert_thresholds import Thresholds
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from locust_fleet.master.workers.roster import Roster
+from locust_fleet.protocol.message_stages import Forward
 from locust_fleet.protocol.messages import HERE, RUN, WHO
-from locust_fleet.protocol.stages import Forward
 
 # The messages of an unknown worker that show it is at work.
 SIGNS_OF_LIFE = ("heartbeat", "spawning", "spawning_complete")

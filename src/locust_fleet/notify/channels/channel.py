@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from locust_fleet.notify.channels.answer import Answer, Result
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 from locust_fleet.notify.channels.dingtalk import DingTalk
 from locust_fleet.notify.channels.email import Email
 from locust_fleet.notify.channels.feishu import Feishu

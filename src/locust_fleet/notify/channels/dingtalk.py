@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
-from locust_fleet.notify.channels.answer import Answer, Result
-from locust_fleet.notify.channels.card import Card, card_of
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 from locust_fleet.notify.channels.http import NoAnswer, Reply, judge, later, post_json
+from locust_fleet.notify.channels.message_card import Card, card_of
 from locust_fleet.notify.message import Message
 
 COLOURS = {"red": "#d32f2f", "orange": "#f57c00", "blue": "#1976d2", "green": "#2e7d32"}

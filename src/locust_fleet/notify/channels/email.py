@@ -10,9 +10,9 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 
-from locust_fleet.notify.channels.answer import Answer, Result
-from locust_fleet.notify.channels.card import Card, card_of
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 from locust_fleet.notify.channels.http import deadline
+from locust_fleet.notify.channels.message_card import Card, card_of
 from locust_fleet.notify.message import Message
 from locust_fleet.settings.notifier import SmtpSettings
 

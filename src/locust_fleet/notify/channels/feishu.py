@@ -13,9 +13,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from locust_fleet.notify.channels.answer import Answer, Result
-from locust_fleet.notify.channels.card import Card, card_of
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 from locust_fleet.notify.channels.http import NoAnswer, Reply, judge, later, post_json
+from locust_fleet.notify.channels.message_card import Card, card_of
 from locust_fleet.notify.message import Message
 
 COLOURS = {"red": "red", "orange": "orange", "blue": "blue", "green": "green"}

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from locust_fleet.notify.channels.answer import Answer, Result
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 
 # For each operation of the socket, and for all together: a server may send one byte at a time.
 SOCKET_TIMEOUT_S = 10.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from locust_fleet.notify.channels.answer import Answer
-from locust_fleet.notify.channels.card import Card, card_of
+from locust_fleet.notify.channels.delivery_result import Answer
 from locust_fleet.notify.channels.http import NoAnswer, judge, later, post_json
+from locust_fleet.notify.channels.message_card import Card, card_of
 from locust_fleet.notify.message import Message
 
 COLOURS = {"red": "#d32f2f", "orange": "#f57c00", "blue": "#1976d2", "green": "#2e7d32"}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from locust_fleet.notify.channels.answer import Answer
-from locust_fleet.notify.channels.card import card_of
+from locust_fleet.notify.channels.delivery_result import Answer
 from locust_fleet.notify.channels.http import NoAnswer, judge, later, post_json
+from locust_fleet.notify.channels.message_card import card_of
 from locust_fleet.notify.message import Message
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import gevent
 
-from locust_fleet.users.arrival.metronome import Metronome
+from locust_fleet.users.arrival.arrival_timer import ArrivalTimer
 from locust_fleet.users.arrival.pool import UserPool
 from locust_fleet.users.arrival.rate import ArrivalRate
 from locust_fleet.users.arrival.schedule import Part, Timeline
@@ -21,7 +21,7 @@ class Engine:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._metronomes: dict[str, Metronome] = {}
+        self._metronomes: dict[str, ArrivalTimer] = {}
         self._greenlets = gevent.pool.Group()
 
     @property
@@ -49,7 +49,7 @@ class Engine:
         """
         for name, pool in self._pools().items():
             if name in ramps:
-                metronome = Metronome(Timeline(ramps[name]), pool, began, position)
+                metronome = ArrivalTimer(Timeline(ramps[name]), pool, began, position)
                 self._metronomes[name] = metronome
                 self._greenlets.spawn(metronome.run)
 

@@ -5,7 +5,7 @@ import pytest
 from locust_fleet.election.leadership import Leadership
 from locust_fleet.election.lease import LeaderLease
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
-from locust_fleet.master.failover.checkpoint import CheckpointStore
+from locust_fleet.master.failover.checkpoint_store import CheckpointStore
 from locust_fleet.settings.stores import RedisSettings
 from tests.support.engine import ADDRESS
 from tests.support.ports import free_port

@@ -13,7 +13,7 @@ import psycopg
 
 from locust_fleet.election.leadership import STEPPED_DOWN
 from locust_fleet.election.lease import CHECKPOINT_KEY, LEASE_KEY, LeaderLease
-from locust_fleet.master.failover.checkpoint import unpack
+from locust_fleet.master.failover.checkpoint_store import unpack
 from locust_fleet.settings.stores import RedisSettings
 from tests.support.fleet import Fleet, NewFleet
 from tests.support.redis import redis_client

@@ -22,12 +22,12 @@ from typing import Any, cast
 import pytest
 from gevent.pool import Group
 
+from locust_fleet.master.dispatch.assignment import Share
 from locust_fleet.master.dispatch.dispatcher import PacedDispatcher, users_by_class
-from locust_fleet.master.dispatch.planner import Share
 from locust_fleet.master.dispatch.rebalancer import FORGET_AFTER_BEATS, NO_WORKER_BEATS, Rebalancer
 from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.master.runner import FleetMasterRunner
-from locust_fleet.protocol.stages import Stage, chain
+from locust_fleet.protocol.message_stages import Stage, chain
 
 
 class Shopper(User):

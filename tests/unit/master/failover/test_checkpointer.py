@@ -9,7 +9,7 @@ import pytest
 
 from locust_fleet.errors import LeadershipLost, StoreUnavailable
 from locust_fleet.master.failover import checkpointer as module
-from locust_fleet.master.failover.checkpoint import CheckpointStore
+from locust_fleet.master.failover.checkpoint_store import CheckpointStore
 from locust_fleet.master.failover.checkpointer import Checkpointer
 from locust_fleet.master.reports.acknowledge import Acknowledger
 from locust_fleet.master.reports.sequence import ReportSequence

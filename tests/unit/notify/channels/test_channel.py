@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from locust_fleet.notify.channels.answer import Answer, Result
 from locust_fleet.notify.channels.channel import attempt
+from locust_fleet.notify.channels.delivery_result import Answer, Result
 from locust_fleet.notify.message import Message
 
 MESSAGE = Message("A", "info", "started", "A run", datetime(2026, 1, 2, tzinfo=UTC), "t")

@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 
 from locust_fleet.notify.channels import dingtalk, email, feishu, slack, webhook
-from locust_fleet.notify.channels.answer import Result
-from locust_fleet.notify.channels.card import card_of
+from locust_fleet.notify.channels.delivery_result import Result
 from locust_fleet.notify.channels.http import Reply, judge, retry_after_s
+from locust_fleet.notify.channels.message_card import card_of
 from locust_fleet.notify.message import Message
 from locust_fleet.notify.outbox import storable
 

@@ -3,13 +3,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from locust_fleet.console.access.accounts import Account
-from locust_fleet.console.access.directory import (
+from locust_fleet.console.access.identity_cache import (
     SESSION_ENDED,
     TOKEN_UNKNOWN,
     TOKENS_UNREAD,
-    Directory,
     DirectorySnapshot,
     Identity,
+    IdentityCache,
     identify_session,
     identify_token,
     mark_of,
@@ -117,7 +117,7 @@ def test_the_last_snapshot_stays_while_postgres_is_away() -> None:
     def connect() -> None:
         raise StoreUnavailable("away")
 
-    directory = Directory(connect)  # type: ignore[arg-type]
+    directory = IdentityCache(connect)  # type: ignore[arg-type]
     directory.snapshot = snapshot(account())
 
     directory.refresh()

@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from locust_fleet.master.metrics.counters import Endpoint
-from locust_fleet.master.metrics.templates import FRACTIONS, SortedHistogram, Template, percentiles
+from locust_fleet.master.metrics.exposition_lines import (
+    FRACTIONS,
+    SortedHistogram,
+    Template,
+    percentiles,
+)
 from locust_fleet.protocol.histogram import percentile
 
 

@@ -245,8 +245,8 @@ arrivals_answer = fields(
     }
 )
 arrivals_doubt = fields({RUN: maybe(wrong_text), "doubted": wrong_number})
-# Only the fields that identify a report. master/reports/validate.py checks the others when the
-# report is counted: a report that was dropped here would be requested again and again.
+# Only the fields that identify a report. master/reports/report_validation.py checks the others
+# when the report is counted: one that was dropped here would be requested again and again.
 numbered_report = both(
     fields({}, {RUN: wrong_text, NUMBER: wrong_whole, OLDEST: wrong_whole}),
     all_or_none(RUN, NUMBER, OLDEST),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from locust_fleet.runtime.front import matches_secret
+from locust_fleet.runtime.front_secret import matches_secret
 
 
 @pytest.mark.parametrize(

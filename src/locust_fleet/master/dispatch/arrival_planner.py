@@ -20,10 +20,10 @@ from typing import Any
 
 import gevent
 
-from locust_fleet.master.dispatch.planner import Users
+from locust_fleet.master.dispatch.assignment import Users
 from locust_fleet.protocol.messages import ARRIVALS, RUN
+from locust_fleet.users.arrival.arrival_timer import AHEAD_S, LATE_S
 from locust_fleet.users.arrival.engine import open_classes
-from locust_fleet.users.arrival.metronome import AHEAD_S, LATE_S
 from locust_fleet.users.arrival.schedule import Timeline
 from locust_fleet.users.arrival.shape import Ramp, plain
 from locust_fleet.users.arrival.standalone import end_run

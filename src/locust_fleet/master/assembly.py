@@ -9,7 +9,7 @@ from typing import Any
 
 from locust_fleet.master.admission.gate import StartGate
 from locust_fleet.master.diagnostics import Diagnostics
-from locust_fleet.master.dispatch.arrivals import ArrivalPlanner
+from locust_fleet.master.dispatch.arrival_planner import ArrivalPlanner
 from locust_fleet.master.dispatch.rebalancer import Rebalancer
 from locust_fleet.master.dispatch.weights import Weights
 from locust_fleet.master.failover.checkpointer import Checkpointer
@@ -17,7 +17,7 @@ from locust_fleet.master.failover.parts import Failover
 from locust_fleet.master.failover.resume import Resume
 from locust_fleet.master.failover.stepdown import StepDown
 from locust_fleet.master.failover.takeover import Takeover
-from locust_fleet.master.metrics.arrivals import ArrivalMetrics
+from locust_fleet.master.metrics.arrival_metrics import ArrivalMetrics
 from locust_fleet.master.metrics.counters import EndpointCounters
 from locust_fleet.master.parts import Control, Counts, Dispatch, Locust, Reports, Results, Workers
 from locust_fleet.master.reports.acknowledge import Acknowledger
@@ -35,7 +35,7 @@ from locust_fleet.master.workers.registry import WorkerRegistry
 from locust_fleet.master.workers.roster import Roster
 from locust_fleet.master.workers.totals import WorkerTotals
 from locust_fleet.protocol.drop_counter import DropCounter
-from locust_fleet.protocol.validation import Unreadable
+from locust_fleet.protocol.message_validation import Unreadable
 from locust_fleet.settings.master import MasterSettings
 
 # The event of a run that bounds what is lost with a worker (workers/loss_bound.py).

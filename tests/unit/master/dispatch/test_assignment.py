@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.bench.plan import USERS, WORKERS, ramp_up
 
-from locust_fleet.master.dispatch.planner import Kind, Plan, Share, apportion
+from locust_fleet.master.dispatch.assignment import Kind, Plan, Share, apportion
 
 ANY = [Kind("Shopper", 1)]
 KINDS = [Kind("Browser", 5), Kind("Buyer", 1), Kind("Admin", 1, fixed=2)]

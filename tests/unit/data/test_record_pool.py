@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from locust_fleet.data.in_process_store import InProcessStore
-from locust_fleet.data.pool import RecordPool
+from locust_fleet.data.record_pool import RecordPool
 from locust_fleet.data.session import ClientSession
 from locust_fleet.data.source import Source
 from locust_fleet.data.store import ClientIdentity, Exchange, Handout, Late

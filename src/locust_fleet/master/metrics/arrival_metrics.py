@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from locust_fleet.master.metrics.counters import EndpointCounters
-from locust_fleet.master.metrics.templates import Template
+from locust_fleet.master.metrics.exposition_lines import Template
 from locust_fleet.protocol.histogram import ARRIVED, TWINS
 from locust_fleet.runtime.exposition import family, head
 from locust_fleet.users.arrival.corrected import show_dropped

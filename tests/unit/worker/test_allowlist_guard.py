@@ -15,7 +15,7 @@ from gevent.pywsgi import WSGIServer
 from fleet_http.hooks import HOOKS
 from locust_fleet.policy.allowlist import Allowlist
 from locust_fleet.users import FleetHttpUser
-from locust_fleet.worker.allowlist import AllowlistGuard
+from locust_fleet.worker.allowlist_guard import AllowlistGuard
 
 Kind = type[HttpUser] | type[FastHttpUser] | type[FleetHttpUser]
 ALLOWED, FORBIDDEN = "127.0.0.32", "127.0.0.33"

@@ -115,7 +115,7 @@ def read_snapshot(connection: Connection) -> DirectorySnapshot:
     )
 
 
-class Directory:
+class IdentityCache:
     """The last snapshot, kept fresh by ``keep_fresh`` in the background."""
 
     def __init__(self, connect: Connect) -> None:

@@ -12,7 +12,7 @@ from locust_fleet.users.arrival.pool import UserPool
 from locust_fleet.users.arrival.schedule import Part, Schedule, Timeline
 
 # Arrivals are computed so long in advance; the master announces a part earlier than that
-# (master/dispatch/arrivals.py).
+# (master/dispatch/arrival_planner.py).
 AHEAD_S = 0.2
 # An arrival may begin so much early; within these bounds it is as much as sleeps end late.
 LEAST_EARLY_S, MOST_EARLY_S = 0.0005, 0.003
@@ -24,7 +24,7 @@ LATE_S = 1.0
 ASLEEP_S = 5.0
 
 
-class Metronome:
+class ArrivalTimer:
     """The arrivals of one user class in this process."""
 
     def __init__(

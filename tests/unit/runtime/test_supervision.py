@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from locust_fleet.runtime.loops import BROKEN
+from locust_fleet.runtime.supervision import BROKEN
 
 LIVES = "it went on"
 PROGRAM = """
 import logging, gevent
 from locust_fleet.runtime import loops as module
-from locust_fleet.runtime.loops import vital
+from locust_fleet.runtime.supervision import vital
 
 logging.basicConfig()
 module.ORDERLY_END_TIMEOUT_S = module.RESTART_PAUSE_S = 0.05
@@ -75,7 +75,7 @@ def test_a_scenario_that_exits_is_no_broken_loop() -> None:
 
 def test_a_loop_that_only_shows_something_is_restarted() -> None:
     done = run(
-        "from locust_fleet.runtime.loops import persistent; tries = []\n"
+        "from locust_fleet.runtime.supervision import persistent; tries = []\n"
         "def show(): tries.append(1); 1 / (len(tries) - 1)\n"
         "gevent.spawn(persistent('charts', show)).join(); print(len(tries))"
     )

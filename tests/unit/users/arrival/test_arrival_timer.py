@@ -9,8 +9,8 @@ import pytest
 from gevent.monkey import get_original
 from tests.unit.users.arrival.hold_ups import HoldUps
 
-from locust_fleet.users.arrival import metronome
-from locust_fleet.users.arrival.metronome import LATE_S, Metronome
+from locust_fleet.users.arrival import arrival_timer
+from locust_fleet.users.arrival.arrival_timer import LATE_S, ArrivalTimer
 from locust_fleet.users.arrival.pool import UserPool
 from locust_fleet.users.arrival.schedule import ALL, Timeline
 from locust_fleet.users.arrival.shape import ramps_of
@@ -28,9 +28,9 @@ class Begun(UserPool):
         self.late.append(time.monotonic() - intended)
 
 
-def running(pool: UserPool, began: float, seconds: float, position: float = 0.0) -> Metronome:
+def running(pool: UserPool, began: float, seconds: float, position: float = 0.0) -> ArrivalTimer:
     timeline = Timeline(ramps_of([{"rate": 100, "for": seconds}]))
-    one = Metronome(timeline, pool, lambda: began, position)
+    one = ArrivalTimer(timeline, pool, lambda: began, position)
     one.change(ALL)
     gevent.spawn(one.run)
     return one
@@ -41,7 +41,7 @@ def hold_up(seconds: float) -> None:
     get_original("time", "sleep")(seconds)
 
 
-def wait_for_end(one: Metronome) -> None:
+def wait_for_end(one: ArrivalTimer) -> None:
     with gevent.Timeout(10):
         while not one.over:
             gevent.sleep(0.01)
@@ -83,7 +83,7 @@ def test_what_is_too_late_is_dropped() -> None:
 def test_a_process_that_slept_long_leaves_out_what_others_have_begun(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(metronome, "ASLEEP_S", 1.5)
+    monkeypatch.setattr(arrival_timer, "ASLEEP_S", 1.5)
     pool = Begun()
     one = running(pool, time.monotonic(), 4.0)
     gevent.sleep(0.1)

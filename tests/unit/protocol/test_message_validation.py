@@ -11,8 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from locust_fleet.protocol.message_validation import (
+    TO_MASTER,
+    TO_WORKER,
+    Cause,
+    Unreadable,
+    judge,
+    parse,
+)
 from locust_fleet.protocol.messages import ACKNOWLEDGED, ARRIVALS, HERE, NUMBER, OLDEST, RUN
-from locust_fleet.protocol.validation import TO_MASTER, TO_WORKER, Cause, Unreadable, judge, parse
 
 HELLO = bytes.fromhex("93a568656c6c6f")
 EPOCH = 1_700_000_000_000

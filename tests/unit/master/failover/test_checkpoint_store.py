@@ -2,7 +2,7 @@
 
 import random
 
-from locust_fleet.master.failover.checkpoint import freeze, pack, unpack
+from locust_fleet.master.failover.checkpoint_store import freeze, pack, unpack
 
 STATE = {
     "load": {"users": 10, "shape_began": None},

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.fleet import Master, Worker
 
-from locust_fleet.master.reports.validate import read_report
+from locust_fleet.master.reports.report_validation import read_report
 from locust_fleet.master.results.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT
 from locust_fleet.protocol.histogram import ARRIVED
+from locust_fleet.protocol.message_validation import Unreadable
 from locust_fleet.protocol.report_codec import SHORT, shorten
-from locust_fleet.protocol.validation import Unreadable
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

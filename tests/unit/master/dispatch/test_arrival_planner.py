@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
-from locust_fleet.master.dispatch import arrivals
-from locust_fleet.master.dispatch.arrivals import (
+from locust_fleet.master.dispatch import arrival_planner
+from locust_fleet.master.dispatch.arrival_planner import (
     ANNOUNCE_AHEAD_S,
     CHANGE_EVERY_S,
     ArrivalPlanner,
     parts_of,
 )
-from locust_fleet.master.dispatch.planner import Users
+from locust_fleet.master.dispatch.assignment import Users
 from locust_fleet.users import ArrivalRate
 from locust_fleet.users.arrival.schedule import Part, Schedule, Timeline
 from locust_fleet.users.arrival.shape import ramps_of
@@ -187,7 +187,7 @@ def test_a_new_leader_without_an_informed_worker_trusts_the_clock(
 ) -> None:
     former, heir = Leader(users(a=1)), Leader(users(a=1))
     former.arrivals.check(time.monotonic() - 20)
-    monkeypatch.setattr(arrivals, "CONFIRM_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(arrival_planner, "CONFIRM_TIMEOUT_S", 0.0)
     heir.arrivals.load(former.arrivals.dump())
     heir.arrivals.check(time.monotonic())
     assert heir.said[-1][1]["position"] == pytest.approx(20.0 - ANNOUNCE_AHEAD_S, abs=0.5)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from locust_fleet.policy.thresholds import parse_threshold, read_thresholds
+from locust_fleet.policy.alert_thresholds import parse_threshold, read_thresholds
 
 
 def test_a_threshold_may_be_zero_or_a_fraction() -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 from locust_fleet.master.results.bounds import LONGEST_MS, MOST_BYTES, MOST_COUNT, duration, finite
 from locust_fleet.protocol.histogram import ARRIVED
-from locust_fleet.protocol.report_codec import SECONDS, SHORT, restore
-from locust_fleet.protocol.validation import (
+from locust_fleet.protocol.message_validation import (
     Cause,
     Unreadable,
     capacity,
@@ -24,6 +23,7 @@ from locust_fleet.protocol.validation import (
     wrong_users,
     wrong_whole,
 )
+from locust_fleet.protocol.report_codec import SECONDS, SHORT, restore
 
 Types = frozenset[type[object]]
 TEXT: Types = frozenset({str})

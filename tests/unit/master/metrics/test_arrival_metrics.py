@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.fleet import Master, Worker
 from tests.unit.master.reports.test_decode import request
 
-from locust_fleet.master.metrics.arrivals import STILL_S, ArrivalMetrics
+from locust_fleet.master.metrics.arrival_metrics import STILL_S, ArrivalMetrics
 from locust_fleet.protocol.histogram import step_of
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from locust_fleet.master.admission.rules import (
+from locust_fleet.master.admission.start_rules import (
     Refusal,
     refuse_host_of_class,
     refuse_hosts,
