@@ -36,3 +36,9 @@ def test_a_part_failed_if_one_of_its_phases_did(
     reports = [report("part", "setup", "passed", 1), report("part", failing, "failed", 1)]
 
     assert "failed" in table([*reports, report("part", "teardown", "passed", 1)], "abc")[1]
+
+
+def test_a_part_keeps_a_path_in_its_parameter() -> None:
+    lines = table([report("test_readme.py::needs[./scripts/test.sh]", "call", "passed", 1)], "abc")
+
+    assert lines[1].startswith("test_readme.py::needs[./scripts/test.sh]  passed")
