@@ -10,7 +10,7 @@ from locust_fleet.runtime.supervision import BROKEN
 LIVES = "it went on"
 PROGRAM = """
 import logging, gevent
-from locust_fleet.runtime import loops as module
+from locust_fleet.runtime import supervision as module
 from locust_fleet.runtime.supervision import vital
 
 logging.basicConfig()
