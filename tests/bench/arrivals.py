@@ -69,7 +69,7 @@ class Seen:
 def main(arguments: argparse.Namespace) -> None:
     """Run a fleet so many times, and print what the target saw."""
     rate, names = arguments.rate, [f"w{number}" for number in range(arguments.workers)]
-    with tempfile.TemporaryDirectory() as folder, target(ADDRESS) as shop:
+    with tempfile.TemporaryDirectory() as folder, target(ADDRESS, Path(folder, "log")) as shop:
         nowhere = PostgresSettings(ADDRESS, 1, "none", "none", "none")
         demo = Shop(ADDRESS, Path(folder, "target.log"))
         fleet = Fleet(Path(folder), nowhere, demo, LEAN.format(rate=rate))

@@ -137,7 +137,8 @@ class Fleet:
         for process in self._processes.values():
             process.kill()
             process.wait()
-        for log in (*sorted(self.folder.glob("*.log")), self._shop.log):
+        logs = [*self.folder.glob("*.log"), self._shop.log]
+        for log in sorted(log for log in logs if log.exists()):
             lines = log.read_text(errors="replace").splitlines()
             print(f"--- {log.name}", *lines[-40:], sep="\n")
 
@@ -226,6 +227,13 @@ class Fleet:
 
     def state(self) -> Any:
         return self.ask("/fleet/run")
+
+    def has_resumed(self) -> bool:
+        """Whether the leader answers, which takes a moment, and has the run."""
+        try:
+            return not self.state()["resuming"]
+        except OSError:
+            return False
 
     def served(self) -> int:
         with urllib.request.urlopen(f"{self.target}/stats", timeout=5) as answer:

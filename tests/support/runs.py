@@ -47,7 +47,7 @@ def kill_and_restart(fleet: Fleet) -> float:
     fleet.end("master", signal.SIGKILL)
     began = time.monotonic()
     fleet.start_master()
-    wait_until(lambda: not fleet.state()["resuming"], "the run going on")
+    wait_until(fleet.has_resumed, "the run going on")
     return time.monotonic() - began
 
 

@@ -138,7 +138,7 @@ def test_another_master_goes_on_with_the_run_of_one_that_hears_nobody(
 
     assert wait_for_exit(fleet, "master") == BROKEN
     wait_until(lambda: fleet.leader() == "second", "the other one leading", 30)
-    wait_until(lambda: not fleet.state()["resuming"], "the run going on", 30)
+    wait_until(fleet.has_resumed, "the run going on", 30)
     fleet.wait_for_users(20)
     assert stopped_users(fleet, "w1", "w2") == 0
     fleet.stop()

@@ -17,6 +17,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.support.checkout import ROOT
 from tests.support.ports import free_port
@@ -32,9 +33,13 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\no
 class Target:
     """Knows when each request arrived."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, log: Path) -> None:
         self.url = url
+        self.log = log
         self.times: list[float] = []
+
+    def renew(self) -> None:
+        """Do nothing: it runs, and is new for each test."""
 
     def look(self) -> list[float]:
         """Return all arrivals so far, in seconds since 1970."""
@@ -50,13 +55,14 @@ class Target:
 
 
 @contextlib.contextmanager
-def target(address: str) -> Iterator[Target]:
-    """Yield a target in a process of its own."""
+def target(address: str, log: Path) -> Iterator[Target]:
+    """Yield a target in a process of its own, which writes to ``log``."""
     port = free_port(address)
     command = (sys.executable, "-m", "tests.integration.users.target", address, str(port))
-    with subprocess.Popen(command, cwd=ROOT) as process:
+    out = log.open("wb")
+    with out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
         try:
-            found = Target(f"http://{address}:{port}")
+            found = Target(f"http://{address}:{port}", log)
             wait_until(lambda: answers(found), "the target answering")
             yield found
         finally:

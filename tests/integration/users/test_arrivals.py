@@ -6,6 +6,7 @@ import csv
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -32,8 +33,8 @@ class Shopper(FastHttpUser):
 
 
 @pytest.fixture
-def shop() -> Iterator[Target]:
-    with target(ADDRESS) as found:
+def shop(tmp_path: Path) -> Iterator[Target]:
+    with target(ADDRESS, tmp_path / "target.log") as found:
         yield found
 
 

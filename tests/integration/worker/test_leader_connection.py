@@ -42,7 +42,7 @@ def wait_for_leader(fleet: Fleet, name: str) -> float:
     """Return the seconds until it leads and has the run."""
     began = time.monotonic()
     wait_until(lambda: fleet.leader() == name, f"{name} leading", FOUND_WITHIN_S)
-    wait_until(lambda: not fleet.state()["resuming"], "the run going on", FOUND_WITHIN_S)
+    wait_until(fleet.has_resumed, "the run going on", FOUND_WITHIN_S)
     return time.monotonic() - began
 
 

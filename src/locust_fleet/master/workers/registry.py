@@ -76,7 +76,10 @@ class WorkerRegistry:
         if not self._goes_on(answer[RUN]) and (
             answer["users"] or answer[RUN] == self._active_run()
         ):
-            logger.warning("worker %s still runs a run that has ended; the master stops it", worker)
+            if answer["users"]:
+                logger.warning(
+                    "worker %s still has users of a run that has ended; the master stops it", worker
+                )
             runner.server.send_to_client(Message("stop", None, worker))
         if worker in runner.clients:
             # It was disconnected for a moment, and missed what was sent meanwhile.

@@ -49,7 +49,7 @@ def test_nothing_is_written_under_an_epoch_that_redis_has_forgotten(
     master = leader(redis_settings)
     flush(redis_settings)
 
-    with pytest.raises(StoreUnavailable, match="forgotten"):
+    with pytest.raises(StoreUnavailable, match="has lost epoch"):
         master.save({"by": "master"})
 
     assert master.load() is None

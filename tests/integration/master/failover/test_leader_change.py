@@ -31,7 +31,7 @@ def epoch_in(client: redis.Redis) -> int:
 def goes_on(fleet: Fleet) -> bool:
     """Whether somebody leads, and has taken the workers over."""
     try:
-        return fleet.leader() is not None and not fleet.state()["resuming"]
+        return fleet.leader() is not None and fleet.has_resumed()
     except OSError:
         return False
 

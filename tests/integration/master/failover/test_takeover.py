@@ -59,7 +59,7 @@ def wake(fleet: Fleet) -> None:
 
 
 def goes_on_with(fleet: Fleet, users: int) -> None:
-    wait_until(lambda: not fleet.state()["resuming"], "the run going on")
+    wait_until(fleet.has_resumed, "the run going on")
     fleet.wait_for_users(users, timeout_s=30)
     assert fleet.state()["state"] == "running"
 
