@@ -48,6 +48,8 @@ class FleetServer(Server):
     ) -> None:
         """Listen on a host and port (0: any free one); raises RPCError, as Locust does."""
         self._leadership = leadership
+        # A forged epoch raises that of the leadership, and must not raise the limit.
+        self._first_epoch = leadership.epoch
         self._drops = drops
         self._in_a_run = in_a_run
         BaseSocket.__init__(self, zmq.ROUTER, self.ipv4_only(host, port))
@@ -75,7 +77,7 @@ class FleetServer(Server):
                 frames = self.socket.recv_multipart()
             except zmq.ZMQError as error:
                 raise RPCError(f"the master cannot receive messages: {error}") from error
-            highest_epoch = max(self._leadership.epoch, clock_ms()) + AHEAD_MS
+            highest_epoch = max(self._first_epoch, clock_ms()) + AHEAD_MS
             try:
                 sender, message, epoch = read(frames, highest_epoch)
             except Unreadable as error:

@@ -33,13 +33,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\no
 class Target:
     """Knows when each request arrived."""
 
-    def __init__(self, url: str, log: Path) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
-        self.log = log
         self.times: list[float] = []
-
-    def renew(self) -> None:
-        """Do nothing: it runs, and is new for each test."""
 
     def look(self) -> list[float]:
         """Return all arrivals so far, in seconds since 1970."""
@@ -62,7 +58,7 @@ def target(address: str, log: Path) -> Iterator[Target]:
     out = log.open("wb")
     with out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
         try:
-            found = Target(f"http://{address}:{port}", log)
+            found = Target(f"http://{address}:{port}")
             wait_until(lambda: answers(found), "the target answering")
             yield found
         finally:

@@ -33,7 +33,7 @@ class Shopper(FastHttpUser):
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Target]:
+def timed(tmp_path: Path) -> Iterator[Target]:
     with target(ADDRESS, tmp_path / "target.log") as found:
         yield found
 
@@ -79,16 +79,16 @@ def wait_for_end(connection: psycopg.Connection, state: str) -> None:
 
 
 def test_every_arrival_of_the_stages_is_one_request_and_then_the_run_ends(
-    fleet: Fleet, shop: Target, connection: psycopg.Connection
+    fleet: Fleet, timed: Target, connection: psycopg.Connection
 ) -> None:
     stages = [{"rate": 60, "over": 4}, {"rate": 60, "for": 3}, {"rate": 20, "for": 3}]
     fleet.start("w1", "w2", "w3", locustfile=OPEN.format(shape=stages))
-    fleet.swarm(30, host=shop.url)
+    fleet.swarm(30, host=timed.url)
 
     wait_for_end(connection, "finished")
 
     wanted = 120 + 180 + 60
-    assert len(shop.look()) == wanted
+    assert len(timed.look()) == wanted
     totals = connection.execute("SELECT requests, corrected FROM run_totals").fetchall()
     assert [(requests, sum(times.values())) for requests, times in totals] == [(wanted, wanted)]
     assert counted(connection) == (wanted, 0, wanted)
@@ -139,47 +139,47 @@ def test_iterations_without_a_free_user_are_dropped_and_everybody_is_told(
 
 
 def test_workers_that_join_and_leave_neither_lose_nor_double_an_arrival(
-    fleet: Fleet, shop: Target, connection: psycopg.Connection
+    fleet: Fleet, timed: Target, connection: psycopg.Connection
 ) -> None:
     fleet.start("w1", "w2", locustfile=OPEN.format(shape=[{"rate": RATE, "for": 20}]))
-    fleet.swarm(60, host=shop.url)
-    shop.wait_for(2 * RATE)
+    fleet.swarm(60, host=timed.url)
+    timed.wait_for(2 * RATE)
 
     fleet.start_worker("w3")
     fleet.wait_for_workers(3)
-    shop.wait_for(12 * RATE)
+    timed.wait_for(12 * RATE)
     fleet.end("w1")
     wait_for_end(connection, "finished")
 
     arrivals, dropped, requests = counted(connection)
     # Of a worker that hears too late of a change, a few may be.
     assert arrivals == pytest.approx(20 * RATE, abs=5)
-    assert arrivals - dropped == requests == len(shop.look())
+    assert arrivals - dropped == requests == len(timed.look())
 
 
 def test_the_arrivals_of_a_killed_worker_are_those_of_the_others_once_it_is_missed(
-    fleet: Fleet, shop: Target
+    fleet: Fleet, timed: Target
 ) -> None:
     fleet.start("w1", "w2", "w3", "w4")
-    fleet.swarm(40, host=shop.url)
-    shop.wait_for(2 * RATE)
+    fleet.swarm(40, host=timed.url)
+    timed.wait_for(2 * RATE)
 
     killed = time.time()
     fleet.end("w4", signal.SIGKILL)
     time.sleep(14)
 
-    times = shop.since(killed)
+    times = timed.since(killed)
     # A gap of its quarter, and never more than was asked for.
     assert rate(times, killed + 1, 3) == pytest.approx(0.75 * RATE, rel=0.15)
     assert rate(times, killed + 10, 4) == pytest.approx(RATE, rel=0.15)
 
 
 def test_a_worker_that_hung_begins_nothing_of_what_others_have_begun(
-    fleet: Fleet, shop: Target
+    fleet: Fleet, timed: Target
 ) -> None:
     fleet.start("w1", "w2", "w3")
-    fleet.swarm(30, host=shop.url)
-    shop.wait_for(2 * RATE)
+    fleet.swarm(30, host=timed.url)
+    timed.wait_for(2 * RATE)
 
     fleet.freeze("w3")
     time.sleep(12)
@@ -187,7 +187,7 @@ def test_a_worker_that_hung_begins_nothing_of_what_others_have_begun(
     fleet.wake("w3")
     time.sleep(8)
 
-    times = shop.since(woke - 2)
+    times = timed.since(woke - 2)
     assert rate(times, woke - 2, 2) == pytest.approx(RATE, rel=0.2)
     # Until it hears that others have its part, it has it as well.
     assert rate(times, woke, 1) < 1.6 * RATE
@@ -195,20 +195,20 @@ def test_a_worker_that_hung_begins_nothing_of_what_others_have_begun(
 
 
 def test_arrivals_go_on_without_a_leader_and_under_the_next(
-    safe_fleet: Fleet, shop: Target, connection: psycopg.Connection
+    safe_fleet: Fleet, timed: Target, connection: psycopg.Connection
 ) -> None:
     fleet = safe_fleet
     fleet.start("w1", "w2", "w3", locustfile=OPEN.format(shape=[{"rate": RATE, "for": 25}]))
-    fleet.swarm(60, host=shop.url)
-    shop.wait_for(6 * RATE)
+    fleet.swarm(60, host=timed.url)
+    timed.wait_for(6 * RATE)
     before = arrived(fleet)
     # By then all of that is in Redis.
-    shop.wait_for(7 * RATE)
+    timed.wait_for(7 * RATE)
 
     killed = time.time()
     fleet.end("master", signal.SIGKILL)
     time.sleep(3)
-    alone = shop.since(killed)
+    alone = timed.since(killed)
     fleet.start_master()
     wait_for_end(connection, "finished")
 
@@ -216,6 +216,6 @@ def test_arrivals_go_on_without_a_leader_and_under_the_next(
     arrivals, dropped, requests = counted(connection)
     # As exactly as the next leader knows where the timeline is.
     assert arrivals == pytest.approx(25 * RATE, abs=10)
-    assert arrivals - dropped == requests == len(shop.look())
+    assert arrivals - dropped == requests == len(timed.look())
     # Prometheus adds up what both leaders counted; it has not seen the former's last reports.
     assert arrivals - 5 * RATE < before + arrived(fleet) <= arrivals

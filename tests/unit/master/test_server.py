@@ -8,19 +8,26 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
+from locust_fleet.election.candidate import clock_ms
 from locust_fleet.election.leadership import Leadership
-from locust_fleet.master.server import FleetServer
+from locust_fleet.master.server import AHEAD_MS, FleetServer
 from locust_fleet.protocol.drop_counter import DropCounter
+from locust_fleet.protocol.epoch import stamp
 
 ADDRESS = "127.0.0.82"
 
 
 @pytest.fixture
-def server() -> Iterator[FleetServer]:
+def leadership() -> Leadership:
+    return Leadership(None, 1, 1)
+
+
+@pytest.fixture
+def server(leadership: Leadership) -> Iterator[FleetServer]:
     server = FleetServer(
         ADDRESS,
         0,
-        leadership=Leadership(None, 1, 1),
+        leadership=leadership,
         drops=DropCounter(),
         in_a_run=lambda: True,
     )
@@ -60,3 +67,17 @@ def test_messages_of_a_former_connection_are_dropped(
 
     with gevent.Timeout(5):
         assert server.recv_from_client()[1].type == "of the last"
+
+
+def test_a_forged_epoch_does_not_move_the_limit_of_epochs(
+    server: FleetServer, leadership: Leadership
+) -> None:
+    client = Client(ADDRESS, server.port, "w1")
+    # What one forged message may bring about.
+    leadership.epoch = clock_ms() + AHEAD_MS
+    client.send(stamp(Message("forged", None, "w1"), leadership.epoch + 1000))
+    client.send(Message("of the worker", None, "w1"))
+
+    with gevent.Timeout(5):
+        assert server.recv_from_client()[1].type == "of the worker"
+    client.socket.context.destroy(linger=0)
