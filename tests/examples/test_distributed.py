@@ -26,7 +26,7 @@ LOCUSTFILE = ROOT / "locustfiles" / "demo_shop.py"
 ADDRESS = "127.0.0.1"
 USERS, RUN_TIME_S, WORKERS = 20, 8, 2
 # Starting three Python processes takes long where others want the CPU as well.
-PATIENCE_S = 90
+START_TIMEOUT_S = 90
 
 # The limits. What they are for your system is the first thing to find out.
 MOST_FAILURES = 0.01
@@ -119,7 +119,7 @@ def run_distributed(locustfile: Path, host: str, folder: Path) -> Result:
                 )
             )
         try:
-            exit_code = master.wait(timeout=PATIENCE_S + RUN_TIME_S)
+            exit_code = master.wait(timeout=START_TIMEOUT_S + RUN_TIME_S)
         except subprocess.TimeoutExpired:
             pytest.fail(f"the test did not end in time\n{(folder / 'master.log').read_text()}")
     log = (folder / "master.log").read_text()
@@ -155,12 +155,12 @@ def demo_shop() -> Iterator[str]:
 
 
 def wait_until_healthy(url: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         with suppress(OSError), urllib.request.urlopen(url, timeout=2):
             return
         time.sleep(0.1)
-    pytest.fail(f"{url} did not answer within {PATIENCE_S} s")
+    pytest.fail(f"{url} did not answer within {START_TIMEOUT_S} s")
 
 
 def free_port() -> int:

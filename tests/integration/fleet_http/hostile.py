@@ -15,7 +15,7 @@ from typing import Any
 from tests.integration.fleet_http.certificates import Certificates
 
 # Longer than any client may wait; what is left over then ends.
-PATIENCE_S = 10.0
+CLIENT_TIMEOUT_S = 10.0
 FINE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nfine"
 
 
@@ -45,7 +45,7 @@ class Talk:
             self.send(data[number : number + 1])
             self.wait(pause_s)
 
-    def wait(self, seconds: float = PATIENCE_S) -> bool:
+    def wait(self, seconds: float = CLIENT_TIMEOUT_S) -> bool:
         """Do nothing; returns whether the client asked meanwhile, Gone as soon as it closes."""
         self.socket.settimeout(seconds)
         try:
@@ -53,7 +53,7 @@ class Talk:
         except TimeoutError:
             return False
         finally:
-            self.socket.settimeout(PATIENCE_S)
+            self.socket.settimeout(CLIENT_TIMEOUT_S)
         if not data:
             raise Gone
         self.rest += data
@@ -193,7 +193,7 @@ class Hostile:
 
 def converse(connection: socket.socket, serve: Attack) -> None:
     with contextlib.suppress(OSError, Gone), connection:
-        connection.settimeout(PATIENCE_S)
+        connection.settimeout(CLIENT_TIMEOUT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         serve(Talk(connection))
 

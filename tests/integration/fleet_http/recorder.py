@@ -16,7 +16,7 @@ from tests.integration.fleet_http.certificates import Certificates
 from tests.integration.fleet_http.request import Request, read_request
 
 # Longer than any scenario takes: only what a client forgot is ended by it.
-PATIENCE_S = 20.0
+CLIENT_TIMEOUT_S = 20.0
 
 Wrap = Callable[[socket.socket], socket.socket]
 
@@ -92,7 +92,7 @@ class Recorder:
         # What a client breaks off is its own affair; the scenario tells what it expects.
         with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as ends:
             ends.enter_context(connection)
-            connection.settimeout(PATIENCE_S)
+            connection.settimeout(CLIENT_TIMEOUT_S)
             if tls is not None:
                 connection = ends.enter_context(tls.wrap_socket(connection, server_side=True))
             if connection.family != socket.AF_UNIX:
@@ -134,7 +134,7 @@ def tunnel(connection: socket.socket, reader: BufferedReader, request: Request) 
         connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
         return
     port = int(request.target.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as far:
+    with socket.create_connection(("127.0.0.1", port), CLIENT_TIMEOUT_S) as far:
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
 
         def back() -> None:

@@ -17,7 +17,7 @@ from tests.integration.fleet_http.hostile import FINE
 from tests.integration.fleet_http.messages import Message
 
 # How long a client may take to read a part, in s.
-PATIENCE_S = 5.0
+CLIENT_TIMEOUT_S = 5.0
 
 
 class Speaker:
@@ -48,7 +48,7 @@ class Speaker:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
-            connection.settimeout(PATIENCE_S)
+            connection.settimeout(CLIENT_TIMEOUT_S)
             goes_on = True
             while goes_on and (head := read_head(connection)):
                 if b" /message " in head:
@@ -62,7 +62,7 @@ class Speaker:
         ends = sorted({0, len(data), *(cut % (len(data) + 1) for cut in self._cuts)})
         for start, end in pairwise(ends):
             connection.sendall(data[start:end])
-            deadline = time.monotonic() + PATIENCE_S
+            deadline = time.monotonic() + CLIENT_TIMEOUT_S
             while unread(connection) and time.monotonic() < deadline:
                 time.sleep(0)
 

@@ -15,7 +15,7 @@ from typing import Any
 from locust_fleet.users import FleetHttpUser
 
 # What a request waits for at most, in s; long for a busy machine, short for a test.
-PATIENCE_S = 5.0
+RESPONSE_TIMEOUT_S = 5.0
 
 
 KINDS: dict[str, type[Any]] = {
@@ -47,8 +47,8 @@ class Stage:
         """Return a new user, whose class has these attributes."""
         values = {
             "host": self.places["http"] if host is None else host,
-            "connection_timeout": PATIENCE_S,
-            "network_timeout": PATIENCE_S,
+            "connection_timeout": RESPONSE_TIMEOUT_S,
+            "network_timeout": RESPONSE_TIMEOUT_S,
             **attributes,
         }
         return type("Tester", (KINDS[self.kind],), values)(self._environment)

@@ -17,7 +17,7 @@ import psutil
 from gevent.pool import Group, Pool
 
 AT_ONCE = 20
-# Answers take up to so long, in s; so does the patience with them.
+# Answers take up to so long, in s; so does the time that a user waits for them.
 SLOWEST_S = 0.02
 
 
@@ -28,10 +28,10 @@ def weather(stage: Stage, requests: int, place: str) -> dict[str, Any]:
     dice = random.Random(5)
     outcome: dict[str, Any] = {"right": 0, "wrong": [], "broken_off": 0}
 
-    def ask(client: Any, number: int, pause_s: float, patience_s: float) -> None:
+    def ask(client: Any, number: int, pause_s: float, timeout_s: float) -> None:
         text = f"{number:06}"
         response = None
-        with suppress(gevent.Timeout), gevent.Timeout(patience_s):
+        with suppress(gevent.Timeout), gevent.Timeout(timeout_s):
             response = client.get(f"/echo?text={text}&s={pause_s}", name="echo")
         if response is None:
             outcome["broken_off"] += 1
@@ -43,8 +43,8 @@ def weather(stage: Stage, requests: int, place: str) -> dict[str, Any]:
     def ask_all(user: Any) -> None:
         pool = Pool(AT_ONCE)
         for number in range(requests):
-            pause_s, patience_s = dice.uniform(0, SLOWEST_S), dice.uniform(0, 2 * SLOWEST_S)
-            pool.spawn(ask, user.client, number, round(pause_s, 4), patience_s)
+            pause_s, timeout_s = dice.uniform(0, SLOWEST_S), dice.uniform(0, 2 * SLOWEST_S)
+            pool.spawn(ask, user.client, number, round(pause_s, 4), timeout_s)
         pool.join()
         raise StopUser
 
