@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from locust_fleet.settings.stores import PostgresSettings
 from tests.support.cable import Cable
@@ -60,7 +61,7 @@ class Fleet:
             "LOCUST_MASTER_NODE_PORT": str(self._bind_port),
             "LOCUST_WEB_HOST": ADDRESS,
             "LOCUST_WEB_PORT": str(self._web_port),
-            "ALLOWED_TARGETS": ADDRESS,
+            "ALLOWED_TARGETS": ",".join(sorted({ADDRESS, str(urlsplit(shop.url).hostname)})),
             "FRONT_SECRET": FRONT_SECRET,
             **postgres_environment(postgres),
             "SPOOL_DIR": str(folder / "spool"),
