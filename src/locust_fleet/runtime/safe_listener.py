@@ -18,6 +18,6 @@ def safe_listener(listener: Callable[..., None]) -> Callable[..., None]:
         try:
             listener(*args, **kwargs)
         except Exception:  # a listener must not end a run; logged below
-            logger.exception("%s failed; nothing else is affected", listener.__name__)
+            logger.exception("%s failed; what comes after it still runs", listener.__name__)
 
     return safe
